@@ -1,0 +1,70 @@
+/**
+ * The listener's side of the dialogue (supervisord.org/events.html#event-listener-notification-protocol):
+ *
+ *     us          READY\n
+ *     supervisord header\npayload
+ *     us          RESULT 2\nOKREADY\n
+ *
+ * An event is applied before it is acknowledged, so that one that was not applied comes again.
+ */
+
+import type { Readable } from 'node:stream';
+import split2 from 'split2';
+import { type MalformedEvent, parseEvent, type SupervisorEvent } from './events.ts';
+import { type Frame, frameMatcher, readFrame } from './frames.ts';
+
+const READY = 'READY\n';
+
+/** `2` is the length of OK, behind which no newline may come: supervisord would take it for garbage. */
+const RESULT_OK = 'RESULT 2\nOK';
+
+/** One write for both: supervisord reads them in one turn, and sends the next event at once. */
+const ACKNOWLEDGEMENT = RESULT_OK + READY;
+
+export interface ListenerHandlers {
+  /** `at`: when the event came, in epoch seconds. */
+  readonly onEvent: (event: SupervisorEvent, at: number) => void;
+  readonly onMalformed: (event: MalformedEvent, at: number) => void;
+  /** The stream can't be followed any more; nothing was acknowledged, and nothing more comes. */
+  readonly onUnframeable: (reason: string) => void;
+  readonly onEnd: () => void;
+}
+
+/** Speaks the protocol over `input` and `send` until `input` ends. */
+export function listen(
+  input: Readable,
+  send: (text: string) => void,
+  handlers: ListenerHandlers,
+): void {
+  const frames = input.pipe(split2(frameMatcher, readFrame));
+  frames.on('data', (frame: Frame) => {
+    switch (frame.kind) {
+      case 'whole':
+        take(frame.header, frame.payload, handlers);
+        send(ACKNOWLEDGEMENT);
+        break;
+      case 'unframeable':
+        input.unpipe(frames);
+        frames.destroy();
+        handlers.onUnframeable(frame.reason);
+        break;
+      case 'partial':
+        // The stream has ended inside it: supervisord is gone.
+        break;
+      default: {
+        const unhandled: never = frame;
+        throw new Error(`unhandled frame ${unhandled}`);
+      }
+    }
+  });
+  frames.on('end', handlers.onEnd);
+  input.on('error', handlers.onEnd);
+  send(READY);
+}
+
+function take(header: string, payload: string, handlers: ListenerHandlers): void {
+  const at = Date.now() / 1000;
+  const event = parseEvent(header, payload);
+  if (event.kind === 'malformed') handlers.onMalformed(event, at);
+  else handlers.onEvent(event, at);
+}
