@@ -1,0 +1,141 @@
+/**
+ * The process table: two sources, one rule. Events own the transitions and the counters;
+ * a snapshot owns which processes exist and the facts that events lack. A snapshot never
+ * counts a transition.
+ *
+ * No I/O and no clock: what time it is comes with each call.
+ */
+
+import type { ProcessStateEvent } from '../listener/events.ts';
+import type { Snapshot } from '../rpc/snapshot.ts';
+import { keyOf, type ProcessId, type ProcessKey } from './identity.ts';
+import { countTransition, enterState, newProcess, type Process, takeSnapshot } from './process.ts';
+
+/** Groups whose removal is remembered, so that a late event does not bring them back. */
+const MAX_REMOVED_GROUPS = 1024;
+
+export class ProcessTable {
+  readonly #processes = new Map<ProcessKey, Process>();
+  /** The serial of the event that removed a group. */
+  readonly #removedGroups = new Map<string, number>();
+
+  /** The serial at which the last placed snapshot was taken; -1 before the first. */
+  #snapshotSerial = -1;
+  /** Whether the snapshot last taken has yet to be placed, so that events older than it may still come. */
+  #isAhead = false;
+
+  get size(): number {
+    return this.#processes.size;
+  }
+
+  get(id: ProcessId): Readonly<Process> | undefined {
+    return this.#processes.get(keyOf(id));
+  }
+
+  values(): IterableIterator<Readonly<Process>> {
+    return this.#processes.values();
+  }
+
+  /** Takes an event that came for the first time, whatever its place in the order. */
+  transition(event: ProcessStateEvent, at: number): void {
+    const process = this.#find(event);
+    if (process === undefined) return;
+    countTransition(process, event, at);
+
+    if (process.ordered !== undefined && event.serial <= process.ordered.serial) return;
+    process.ordered = { source: 'event', serial: event.serial, state: event.to, event, at };
+    // Behind a snapshot that has no place yet, older events change nothing or lead in a
+    // circle back to the same state; newer ones start from it.
+    if (this.#isAhead && event.from !== process.state) return;
+    enterState(process, event, at);
+  }
+
+  /** Drops a group's processes, but for those that a later event has named. */
+  removeGroup(group: string, serial: number): void {
+    this.#removedGroups.delete(group);
+    this.#removedGroups.set(group, serial);
+    const [oldest] = this.#removedGroups.keys();
+    if (this.#removedGroups.size > MAX_REMOVED_GROUPS && oldest !== undefined) {
+      this.#removedGroups.delete(oldest);
+    }
+    for (const process of this.#processes.values()) {
+      if (process.id.group === group && !isLater(process, serial)) this.#drop(process);
+    }
+  }
+
+  /** Takes a snapshot that is ahead of the events: its place in their order is not known yet. */
+  takeAhead(snapshot: Snapshot): void {
+    this.#isAhead = true;
+    const named = new Set<ProcessKey>();
+    for (const info of snapshot.processes) {
+      named.add(keyOf(info));
+      takeSnapshot(this.#ensure(info, info.state), info);
+    }
+    this.#dropUnless((process) => named.has(keyOf(process.id)));
+  }
+
+  /**
+   * Takes a snapshot that was made right behind the event `serial`: each process takes its
+   * state unless a later event has set it, and goes if it is missing, unless a later event
+   * has named it. Returns how many states of ours it had to correct.
+   */
+  takeAt(snapshot: Snapshot, serial: number): number {
+    this.#isAhead = false;
+    this.#snapshotSerial = Math.max(this.#snapshotSerial, serial);
+    let corrections = 0;
+    const named = new Set<ProcessKey>();
+    for (const info of snapshot.processes) {
+      named.add(keyOf(info));
+      const process = this.#ensure(info, info.state);
+      const { ordered } = process;
+      if (ordered?.source === 'event' && ordered.serial > serial) {
+        // It may have come while a snapshot was ahead, and have changed nothing then.
+        if (process.state !== ordered.state) enterState(process, ordered.event, ordered.at);
+        continue;
+      }
+      if (ordered !== undefined && ordered.state !== info.state) corrections += 1;
+      takeSnapshot(process, info);
+      process.ordered = { source: 'snapshot', serial, state: info.state };
+    }
+    this.#dropUnless((process) => named.has(keyOf(process.id)) || isLater(process, serial));
+    return corrections;
+  }
+
+  /** The events have caught up with the snapshot that was ahead of them, though its place was never told. */
+  settle(): void {
+    this.#isAhead = false;
+  }
+
+  /** The process an event is about; undefined where it is known to be gone since. */
+  #find(event: ProcessStateEvent): Process | undefined {
+    const known = this.#processes.get(keyOf(event.process));
+    if ((this.#removedGroups.get(event.process.group) ?? -1) > event.serial) return undefined;
+    if (known !== undefined) return known;
+    if (event.serial <= this.#snapshotSerial) return undefined;
+    return this.#ensure(event.process, event.from);
+  }
+
+  #ensure(id: ProcessId, state: Process['state']): Process {
+    const key = keyOf(id);
+    const known = this.#processes.get(key);
+    if (known !== undefined) return known;
+    const born = newProcess(id, state);
+    this.#processes.set(key, born);
+    return born;
+  }
+
+  #drop(process: Process): void {
+    this.#processes.delete(keyOf(process.id));
+  }
+
+  #dropUnless(keep: (process: Process) => boolean): void {
+    for (const process of this.#processes.values()) {
+      if (!keep(process)) this.#drop(process);
+    }
+  }
+}
+
+/** Whether a process was last set, or named, behind the event `serial`. */
+function isLater(process: Process, serial: number): boolean {
+  return process.ordered !== undefined && process.ordered.serial > serial;
+}
