@@ -1,0 +1,177 @@
+/** XML-RPC calls to supervisord: promises, a deadline, and errors that a person understands. */
+
+import xmlrpc from 'xmlrpc';
+import { describeEndpoint, type SupervisorEndpoint } from './endpoint.ts';
+
+export type RpcErrorKind =
+  | 'unreachable'
+  | 'unauthorized'
+  | 'timeout'
+  | 'http-status'
+  | 'fault'
+  | 'not-xml-rpc';
+
+/** A call that failed. The message names the endpoint, never the credentials. */
+export class RpcError extends Error {
+  override readonly name = 'RpcError';
+  readonly kind: RpcErrorKind;
+
+  constructor(kind: RpcErrorKind, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.kind = kind;
+  }
+}
+
+export interface RpcCall {
+  readonly methodName: string;
+  readonly params: readonly unknown[];
+}
+
+type ClientOptions = Exclude<Parameters<typeof xmlrpc.createClient>[0], string>;
+
+/** What `xmlrpc` hands on to node:http beside the options that its types name. */
+interface TransportOptions extends ClientOptions {
+  readonly socketPath?: string;
+  readonly signal: AbortSignal;
+  readonly agent: false;
+}
+
+export class RpcClient {
+  readonly #endpoint: SupervisorEndpoint;
+  readonly #timeoutMs: number;
+
+  constructor(endpoint: SupervisorEndpoint, timeoutMs: number) {
+    this.#endpoint = endpoint;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * Makes several calls in one turn of supervisord, with nothing in between. Resolves to
+   * their results; rejects with RpcError, also when a single one of them is a fault.
+   */
+  async multicall(calls: readonly RpcCall[]): Promise<unknown[]> {
+    const results = await this.call('system.multicall', [calls]);
+    if (!Array.isArray(results) || results.length !== calls.length) {
+      throw this.#error(
+        'not-xml-rpc',
+        'did not answer system.multicall with a result for each call',
+      );
+    }
+    results.forEach((result, index) => {
+      const fault = readFault(result);
+      if (fault !== undefined) throw this.#fault(calls[index]?.methodName ?? '', fault);
+    });
+    return results;
+  }
+
+  /** Makes one call. Rejects with RpcError. */
+  call(methodName: string, params: readonly unknown[]): Promise<unknown> {
+    const abort = new AbortController();
+    return new Promise<unknown>((resolve, reject) => {
+      const deadline = setTimeout(() => {
+        const seconds = this.#timeoutMs / 1000;
+        reject(this.#error('timeout', `did not answer within ${seconds} s`));
+      }, this.#timeoutMs);
+      // The callback may come more than once; the first one settles the promise.
+      this.#connect(abort.signal).methodCall(methodName, [...params], (error: unknown, value) => {
+        clearTimeout(deadline);
+        if (error) reject(this.#explain(methodName, error));
+        else resolve(value);
+      });
+    }).finally(() => abort.abort());
+  }
+
+  /** A client for one call, since `xmlrpc` keeps and alters the options it is given. */
+  #connect(signal: AbortSignal): xmlrpc.Client {
+    const endpoint = this.#endpoint;
+    const { credentials } = endpoint;
+    const headers: Record<string, string> = { Connection: 'close' };
+    if (credentials !== undefined) {
+      const userinfo = `${credentials.username}:${credentials.password}`;
+      headers['Authorization'] = `Basic ${Buffer.from(userinfo).toString('base64')}`;
+    }
+    const common = { path: endpoint.path, headers, signal, agent: false } as const;
+    if (endpoint.kind === 'unix') {
+      const options: TransportOptions = { ...common, socketPath: endpoint.socketPath };
+      return xmlrpc.createClient(options);
+    }
+    const options: TransportOptions = { ...common, host: endpoint.host, port: endpoint.port };
+    return endpoint.secure ? xmlrpc.createSecureClient(options) : xmlrpc.createClient(options);
+  }
+
+  #explain(methodName: string, error: unknown): RpcError {
+    const fault = readFault(error);
+    if (fault !== undefined) return this.#fault(methodName, fault, error);
+
+    const status = readStatus(error);
+    if (status === 401) {
+      const hint =
+        this.#endpoint.credentials === undefined
+          ? 'wants a username and password'
+          : 'refuses this username and password';
+      return this.#error(
+        'unauthorized',
+        `${hint} (SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD)`,
+        error,
+      );
+    }
+    if (status !== undefined && status !== 200) {
+      return this.#error('http-status', `answered with HTTP status ${status}`, error);
+    }
+    if (status === 200) {
+      return this.#error('not-xml-rpc', `did not answer with XML-RPC: ${messageOf(error)}`, error);
+    }
+    return this.#error('unreachable', `can't be reached: ${transportReason(error)}`, error);
+  }
+
+  #fault(methodName: string, fault: Fault, cause?: unknown): RpcError {
+    return this.#error(
+      'fault',
+      `answered ${methodName} with ${fault.faultString} (fault ${fault.faultCode})`,
+      cause,
+    );
+  }
+
+  #error(kind: RpcErrorKind, what: string, cause?: unknown): RpcError {
+    return new RpcError(kind, `supervisord at ${describeEndpoint(this.#endpoint)} ${what}`, cause);
+  }
+}
+
+interface Fault {
+  readonly faultCode: number;
+  readonly faultString: string;
+}
+
+/** A fault is a struct in the results of a multicall, and an Error with the same members elsewhere. */
+function readFault(value: unknown): Fault | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { faultCode, faultString } = value as Partial<Fault>;
+  return typeof faultCode === 'number'
+    ? { faultCode, faultString: String(faultString) }
+    : undefined;
+}
+
+/** `xmlrpc` hangs the response on an error that came after its head. */
+function readStatus(error: unknown): number | undefined {
+  const status = (error as { res?: { statusCode?: unknown } } | undefined)?.res?.statusCode;
+  return typeof status === 'number' ? status : undefined;
+}
+
+const TRANSPORT_REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection closed',
+  ENOENT: 'no such socket',
+  EACCES: 'no permission to use the socket',
+  ENOTFOUND: 'no such host',
+  EPIPE: 'connection closed',
+};
+
+function transportReason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return (code !== undefined && TRANSPORT_REASONS[code]) || messageOf(error);
+}
+
+function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replaceAll(/\s+/g, ' ').slice(0, 120);
+}

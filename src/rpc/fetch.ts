@@ -1,0 +1,19 @@
+/** Asks supervisord for a snapshot, and has it send our token in the same breath. */
+
+import type { RpcClient } from './client.ts';
+import { parseSnapshot, SNAPSHOT_CALLS, type Snapshot } from './snapshot.ts';
+
+/** What tokens are sent as, so that they are known from what others send. */
+export const TOKEN_TYPE = 'supervisor-exporter';
+
+/**
+ * Rejects with RpcError or SnapshotError. supervisord runs the calls of a multicall in one
+ * turn of its loop: all events before the token's are in the snapshot, none behind it is.
+ */
+export async function fetchSnapshot(client: RpcClient, token: string): Promise<Snapshot> {
+  const [, ...results] = await client.multicall([
+    { methodName: 'supervisor.sendRemoteCommEvent', params: [TOKEN_TYPE, token] },
+    ...SNAPSHOT_CALLS.map((methodName) => ({ methodName, params: [] })),
+  ]);
+  return parseSnapshot(results);
+}
