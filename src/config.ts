@@ -1,0 +1,209 @@
+/** The command line: what was asked for, checked and typed. */
+
+import { parseArgs } from 'node:util';
+import type { ListenAddress } from './http.ts';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './log.ts';
+import {
+  type CredentialsEnvironment,
+  parseEndpoint,
+  type SupervisorEndpoint,
+} from './rpc/endpoint.ts';
+
+export interface Config {
+  readonly listenAddresses: readonly ListenAddress[];
+  readonly telemetryPath: string;
+  /** Whether to show `process_*` and `nodejs_*`. */
+  readonly exporterMetrics: boolean;
+  /** undefined: supervisord has no HTTP server, and all there is are events. */
+  readonly supervisor: SupervisorEndpoint | undefined;
+  readonly supervisorTimeoutMs: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+/** What of the environment counts: supervisord sets the first for each program it runs. */
+export interface Environment extends CredentialsEnvironment {
+  readonly SUPERVISOR_SERVER_URL?: string | undefined;
+}
+
+export type Invocation =
+  | { readonly kind: 'run'; readonly config: Config }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' };
+
+/** A command line that can't be followed; the message says which part and why. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+interface Flag {
+  readonly type: 'string' | 'boolean';
+  readonly multiple?: boolean;
+  readonly short?: string;
+  /** What stands for the value in the help. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+const FLAGS = {
+  'web.listen-address': {
+    type: 'string',
+    multiple: true,
+    value: ':9876',
+    help: 'Address to serve HTTP on: HOST:PORT, :PORT or [::1]:PORT. Repeatable.',
+  },
+  'web.telemetry-path': {
+    type: 'string',
+    value: '/metrics',
+    help: 'Path of the metrics.',
+  },
+  'web.disable-exporter-metrics': {
+    type: 'boolean',
+    help: 'Leave out process_* and nodejs_*, the footprint of the exporter itself.',
+  },
+  'supervisor.url': {
+    type: 'string',
+    value: '$SUPERVISOR_SERVER_URL',
+    help: "supervisord's HTTP server: http://…, https://… or unix:///…. Credentials come from the URL, or from SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD.",
+  },
+  'supervisor.timeout': {
+    type: 'string',
+    value: '5s',
+    help: 'How long an XML-RPC call may take, such as 500ms, 5s or 1m.',
+  },
+  'log.level': {
+    type: 'string',
+    value: 'info',
+    help: `Lowest level to log: ${LOG_LEVELS.join(', ')}.`,
+  },
+  'log.format': {
+    type: 'string',
+    value: 'logfmt',
+    help: `Format of the log, which goes to stderr: ${LOG_FORMATS.join(', ')}.`,
+  },
+  version: { type: 'boolean', help: 'Print the version and exit.' },
+  help: { type: 'boolean', short: 'h', help: 'Print this help and exit.' },
+} as const satisfies Record<string, Flag>;
+
+/** Reads a command line without the program's name. Throws UsageError. */
+export function parseCommandLine(argv: readonly string[], environment: Environment): Invocation {
+  const flags = readFlags(argv);
+  if (flags.help) return { kind: 'help' };
+  if (flags.version) return { kind: 'version' };
+  const url = flags['supervisor.url'] ?? (environment.SUPERVISOR_SERVER_URL || undefined);
+  return {
+    kind: 'run',
+    config: {
+      listenAddresses: (flags['web.listen-address'] ?? [':9876']).map(readAddress),
+      telemetryPath: readPath(flags['web.telemetry-path'] ?? '/metrics'),
+      exporterMetrics: !flags['web.disable-exporter-metrics'],
+      supervisor: url === undefined ? undefined : readEndpoint(url, environment),
+      supervisorTimeoutMs: readDuration('supervisor.timeout', flags['supervisor.timeout'] ?? '5s'),
+      logLevel: readChoice('log.level', LOG_LEVELS, flags['log.level'] ?? 'info'),
+      logFormat: readChoice('log.format', LOG_FORMATS, flags['log.format'] ?? 'logfmt'),
+    },
+  };
+}
+
+function readFlags(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: FLAGS, strict: true }).values;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    // Its second sentence explains how to pass positional arguments, which there are none of.
+    throw new UsageError(error.message.replace(/\. .*$/s, '').replaceAll(/\s+/g, ' '));
+  }
+}
+
+function readAddress(text: string): ListenAddress {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*)):(\d+)$/.exec(text) ?? [];
+  if (port === undefined || Number(port) > 65535) {
+    throw invalid(
+      'web.listen-address',
+      text,
+      'an address such as :9876, 127.0.0.1:9876 or [::1]:9876, with a port up to 65535',
+    );
+  }
+  return { host: bracketed ?? plain ?? '', port: Number(port) };
+}
+
+/** Paths that answer something else already. */
+const TAKEN_PATHS: readonly string[] = ['/-/healthy', '/-/ready'];
+
+function readPath(text: string): string {
+  if (!/^\/[^\s?#]*$/.test(text) || TAKEN_PATHS.includes(text)) {
+    throw invalid('web.telemetry-path', text, 'a path such as /metrics that is not taken');
+  }
+  return text;
+}
+
+function readEndpoint(url: string, environment: Environment): SupervisorEndpoint {
+  const endpoint = parseEndpoint(url, environment);
+  if (typeof endpoint === 'string') throw new UsageError(`--supervisor.url: ${endpoint}`);
+  return endpoint;
+}
+
+const MILLISECONDS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const LONGEST_TIMEOUT_MS = MILLISECONDS.h;
+
+function readDuration(flag: string, text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
+  const duration = Number(amount) * MILLISECONDS[unit as keyof typeof MILLISECONDS];
+  if (!(duration >= 1 && duration <= LONGEST_TIMEOUT_MS)) {
+    throw invalid(flag, text, 'a duration such as 500ms, 5s or 1m, from 1ms to 1h');
+  }
+  return duration;
+}
+
+function readChoice<Choice extends string>(
+  flag: string,
+  choices: readonly Choice[],
+  text: string,
+): Choice {
+  const choice = choices.find((candidate) => candidate === text);
+  if (choice === undefined) throw invalid(flag, text, `one of ${choices.join(', ')}`);
+  return choice;
+}
+
+function invalid(flag: string, text: string, wanted: string): UsageError {
+  return new UsageError(`--${flag}: ${JSON.stringify(text)} is not ${wanted}`);
+}
+
+/** The text of --help. */
+export function helpText(): string {
+  const flags = Object.entries<Flag>(FLAGS).map(([name, flag]) => {
+    const value = flag.value === undefined ? '' : `=${flag.value}`;
+    const short = flag.short === undefined ? '' : `, -${flag.short}`;
+    return `  --${name}${value}${short}\n${wrap(flag.help, '        ')}`;
+  });
+  return `usage: supervisor-exporter [flags]
+
+Prometheus exporter for Supervisor. supervisord runs it as an event listener and
+tells it every state change of every program as it happens:
+
+  [eventlistener:exporter]
+  command=supervisor-exporter
+  events=PROCESS_STATE,PROCESS_GROUP,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE,TICK_60
+  buffer_size=8192
+  priority=-9876
+  autorestart=true
+
+Flags, with their defaults:
+
+${flags.join('\n')}
+
+GET /metrics serves the metrics, /-/healthy and /-/ready answer probes.
+`;
+}
+
+const HELP_WIDTH = 80;
+
+function wrap(text: string, indent: string): string {
+  const lines = [indent];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? '';
+    if (line.length + word.length > HELP_WIDTH && line !== indent) lines.push(`${indent}${word} `);
+    else lines[lines.length - 1] = `${line}${word} `;
+  }
+  return lines.map((line) => line.trimEnd()).join('\n');
+}

@@ -1,0 +1,238 @@
+/**
+ * The whole, put together:
+ *
+ *     stdin -> split2(splitFrames) -> parseEvent -> serials ------\
+ *                     (then RESULT, READY)                         process table -> metrics -> HTTP
+ *     XML-RPC -> parseSnapshot -> reconciler (finds its place) ---/
+ */
+
+import { randomUUID } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import type { Config } from './config.ts';
+import { formatAddress, type HttpService, serveHttp } from './http.ts';
+import type { MalformedEvent, SupervisorEvent, TickEvent } from './listener/events.ts';
+import { listen } from './listener/listener.ts';
+import type { Logger } from './log.ts';
+import { type ExporterMetrics, showServer } from './metrics/exporter.ts';
+import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
+import { Reconciler } from './processes/reconciler.ts';
+import { Serials } from './processes/serials.ts';
+import { ProcessTable } from './processes/table.ts';
+import { RpcClient } from './rpc/client.ts';
+import { describeEndpoint } from './rpc/endpoint.ts';
+import { fetchSnapshot, TOKEN_TYPE } from './rpc/fetch.ts';
+import { Resync, type ResyncTrigger } from './rpc/resync.ts';
+
+/** The outside, as the exporter is given it. */
+export interface ExporterIo {
+  readonly input: Readable;
+  /** Writes to supervisord. */
+  readonly send: (text: string) => void;
+  readonly log: Logger;
+  /** There will be no more events; `failure` says why, where that is not supervisord's doing. */
+  readonly onEnd: (failure?: string) => void;
+}
+
+/** supervisord's codes for its own state, as its events tell it (supervisord.org/api.html, getState). */
+const SERVER_STATE_CODES = { running: 1, stopping: -1 } as const;
+
+export class Exporter {
+  readonly #config: Config;
+  readonly #io: ExporterIo;
+  readonly #log: Logger;
+
+  readonly #table = new ProcessTable();
+  readonly #reconciler = new Reconciler(this.#table);
+  readonly #serials = new Serials();
+  readonly #metrics: Metrics;
+  readonly #shown: ExporterMetrics;
+
+  readonly #rpc: RpcClient | undefined;
+  readonly #resync = new Resync((trigger) => this.#takeSnapshot(trigger));
+  #http: HttpService | undefined;
+  #isSeeded = false;
+  /** Why XML-RPC fails; undefined while it works. */
+  #rpcFailure: string | undefined;
+  #lossTimer: NodeJS.Timeout | undefined;
+
+  constructor(config: Config, io: ExporterIo) {
+    this.#config = config;
+    this.#io = io;
+    this.#log = io.log;
+    this.#metrics = createMetrics(this.#table, { footprint: config.exporterMetrics });
+    this.#shown = this.#metrics.exporter;
+    this.#rpc = config.supervisor && new RpcClient(config.supervisor, config.supervisorTimeoutMs);
+  }
+
+  /** Rejects with ListenError, before supervisord has been told READY, if an address can't be had. */
+  async start(): Promise<void> {
+    this.#http = await serveHttp({
+      addresses: this.#config.listenAddresses,
+      telemetryPath: this.#config.telemetryPath,
+      contentType: CONTENT_TYPE,
+      render: () => this.#metrics.render(),
+      notReady: () => this.#notReady(),
+    });
+    this.#logStart(this.#http);
+    listen(this.#io.input, this.#io.send, {
+      onEvent: (event, at) => this.#takeEvent(event, at),
+      onMalformed: (event, at) => this.#takeMalformed(event, at),
+      onUnframeable: (reason) => this.#io.onEnd(`can't follow what supervisord sends: ${reason}`),
+      onEnd: () => this.#io.onEnd(),
+    });
+    if (this.#rpc !== undefined) this.#resync.request('startup');
+  }
+
+  stop(): void {
+    this.#resync.stop();
+    this.#http?.close();
+    clearTimeout(this.#lossTimer);
+  }
+
+  #takeEvent(event: SupervisorEvent, at: number): void {
+    this.#shown.events.inc({ event: event.name });
+    this.#shown.lastEvent.set(at);
+    if (!this.#isFirstDelivery(event.serial, at)) return;
+
+    switch (event.kind) {
+      case 'process-state':
+        this.#table.transition(event, at);
+        break;
+      case 'process-group':
+        if (event.change === 'removed') this.#table.removeGroup(event.group, event.serial);
+        else this.#requestResync('group');
+        break;
+      case 'tick':
+        this.#takeTick(event, at);
+        break;
+      case 'remote-communication':
+        if (event.type === TOKEN_TYPE) this.#reconciler.token(event.data, event.serial);
+        break;
+      case 'supervisor-state':
+        this.#shown.serverState.set(SERVER_STATE_CODES[event.state]);
+        break;
+      case 'unused':
+        break;
+      default: {
+        const unhandled: never = event;
+        throw new Error(`unhandled event ${JSON.stringify(unhandled)}`);
+      }
+    }
+  }
+
+  #takeTick(event: TickEvent, at: number): void {
+    this.#shown.lastTick.set(at);
+    if (this.#reconciler.tick(event.when)) {
+      this.#log.warn(
+        'REMOTE_COMMUNICATION is not among the events of this listener: snapshots are placed by from_state alone',
+      );
+    }
+    if (event.period === 60) this.#requestResync('tick');
+  }
+
+  #takeMalformed(event: MalformedEvent, at: number): void {
+    this.#shown.eventsMalformed.inc({ reason: event.reason });
+    this.#shown.lastEvent.set(at);
+    this.#log.warn('skipped an event that can not be understood', {
+      reason: event.reason,
+      text: event.detail,
+    });
+    if (event.serial !== undefined) this.#isFirstDelivery(event.serial, at);
+  }
+
+  /** Enters a serial into the account; a gap before it asks for a resync at once. */
+  #isFirstDelivery(serial: number, at: number): boolean {
+    const delivery = this.#serials.note(serial, at);
+    if (!delivery.isFirst) this.#shown.eventsRedelivered.inc();
+    if (delivery.opensGap) {
+      this.#requestResync('gap');
+      this.#awaitSkipped(at);
+    }
+    return delivery.isFirst;
+  }
+
+  /** Sees to it that skipped events which do not come are called lost in time. */
+  #awaitSkipped(at: number): void {
+    const deadline = this.#serials.nextDeadline();
+    if (deadline === undefined || this.#lossTimer !== undefined) return;
+    this.#lossTimer = setTimeout(
+      () => {
+        this.#lossTimer = undefined;
+        const now = Date.now() / 1000;
+        const lost = this.#serials.expire(now);
+        if (lost > 0) {
+          this.#shown.eventsLost.inc(lost);
+          this.#log.error(
+            'supervisord discarded events before delivering them: raise buffer_size',
+            { lost },
+          );
+        }
+        this.#awaitSkipped(now);
+      },
+      Math.max(0, deadline - at) * 1000 + 1,
+    );
+  }
+
+  #requestResync(trigger: ResyncTrigger): void {
+    if (this.#rpc !== undefined) this.#resync.request(trigger);
+  }
+
+  async #takeSnapshot(trigger: ResyncTrigger): Promise<boolean> {
+    if (this.#rpc === undefined) return false;
+    const token = randomUUID();
+    const began = performance.now();
+    this.#shown.resyncs.inc({ trigger });
+    this.#reconciler.begin(token);
+    try {
+      const snapshot = await fetchSnapshot(this.#rpc, token);
+      this.#reconciler.reply(snapshot);
+      showServer(this.#shown, snapshot.server);
+      this.#shown.resyncDuration.set((performance.now() - began) / 1000);
+      this.#shown.lastResync.set(Date.now() / 1000);
+      this.#noteRpcSuccess();
+      return true;
+    } catch (error) {
+      this.#shown.resyncFailures.inc({ trigger });
+      this.#noteRpcFailure(error instanceof Error ? error.message : String(error));
+      return false;
+    }
+  }
+
+  #noteRpcSuccess(): void {
+    this.#shown.rpcUp.set(1);
+    if (this.#rpcFailure !== undefined) this.#log.info('XML-RPC works again');
+    this.#rpcFailure = undefined;
+    if (!this.#isSeeded) this.#log.info('first snapshot is in', { processes: this.#table.size });
+    this.#isSeeded = true;
+  }
+
+  /** Says a failure once, not at each try. */
+  #noteRpcFailure(message: string): void {
+    this.#shown.rpcUp.set(0);
+    if (this.#rpcFailure !== message) {
+      this.#log.warn('XML-RPC fails; events still count', { reason: message });
+    }
+    this.#rpcFailure = message;
+  }
+
+  #notReady(): string | undefined {
+    if (this.#rpc === undefined || this.#isSeeded) return undefined;
+    return this.#rpcFailure ?? 'the first snapshot of supervisord is under way';
+  }
+
+  #logStart(http: HttpService): void {
+    for (const address of http.addresses) {
+      this.#log.info('listening', {
+        address: formatAddress(address),
+        path: this.#config.telemetryPath,
+      });
+    }
+    if (this.#config.supervisor === undefined) {
+      this.#log.warn(
+        'supervisord has no HTTP server, so there is no XML-RPC: state is what events tell; configure [unix_http_server] or set --supervisor.url',
+      );
+    } else {
+      this.#log.info('supervisord', { url: describeEndpoint(this.#config.supervisor) });
+    }
+  }
+}
