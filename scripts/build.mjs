@@ -1,18 +1,20 @@
 /** Bundles src/main.ts and what it needs into the one file that runs with `node FILE` alone. */
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const root = new URL('..', import.meta.url);
-const { version, bin } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
-const outfile = bin['supervisor-exporter'];
+const root = fileURLToPath(new URL('..', import.meta.url));
+const { version, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const target = join(root, bin['supervisor-exporter']);
 
-await build({
-  absWorkingDir: root.pathname,
+const { outputFiles } = await build({
+  absWorkingDir: root,
   entryPoints: ['src/main.ts'],
-  outfile,
   bundle: true,
+  write: false,
   platform: 'node',
   target: 'node20',
   format: 'cjs',
@@ -24,7 +26,13 @@ await build({
   },
   logLevel: 'warning',
 });
-chmodSync(new URL(outfile, root), 0o755);
+
+// Put in place in one step: an exporter may be starting from the old one right now.
+mkdirSync(dirname(target), { recursive: true });
+const unfinished = `${target}.${process.pid}`;
+writeFileSync(unfinished, outputFiles[0].contents);
+chmodSync(unfinished, 0o755);
+renameSync(unfinished, target);
 
 /** The commit that is built; a source tree without git has none. */
 function revision() {

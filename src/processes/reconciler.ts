@@ -16,6 +16,8 @@ import type { ProcessTable } from './table.ts';
 /** A request that was made and not answered yet, with the token's serial if that is here already. */
 interface Request {
   readonly token: string;
+  /** The latest event when it was made; the snapshot is behind that in any case. */
+  readonly since: number;
   readonly serial: number | undefined;
 }
 
@@ -43,7 +45,7 @@ export class Reconciler {
 
   /** A snapshot is being asked for; its token is `token`. A request before it that had no reply is void. */
   begin(token: string): void {
-    this.#request = { token, serial: undefined };
+    this.#request = { token, since: this.#table.latestSerial, serial: undefined };
   }
 
   /** The reply to the request begun last. */
@@ -55,7 +57,7 @@ export class Reconciler {
       this.#place(snapshot, request.serial);
     } else {
       this.#unplaced = { token: request.token, snapshot };
-      this.#table.takeAhead(snapshot);
+      this.#table.takeAhead(snapshot, request.since);
     }
   }
 
@@ -63,7 +65,7 @@ export class Reconciler {
   token(token: string, serial: number): void {
     if (token === this.#request?.token) {
       this.#tokenHasCome = true;
-      this.#request = { token, serial };
+      this.#request = { ...this.#request, serial };
     } else if (token === this.#unplaced?.token) {
       this.#tokenHasCome = true;
       this.#place(this.#unplaced.snapshot, serial);

@@ -19,10 +19,16 @@ export class ProcessTable {
   /** The serial of the event that removed a group. */
   readonly #removedGroups = new Map<string, number>();
 
+  /** The latest transition that has come; -1 before the first. */
+  #latestSerial = -1;
   /** The serial at which the last placed snapshot was taken; -1 before the first. */
   #snapshotSerial = -1;
   /** Whether the snapshot last taken has yet to be placed, so that events older than it may still come. */
   #isAhead = false;
+
+  get latestSerial(): number {
+    return this.#latestSerial;
+  }
 
   get size(): number {
     return this.#processes.size;
@@ -38,6 +44,7 @@ export class ProcessTable {
 
   /** Takes an event that came for the first time, whatever its place in the order. */
   transition(event: ProcessStateEvent, at: number): void {
+    this.#latestSerial = Math.max(this.#latestSerial, event.serial);
     const process = this.#find(event);
     if (process === undefined) return;
     countTransition(process, event, at);
@@ -63,15 +70,20 @@ export class ProcessTable {
     }
   }
 
-  /** Takes a snapshot that is ahead of the events: its place in their order is not known yet. */
-  takeAhead(snapshot: Snapshot): void {
+  /**
+   * Takes a snapshot whose place in the order of events is not known yet, but that it is
+   * behind the event `since`. It tells what events still queued will lead to, so it is taken
+   * at once; but a process that a later event has set may be ahead of it, and is left alone.
+   */
+  takeAhead(snapshot: Snapshot, since: number): void {
     this.#isAhead = true;
     const named = new Set<ProcessKey>();
     for (const info of snapshot.processes) {
       named.add(keyOf(info));
-      takeSnapshot(this.#ensure(info, info.state), info);
+      const process = this.#ensure(info, info.state);
+      if (!isLater(process, since)) takeSnapshot(process, info);
     }
-    this.#dropUnless((process) => named.has(keyOf(process.id)));
+    this.#dropUnless((process) => named.has(keyOf(process.id)) || isLater(process, since));
   }
 
   /**

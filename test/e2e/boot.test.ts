@@ -1,0 +1,57 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { timed } from '../support/deadline.ts';
+import { play } from '../support/supervisord.ts';
+
+const boot = suite('boot');
+
+boot(
+  'every start of a boot is counted once, and a restart adds exactly its four transitions',
+  timed(60_000, () =>
+    play({ conf: 'boot' }, async (supervisord) => {
+      await supervisord.until(20_000, (metrics) => {
+        assert.is(metrics.value('supervisord_processes', { state: 'RUNNING' }), 63);
+        assert.is(
+          metrics.sum('supervisord_process_transitions_total', { from: 'STARTING', to: 'RUNNING' }),
+          63,
+        );
+      });
+
+      const before = await supervisord.metrics();
+      assert.is(before.value('supervisord_exporter_events_lost_total'), 0);
+      assert.is(before.value('supervisord_exporter_events_redelivered_total'), 0);
+      assert.is(before.value('supervisord_exporter_resync_corrections_total'), 0);
+      for (const process of [
+        'many:many-00',
+        'many:many-59',
+        'wörker-é:wörker-é',
+        '🚀rocket:🚀rocket',
+      ]) {
+        assert.equal(
+          before.transitions(process),
+          { 'STOPPED>STARTING': 1, 'STARTING>RUNNING': 1 },
+          process,
+        );
+      }
+
+      await supervisord.ctl('restart', '🚀rocket');
+      await supervisord.until(5_000, (metrics) => {
+        assert.equal(metrics.transitions('🚀rocket:🚀rocket'), {
+          'STOPPED>STARTING': 2,
+          'STARTING>RUNNING': 2,
+          'RUNNING>STOPPING': 1,
+          'STOPPING>STOPPED': 1,
+        });
+      });
+      const after = await supervisord.metrics();
+      assert.is(
+        after.sum('supervisord_process_transitions_total') -
+          before.sum('supervisord_process_transitions_total'),
+        4,
+      );
+      assert.is(after.value('supervisord_exporter_events_lost_total'), 0);
+    }),
+  ),
+);
+
+boot.run();

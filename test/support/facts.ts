@@ -1,0 +1,55 @@
+/** Events and snapshots as the process table takes them, written short. */
+
+import type { ProcessStateEvent } from '../../src/listener/events.ts';
+import type { ProcessId } from '../../src/processes/identity.ts';
+import { isProcessState, type ProcessState } from '../../src/processes/states.ts';
+import type { ProcessInfo, Snapshot } from '../../src/rpc/snapshot.ts';
+
+/** `GROUP:NAME`, or `NAME` for a process in the group of its own name. */
+export function id(text: string): ProcessId {
+  const [group = '', name = group] = text.split(':');
+  return { group, name };
+}
+
+export type Extra = Partial<Pick<ProcessStateEvent, 'tries' | 'expected' | 'pid'>>;
+
+/** A step of a process, `FROM>TO`. */
+export function event(
+  serial: number,
+  process: string,
+  transition: string,
+  extra: Extra = {},
+): ProcessStateEvent {
+  const [from, to] = transition.split('>').map(state);
+  if (from === undefined || to === undefined) throw new Error(`no transition: ${transition}`);
+  return {
+    kind: 'process-state',
+    name: `PROCESS_STATE_${to}`,
+    serial,
+    identifier: 'supervisor',
+    process: id(process),
+    from,
+    to,
+    tries: undefined,
+    expected: undefined,
+    pid: undefined,
+    ...extra,
+  };
+}
+
+export function info(
+  process: string,
+  state: ProcessState,
+  more: Partial<ProcessInfo> = {},
+): ProcessInfo {
+  return { ...id(process), state, start: 0, stop: 0, exitStatus: 0, pid: 0, ...more };
+}
+
+export function snapshot(processes: readonly ProcessInfo[], now = 0): Snapshot {
+  return { server: { version: '4.2.5', identifier: 'supervisor', stateCode: 1 }, now, processes };
+}
+
+function state(text: string): ProcessState {
+  if (!isProcessState(text)) throw new Error(`no state: ${text}`);
+  return text;
+}

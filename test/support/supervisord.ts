@@ -1,0 +1,156 @@
+/** A real supervisord that plays a story: its configuration, and a folder of its own. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import xmlrpc from 'xmlrpc';
+import { eventually, within } from './deadline.ts';
+import { PROGRAM } from './exporter.ts';
+import { Exposition } from './exposition.ts';
+import { freePort } from './ports.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface Story {
+  /** test/e2e/conf/NAME.conf */
+  readonly conf: string;
+  /** The exporter's flags. */
+  readonly flags?: readonly string[];
+  /** Replaces lines of the shipped section: `events` to its new value; undefined leaves it out. */
+  readonly section?: Readonly<Record<string, string | undefined>>;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+export class Supervisord {
+  readonly dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
+  readonly port: number;
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<unknown>;
+  #output = '';
+
+  constructor(story: Story, port: number) {
+    this.port = port;
+    this.writeConf('exporter.conf', exporterSection(story, port));
+    this.#child = spawn('supervisord', ['-c', join(root, 'test/e2e/conf', `${story.conf}.conf`)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, STORY_DIR: this.dir, STORY_PORT: String(port), ...story.environment },
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#output += text;
+      });
+    }
+    this.#exited = once(this.#child, 'close');
+  }
+
+  /** Puts a file into the folder whose .conf files supervisord reads at start and on `update`. */
+  writeConf(name: string, text: string): void {
+    writeFileSync(join(this.dir, name), text);
+  }
+
+  /** supervisord's own account of what happened. */
+  get log(): string {
+    return readFileSync(join(this.dir, 'supervisord.log'), 'utf8');
+  }
+
+  /** What the exporter logged, over all its lives. */
+  get exporterLog(): string {
+    return readFileSync(join(this.dir, 'exporter.log'), 'utf8');
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  url(path: string): string {
+    return `http://127.0.0.1:${this.port}${path}`;
+  }
+
+  async metrics(): Promise<Exposition> {
+    const response = await fetch(this.url('/metrics'), { signal: AbortSignal.timeout(5_000) });
+    return new Exposition(await response.text());
+  }
+
+  /** Looks at /metrics until `check` is content. */
+  until(ms: number, check: (metrics: Exposition) => void): Promise<void> {
+    return eventually(ms, async () => {
+      try {
+        check(await this.metrics());
+      } catch (error) {
+        if (this.#child.exitCode !== null)
+          throw new Error(`supervisord has ended: ${this.#output}`);
+        throw error;
+      }
+    });
+  }
+
+  call<T>(method: string, ...params: readonly unknown[]): Promise<T> {
+    const options = { socketPath: join(this.dir, 'supervisor.sock'), path: '/RPC2', agent: false };
+    const client = xmlrpc.createClient(options as Parameters<typeof xmlrpc.createClient>[0]);
+    const answer = new Promise<T>((resolve, reject) => {
+      client.methodCall(method, [...params], (error: unknown, value: T) =>
+        error ? reject(error) : resolve(value),
+      );
+    });
+    return within(10_000, method, answer);
+  }
+
+  /** `supervisorctl ARGS`; resolves to what it printed, whatever its exit status. */
+  async ctl(...args: readonly string[]): Promise<string> {
+    const child = spawn('supervisorctl', ['-s', `unix://${this.dir}/supervisor.sock`, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+    await within(30_000, `supervisorctl ${args.join(' ')}`, once(child, 'close'));
+    return output;
+  }
+
+  async stop(): Promise<void> {
+    this.#child.kill('SIGTERM');
+    await within(20_000, 'end of supervisord', this.#exited).catch(() => {
+      this.#child.kill('SIGKILL');
+    });
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  get output(): string {
+    return this.#output;
+  }
+}
+
+/** Plays a story with the exporter as it is shipped, and ends it whatever `body` does. */
+export async function play(
+  story: Story,
+  body: (supervisord: Supervisord) => Promise<void>,
+): Promise<void> {
+  const supervisord = new Supervisord(story, await freePort());
+  try {
+    await body(supervisord);
+  } finally {
+    await supervisord.stop();
+  }
+}
+
+/** The shipped section, with this build, this port and the changes of the story. */
+function exporterSection(story: Story, port: number): string {
+  const flags = [`--web.listen-address=127.0.0.1:${port}`, ...(story.flags ?? [])];
+  const changes: Record<string, string | undefined> = {
+    command: [process.execPath, PROGRAM, ...flags].join(' '),
+    stderr_logfile: '%(ENV_STORY_DIR)s/exporter.log',
+    ...story.section,
+  };
+  const lines = readFileSync(join(root, 'supervisor/exporter.conf'), 'utf8').split('\n');
+  const kept = lines.filter(
+    (line) => !Object.keys(changes).some((key) => line.startsWith(`${key}=`)),
+  );
+  const changed = Object.entries(changes).flatMap(([key, value]) =>
+    value === undefined ? [] : `${key}=${value}`,
+  );
+  return [...kept, ...changed, ''].join('\n');
+}

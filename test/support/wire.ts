@@ -1,0 +1,42 @@
+/** Events as supervisord writes them, built from its manual and its source and not from ours. */
+
+export interface WireEvent {
+  readonly name: string;
+  readonly payload?: string;
+  readonly serial?: number;
+  readonly server?: string;
+  readonly pool?: string;
+}
+
+/** One event on the wire. `len` counts code points, as iterating a string does. */
+export function wire({
+  name,
+  payload = '',
+  serial = 0,
+  server = 'supervisor',
+  pool = 'exporter',
+}: WireEvent): string {
+  const len = [...payload].length;
+  return `ver:3.0 server:${server} serial:${serial + 7} pool:${pool} poolserial:${serial} eventname:${name} len:${len}\n${payload}`;
+}
+
+/** A step of a process, `FROM>TO`, with what supervisord says of it. */
+export function step(serial: number, process: string, transition: string, extra = ''): string {
+  const [group = '', name = ''] = process.split(':');
+  const [from = '', to = ''] = transition.split('>');
+  const payload = `processname:${name} groupname:${group} from_state:${from}${extra === '' ? '' : ` ${extra}`}`;
+  return wire({ name: `PROCESS_STATE_${to}`, payload, serial });
+}
+
+export function tick(serial: number, period: number, when: number): string {
+  return wire({ name: `TICK_${period}`, payload: `when:${when}`, serial });
+}
+
+export function remote(serial: number, type: string, data: string): string {
+  return wire({ name: 'REMOTE_COMMUNICATION', payload: `type:${type}\n${data}`, serial });
+}
+
+/** supervisord ends this payload, and no other, in a newline. */
+export function group(serial: number, change: 'ADDED' | 'REMOVED', name: string): string {
+  return wire({ name: `PROCESS_GROUP_${change}`, payload: `groupname:${name}\n`, serial });
+}

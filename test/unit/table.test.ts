@@ -1,0 +1,366 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Process } from '../../src/processes/process.ts';
+import { ProcessTable } from '../../src/processes/table.ts';
+import { event, id, info, snapshot } from '../support/facts.ts';
+
+const table = suite('process table');
+
+type Expected = Partial<Omit<Process, 'transitions'>> & {
+  readonly transitions?: Record<string, number>;
+};
+type Step = readonly [
+  story: string,
+  act: (table: ProcessTable) => unknown,
+  expected: Expected | 'gone',
+];
+
+/** Histories of the process `cat`: what happens, and what is known of it then. */
+const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
+  'it starts, runs, is stopped': [
+    [
+      'it is told to start',
+      (t) => t.transition(event(0, 'cat', 'STOPPED>STARTING', { tries: 0 }), 100.5),
+      {
+        state: 'STARTING',
+        startTime: 100.5,
+        lastTransitionTime: 100.5,
+        stopTime: undefined,
+        pid: undefined,
+      },
+    ],
+    [
+      'it has stayed up for startsecs',
+      (t) => t.transition(event(1, 'cat', 'STARTING>RUNNING', { pid: 7 }), 101.5),
+      { state: 'RUNNING', startTime: 100.5, lastTransitionTime: 101.5, pid: 7, backoffTries: 0 },
+    ],
+    [
+      'it is told to stop',
+      (t) => t.transition(event(2, 'cat', 'RUNNING>STOPPING', { pid: 7 }), 110),
+      { state: 'STOPPING', stopTime: undefined, pid: 7 },
+    ],
+    [
+      'it has ended: a stop is no exit',
+      (t) => t.transition(event(3, 'cat', 'STOPPING>STOPPED', { pid: 7 }), 110.25),
+      {
+        state: 'STOPPED',
+        stopTime: 110.25,
+        pid: undefined,
+        exits: 0,
+        unexpectedExits: 0,
+        transitions: {
+          'STOPPED>STARTING': 1,
+          'STARTING>RUNNING': 1,
+          'RUNNING>STOPPING': 1,
+          'STOPPING>STOPPED': 1,
+        },
+      },
+    ],
+  ],
+  'it crashes and is restarted at once': [
+    [
+      'a snapshot finds it running',
+      (t) => t.takeAt(snapshot([info('cat', 'RUNNING', { start: 90, pid: 7 })]), 4),
+      { state: 'RUNNING', startTime: 90, pid: 7, exits: 0 },
+    ],
+    [
+      'it dies of an error',
+      (t) => t.transition(event(5, 'cat', 'RUNNING>EXITED', { expected: false, pid: 7 }), 100.1),
+      {
+        state: 'EXITED',
+        exits: 1,
+        unexpectedExits: 1,
+        lastUnexpectedExitTime: 100.1,
+        stopTime: 100.1,
+      },
+    ],
+    [
+      'supervisord starts it again',
+      (t) => t.transition(event(6, 'cat', 'EXITED>STARTING', { tries: 0 }), 100.2),
+      { state: 'STARTING', startTime: 100.2, stopTime: 100.1 },
+    ],
+    [
+      'it ends as it should: an exit, and not an unexpected one',
+      (t) => {
+        t.transition(event(7, 'cat', 'STARTING>RUNNING', { pid: 8 }), 101.2);
+        t.transition(event(8, 'cat', 'RUNNING>EXITED', { expected: true, pid: 8 }), 120);
+      },
+      { state: 'EXITED', exits: 2, unexpectedExits: 1, lastUnexpectedExitTime: 100.1 },
+    ],
+  ],
+  'it can not be started': [
+    [
+      'it starts',
+      (t) => t.transition(event(0, 'cat', 'STOPPED>STARTING', { tries: 0 }), 1),
+      { backoffTries: 0 },
+    ],
+    [
+      'it fails',
+      (t) => t.transition(event(1, 'cat', 'STARTING>BACKOFF', { tries: 1 }), 2),
+      { state: 'BACKOFF', backoffTries: 1 },
+    ],
+    [
+      'it is tried again',
+      (t) => t.transition(event(2, 'cat', 'BACKOFF>STARTING', { tries: 1 }), 3),
+      { state: 'STARTING', backoffTries: 1 },
+    ],
+    [
+      'it fails again',
+      (t) => t.transition(event(3, 'cat', 'STARTING>BACKOFF', { tries: 2 }), 4),
+      { backoffTries: 2 },
+    ],
+    [
+      'supervisord gives up: the tries stay for people to see',
+      (t) => t.transition(event(4, 'cat', 'BACKOFF>FATAL'), 5),
+      { state: 'FATAL', backoffTries: 2, exits: 0 },
+    ],
+  ],
+  'supervisord loses sight of it': [
+    [
+      'it runs',
+      (t) => t.transition(event(0, 'cat', 'STARTING>RUNNING', { pid: 7 }), 1),
+      { state: 'RUNNING' },
+    ],
+    [
+      'it is UNKNOWN: counted, though not of the twelve',
+      (t) => t.transition(event(1, 'cat', 'RUNNING>UNKNOWN'), 2),
+      { state: 'UNKNOWN', transitions: { 'STARTING>RUNNING': 1, 'RUNNING>UNKNOWN': 1 } },
+    ],
+  ],
+  'an older event comes behind a newer one': [
+    [
+      'the start of a restart',
+      (t) => t.transition(event(8, 'cat', 'EXITED>STARTING'), 10),
+      { state: 'STARTING' },
+    ],
+    [
+      'the exit before it: counted, and the state stays',
+      (t) => t.transition(event(7, 'cat', 'RUNNING>EXITED', { expected: false }), 11),
+      {
+        state: 'STARTING',
+        exits: 1,
+        unexpectedExits: 1,
+        lastTransitionTime: 10,
+        startTime: 10,
+        transitions: { 'EXITED>STARTING': 1, 'RUNNING>EXITED': 1 },
+      },
+    ],
+  ],
+  'a snapshot is placed behind events that it knows and before one that it does not': [
+    [
+      'it starts',
+      (t) => t.transition(event(3, 'cat', 'STOPPED>STARTING'), 10.25),
+      { state: 'STARTING' },
+    ],
+    [
+      'it runs, later than the snapshot',
+      (t) => t.transition(event(5, 'cat', 'STARTING>RUNNING', { pid: 7 }), 11.25),
+      { state: 'RUNNING' },
+    ],
+    [
+      'the snapshot of serial 4 is in: nothing to correct',
+      (t) => assert.is(t.takeAt(snapshot([info('cat', 'STARTING', { start: 10 })]), 4), 0),
+      { state: 'RUNNING', startTime: 10.25, pid: 7 },
+    ],
+    [
+      'the snapshot of serial 6 knows better: a correction, which counts no transition',
+      (t) =>
+        assert.is(
+          t.takeAt(snapshot([info('cat', 'EXITED', { start: 10, stop: 12, exitStatus: 3 })]), 6),
+          1,
+        ),
+      {
+        state: 'EXITED',
+        stopTime: 12,
+        exitStatus: 3,
+        lastTransitionTime: 12,
+        exits: 0,
+        pid: undefined,
+      },
+    ],
+    [
+      'an event from before that snapshot comes late: counted, and changes nothing',
+      (t) => t.transition(event(2, 'cat', 'EXITED>STOPPED'), 13),
+      {
+        state: 'EXITED',
+        transitions: { 'STOPPED>STARTING': 1, 'STARTING>RUNNING': 1, 'EXITED>STOPPED': 1 },
+      },
+    ],
+  ],
+  'a snapshot ahead of the events that led to it': [
+    [
+      'the snapshot',
+      (t) => t.takeAhead(snapshot([info('cat', 'RUNNING', { start: 50, pid: 9 })]), -1),
+      { state: 'RUNNING', startTime: 50, lastTransitionTime: 50 },
+    ],
+    [
+      'its start, from before',
+      (t) => t.transition(event(0, 'cat', 'STOPPED>STARTING'), 60),
+      { state: 'RUNNING', startTime: 50 },
+    ],
+    [
+      'its success, from before',
+      (t) => t.transition(event(1, 'cat', 'STARTING>RUNNING', { pid: 9 }), 60),
+      { state: 'RUNNING', startTime: 50, lastTransitionTime: 50 },
+    ],
+    [
+      'the token: nothing to correct',
+      (t) => assert.is(t.takeAt(snapshot([info('cat', 'RUNNING', { start: 50, pid: 9 })]), 2), 0),
+      { state: 'RUNNING', startTime: 50 },
+    ],
+    [
+      'news',
+      (t) => t.transition(event(3, 'cat', 'RUNNING>STOPPING', { pid: 9 }), 61),
+      {
+        state: 'STOPPING',
+        transitions: { 'STOPPED>STARTING': 1, 'STARTING>RUNNING': 1, 'RUNNING>STOPPING': 1 },
+      },
+    ],
+  ],
+  'an event from behind a snapshot comes before the token of that snapshot': [
+    [
+      'the snapshot',
+      (t) => t.takeAhead(snapshot([info('cat', 'STOPPED')]), -1),
+      { state: 'STOPPED' },
+    ],
+    [
+      'the success of a start that is still queued',
+      (t) => t.transition(event(9, 'cat', 'STARTING>RUNNING', { pid: 7 }), 60),
+      { state: 'STOPPED' },
+    ],
+    [
+      'the token: the event was the later one',
+      (t) => t.takeAt(snapshot([info('cat', 'STOPPED')]), 7),
+      { state: 'RUNNING', pid: 7 },
+    ],
+    [
+      'the start',
+      (t) => t.transition(event(8, 'cat', 'STOPPED>STARTING'), 61),
+      { state: 'RUNNING', transitions: { 'STARTING>RUNNING': 1, 'STOPPED>STARTING': 1 } },
+    ],
+  ],
+  'a snapshot whose token never comes': [
+    [
+      'the snapshot',
+      (t) => t.takeAhead(snapshot([info('cat', 'RUNNING', { start: 50 })]), -1),
+      { state: 'RUNNING' },
+    ],
+    [
+      'an exit, from before or from behind it',
+      (t) => t.transition(event(4, 'cat', 'RUNNING>EXITED', { expected: true }), 60),
+      { state: 'EXITED' },
+    ],
+    ['the events have caught up', (t) => t.settle(), { state: 'EXITED' }],
+    [
+      'from now on the serial decides',
+      (t) => t.transition(event(6, 'cat', 'STARTING>RUNNING', { pid: 7 }), 61),
+      { state: 'RUNNING' },
+    ],
+  ],
+  'it is removed, and added back': [
+    [
+      'it exits',
+      (t) => t.transition(event(0, 'cat', 'RUNNING>EXITED', { expected: false }), 1),
+      { exits: 1 },
+    ],
+    ['its group is removed', (t) => t.removeGroup('cat', 1), 'gone'],
+    [
+      'an older event of it comes late: it does not come back',
+      (t) => t.transition(event(0, 'cat', 'RUNNING>EXITED', { expected: false }), 2),
+      'gone',
+    ],
+    [
+      'it is added back and starts: its counters begin at 0',
+      (t) => t.transition(event(3, 'cat', 'STOPPED>STARTING'), 3),
+      { state: 'STARTING', exits: 0, transitions: { 'STOPPED>STARTING': 1 } },
+    ],
+    [
+      'a late word of its removal: it has been named since',
+      (t) => t.removeGroup('cat', 2),
+      { state: 'STARTING' },
+    ],
+    [
+      'an event of its first life, late',
+      (t) => t.transition(event(1, 'cat', 'RUNNING>EXITED'), 4),
+      { exits: 0 },
+    ],
+  ],
+  'it goes without a word': [
+    [
+      'it is there',
+      (t) => t.takeAt(snapshot([info('cat', 'RUNNING'), info('dog', 'RUNNING')]), 5),
+      { state: 'RUNNING' },
+    ],
+    ['a snapshot does not have it', (t) => t.takeAt(snapshot([info('dog', 'RUNNING')]), 6), 'gone'],
+    [
+      'an event from before that snapshot does not bring it back',
+      (t) => t.transition(event(5, 'cat', 'RUNNING>STOPPING'), 9),
+      'gone',
+    ],
+    [
+      'one from behind it does',
+      (t) => t.transition(event(8, 'cat', 'STOPPED>STARTING'), 9),
+      { state: 'STARTING' },
+    ],
+    [
+      'a snapshot from before that event does not know: it stays',
+      (t) => t.takeAt(snapshot([info('dog', 'RUNNING')]), 7),
+      { state: 'STARTING' },
+    ],
+  ],
+};
+
+for (const [title, steps] of Object.entries(HISTORIES)) {
+  table(title, () => {
+    const subject = new ProcessTable();
+    for (const [story, act, expected] of steps) {
+      act(subject);
+      const cat = subject.get(id('cat'));
+      if (expected === 'gone') {
+        assert.is(cat, undefined, story);
+        continue;
+      }
+      if (cat === undefined) throw new Error(`${story}: cat is gone`);
+      for (const [field, value] of Object.entries(expected)) {
+        const got = field === 'transitions' ? counted(cat) : cat[field as keyof Process];
+        assert.equal(got, value, `${story}: ${field}`);
+      }
+    }
+  });
+}
+
+table('a removed group takes all of its processes, and no other', () => {
+  const subject = new ProcessTable();
+  subject.takeAt(
+    snapshot(['web:a', 'web:b', 'web2:a', 'a:web'].map((process) => info(process, 'RUNNING'))),
+    0,
+  );
+  subject.removeGroup('web', 1);
+  assert.equal(
+    [...subject.values()].map((process) => process.id),
+    [id('web2:a'), id('a:web')],
+  );
+});
+
+table('the same name in two groups is two processes', () => {
+  const subject = new ProcessTable();
+  subject.transition(event(0, 'one:web', 'RUNNING>EXITED', { expected: false }), 1);
+  subject.transition(event(1, 'two:web', 'STOPPED>STARTING'), 1);
+  assert.is(subject.get(id('one:web'))?.exits, 1);
+  assert.is(subject.get(id('two:web'))?.exits, 0);
+});
+
+table('a stamp of ours stands while it is of the second that the snapshot names', () => {
+  const subject = new ProcessTable();
+  subject.transition(event(0, 'cat', 'STOPPED>STARTING'), 100.9);
+  subject.takeAt(snapshot([info('cat', 'STARTING', { start: 100 })]), 1);
+  assert.is(subject.get(id('cat'))?.startTime, 100.9);
+  subject.takeAt(snapshot([info('cat', 'STARTING', { start: 97 })]), 2);
+  assert.is(subject.get(id('cat'))?.startTime, 97);
+});
+
+function counted(process: Readonly<Process>): Record<string, number> {
+  return Object.fromEntries([...process.transitions].filter(([, count]) => count > 0));
+}
+
+table.run();
