@@ -13,7 +13,7 @@ import { formatAddress, type HttpService, serveHttp } from './http.ts';
 import type { MalformedEvent, SupervisorEvent, TickEvent } from './listener/events.ts';
 import { listen } from './listener/listener.ts';
 import type { Logger } from './log.ts';
-import { type ExporterMetrics, showServer } from './metrics/exporter.ts';
+import { type Build, type ExporterMetrics, showServer } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
 import { Reconciler } from './processes/reconciler.ts';
 import { Serials } from './processes/serials.ts';
@@ -29,6 +29,7 @@ export interface ExporterIo {
   /** Writes to supervisord. */
   readonly send: (text: string) => void;
   readonly log: Logger;
+  readonly build: Build;
   /** There will be no more events; `failure` says why, where that is not supervisord's doing. */
   readonly onEnd: (failure?: string) => void;
 }
@@ -59,7 +60,10 @@ export class Exporter {
     this.#config = config;
     this.#io = io;
     this.#log = io.log;
-    this.#metrics = createMetrics(this.#table, { footprint: config.exporterMetrics });
+    this.#metrics = createMetrics(this.#table, {
+      footprint: config.exporterMetrics,
+      build: io.build,
+    });
     this.#shown = this.#metrics.exporter;
     this.#rpc = config.supervisor && new RpcClient(config.supervisor, config.supervisorTimeoutMs);
   }

@@ -9,6 +9,8 @@ import { REVISION, VERSION } from './version.ts';
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 
+const BUILD = { version: VERSION, revision: REVISION, nodeVersion: process.version };
+
 const BY_HAND = `supervisor-exporter is run by supervisord, as an event listener, and not by hand.
 
 Put this into supervisord's configuration, then run "supervisorctl update":
@@ -34,7 +36,7 @@ function main(): void {
         break;
       case 'version':
         process.stdout.write(
-          `supervisor-exporter, version ${VERSION} (revision: ${REVISION}, node: ${process.version})\n`,
+          `supervisor-exporter, version ${BUILD.version} (revision: ${BUILD.revision}, node: ${BUILD.nodeVersion})\n`,
         );
         break;
       case 'run':
@@ -57,7 +59,13 @@ async function run(config: Config): Promise<void> {
   process.stdout.on('error', () => end());
   process.stderr.on('error', () => {});
 
-  const exporter = new Exporter(config, { input: process.stdin, send, log, onEnd: end });
+  const exporter = new Exporter(config, {
+    input: process.stdin,
+    send,
+    log,
+    build: BUILD,
+    onEnd: end,
+  });
   process.on('SIGTERM', () => end());
   process.on('SIGINT', () => end());
   try {

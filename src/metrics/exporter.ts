@@ -4,7 +4,6 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { MALFORMED_REASONS } from '../listener/events.ts';
 import { RESYNC_TRIGGERS } from '../rpc/resync.ts';
 import type { ServerFacts } from '../rpc/snapshot.ts';
-import { REVISION, VERSION } from '../version.ts';
 
 /** The events that the shipped configuration subscribes to; they are counted from 0 on. */
 const SUBSCRIBED_EVENTS = [
@@ -26,7 +25,15 @@ const SUBSCRIBED_EVENTS = [
 
 export type ExporterMetrics = ReturnType<typeof registerExporterMetrics>;
 
-export function registerExporterMetrics(registry: Registry) {
+/** What runs here. */
+export interface Build {
+  readonly version: string;
+  /** The commit it was built from. */
+  readonly revision: string;
+  readonly nodeVersion: string;
+}
+
+export function registerExporterMetrics(registry: Registry, build: Build) {
   const registers = [registry];
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
   const counter = (name: string, help: string) => new Counter({ name, help, registers });
@@ -111,7 +118,7 @@ export function registerExporterMetrics(registry: Registry) {
     help: 'The exporter itself; always 1.',
     labelNames: ['version', 'revision', 'nodeversion'],
     registers,
-  }).set({ version: VERSION, revision: REVISION, nodeversion: process.version }, 1);
+  }).set({ version: build.version, revision: build.revision, nodeversion: build.nodeVersion }, 1);
 
   for (const event of SUBSCRIBED_EVENTS) metrics.events.inc({ event }, 0);
   for (const reason of MALFORMED_REASONS) metrics.eventsMalformed.inc({ reason }, 0);

@@ -2,7 +2,7 @@
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { ProcessTable } from '../processes/table.ts';
-import { type ExporterMetrics, registerExporterMetrics } from './exporter.ts';
+import { type Build, type ExporterMetrics, registerExporterMetrics } from './exporter.ts';
 import { registerProcessMetrics } from './processes.ts';
 
 /** Gauges that prom-client names like counters, which promlint objects to. */
@@ -21,12 +21,13 @@ export interface Metrics {
 export interface MetricsOptions {
   /** Whether to show `process_*` and `nodejs_*`, the exporter's own footprint. */
   readonly footprint: boolean;
+  readonly build: Build;
 }
 
 export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {
   const registry = new Registry();
   registerProcessMetrics(table, registry);
-  const exporter = registerExporterMetrics(registry);
+  const exporter = registerExporterMetrics(registry, options.build);
   if (options.footprint) {
     collectDefaultMetrics({ register: registry });
     for (const name of MISNAMED_DEFAULT_METRICS) registry.removeSingleMetric(name);

@@ -64,7 +64,7 @@ export function describeEndpoint(endpoint: SupervisorEndpoint): string {
 
 /** A URL fit to be shown, even one that can't be parsed. */
 export function withoutPassword(text: string): string {
-  return text.replace(/\/\/[^/]*@/, '//***@');
+  return text.replace(/^([a-z]+:\/\/)?.*@/s, '$1***@');
 }
 
 function rpcPath(pathname: string): string {

@@ -1,0 +1,302 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { RpcClient, RpcError, type RpcErrorKind } from '../../src/rpc/client.ts';
+import { parseEndpoint } from '../../src/rpc/endpoint.ts';
+import { timed, within } from '../support/deadline.ts';
+import { freePort } from '../support/ports.ts';
+
+const client = suite('xml-rpc client');
+
+const TIMEOUT_MS = 500;
+const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
+client.after(() => rmSync(dir, { recursive: true, force: true }));
+
+const FAULT =
+  '<fault><value><struct><member><name>faultCode</name><value><int>6</int></value></member><member><name>faultString</name><value><string>SHUTDOWN_STATE</string></value></member></struct></value></fault>';
+
+function reply(value: string): string {
+  return `<?xml version='1.0'?><methodResponse><params><param><value>${value}</value></param></params></methodResponse>`;
+}
+
+client(
+  'over TCP, the socket path, the path, the method and the credentials are as they should be',
+  timed(10_000, async () => {
+    let seen = '';
+    const answer: RequestListener = (request, response) => {
+      let body = '';
+      request.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      request.on('end', () => {
+        seen = `${request.method} ${request.url} ${request.headers.authorization} ${/<methodName>(.*)<\/methodName>/.exec(body)?.[1]}`;
+        response.end(reply('<string>wörker 🚀</string>'));
+      });
+    };
+    const wanted = `POST /RPC2 Basic ${Buffer.from('mé:p@:ss').toString('base64')} supervisor.getIdentification`;
+    await serving(createHttpServer(answer), async (port) => {
+      const rpc = connect(`http://m%C3%A9:p%40%3Ass@127.0.0.1:${port}`);
+      assert.is(await rpc.call('supervisor.getIdentification', []), 'wörker 🚀');
+      assert.is(seen, wanted);
+    });
+    await serving(
+      createHttpServer(answer),
+      async () => {
+        const rpc = connect(`unix://m%C3%A9:p%40%3Ass@${dir}/s.sock`);
+        assert.is(await rpc.call('supervisor.getIdentification', []), 'wörker 🚀');
+        assert.is(seen, wanted);
+      },
+      join(dir, 's.sock'),
+    );
+  }),
+);
+
+client(
+  'over TLS: a certificate that is not trusted is refused',
+  timed(20_000, async () => {
+    const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
+    execFileSync(
+      'openssl',
+      [
+        'req',
+        '-x509',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-days',
+        '2',
+        '-subj',
+        '/CN=localhost',
+        '-addext',
+        'subjectAltName=DNS:localhost',
+        '-keyout',
+        key,
+        '-out',
+        cert,
+      ],
+      { stdio: 'pipe' },
+    );
+    const server = createHttpsServer(
+      { key: readFileSync(key), cert: readFileSync(cert) },
+      (_, response) => response.end(reply('<int>1</int>')),
+    );
+    await serving(server, async (port) => {
+      await failsWith(
+        connect(`https://localhost:${port}`),
+        'unreachable',
+        /self-signed certificate/,
+      );
+      const script = `import { RpcClient } from './src/rpc/client.ts'; import { parseEndpoint } from './src/rpc/endpoint.ts';
+        console.log(await new RpcClient(parseEndpoint('https://localhost:${port}', {}), 5000).call('m', []));`;
+      const output = await within(
+        10_000,
+        'a trusting client',
+        new Promise<string>((resolve, reject) => {
+          execFile(
+            process.execPath,
+            ['--import', 'tsx', '--input-type=module', '-e', script],
+            { env: { ...process.env, NODE_EXTRA_CA_CERTS: cert } },
+            (error, stdout) => (error ? reject(error) : resolve(stdout)),
+          );
+        }),
+      );
+      assert.is(output, '1\n');
+    });
+  }),
+);
+
+const FAILURES: ReadonlyArray<
+  readonly [title: string, answer: RequestListener, kind: RpcErrorKind, message: RegExp]
+> = [
+  [
+    '401 with a page',
+    (_, response) =>
+      response.writeHead(401).end('<html><head><title>Unauthorized</title></head></html>'),
+    'unauthorized',
+    /wants a username and password \(SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD\)$/,
+  ],
+  [
+    '401 with nothing',
+    (_, response) => response.writeHead(401).end(),
+    'unauthorized',
+    /wants a username and password/,
+  ],
+  [
+    '404',
+    (_, response) => response.writeHead(404).end('not here'),
+    'http-status',
+    /answered with HTTP status 404$/,
+  ],
+  [
+    '500',
+    (_, response) => response.writeHead(500).end('oops'),
+    'http-status',
+    /answered with HTTP status 500$/,
+  ],
+  [
+    'a fault',
+    (_, response) => response.end(`<?xml version='1.0'?><methodResponse>${FAULT}</methodResponse>`),
+    'fault',
+    /answered m with SHUTDOWN_STATE \(fault 6\)$/,
+  ],
+  [
+    'a page',
+    (_, response) => response.end('<html><body>hello</body></html>'),
+    'not-xml-rpc',
+    /did not answer with XML-RPC/,
+  ],
+  ['no XML', (_, response) => response.end('hello'), 'not-xml-rpc', /did not answer with XML-RPC/],
+  ['nothing', (_, response) => response.end(), 'not-xml-rpc', /did not answer with XML-RPC/],
+  [
+    'half a reply',
+    (_, response) => response.end(reply('<int>1</int>').slice(0, 80)),
+    'not-xml-rpc',
+    /did not answer with XML-RPC/,
+  ],
+  [
+    'a reply that breaks off',
+    (_, response) =>
+      response
+        .writeHead(200, { 'content-length': 999 })
+        .write(reply('<int>1</int>').slice(0, 80), () => response.destroy()),
+    'not-xml-rpc',
+    /did not answer with XML-RPC/,
+  ],
+  [
+    'a connection that is closed',
+    (request) => request.socket.destroy(),
+    'unreachable',
+    /can't be reached: connection closed/,
+  ],
+  ['silence', () => {}, 'timeout', /did not answer within 0.5 s$/],
+  [
+    'silence in the middle',
+    (_, response) => response.write('<?xml'),
+    'timeout',
+    /did not answer within 0.5 s$/,
+  ],
+];
+
+for (const [title, answer, kind, message] of FAILURES) {
+  client(
+    `${title}: ${kind}, in words`,
+    timed(10_000, () =>
+      serving(createHttpServer(answer), async (port) => {
+        await failsWith(connect(`http://127.0.0.1:${port}`), kind, message);
+      }),
+    ),
+  );
+}
+
+client(
+  'nobody there: unreachable, in words',
+  timed(10_000, async () => {
+    await failsWith(
+      connect(`http://127.0.0.1:${await freePort()}`),
+      'unreachable',
+      /connection refused$/,
+    );
+    await failsWith(
+      connect(`unix://${dir}/none.sock`),
+      'unreachable',
+      /unix:.*none.sock can't be reached: no such socket$/,
+    );
+  }),
+);
+
+client(
+  'a password is in no error',
+  timed(10_000, () =>
+    serving(
+      createHttpServer((_, response) => response.writeHead(401).end()),
+      async (port) => {
+        const error = await failsWith(
+          connect(`http://me:secret@127.0.0.1:${port}`),
+          'unauthorized',
+          /refuses this username and password/,
+        );
+        assert.not.match(error.message + String(error.stack), 'secret');
+      },
+    ),
+  ),
+);
+
+client(
+  'one fault among the results of a multicall fails it, and names its call',
+  timed(10_000, () => {
+    const fault = FAULT.replace('<fault><value>', '').replace('</value></fault>', '');
+    return serving(
+      createHttpServer((_, response) =>
+        response.end(
+          reply(`<array><data><value><int>1</int></value><value>${fault}</value></data></array>`),
+        ),
+      ),
+      async (port) => {
+        const calls = ['supervisor.one', 'supervisor.two'].map((methodName) => ({
+          methodName,
+          params: [],
+        }));
+        const rpc = connect(`http://127.0.0.1:${port}`);
+        await assertRejects(
+          rpc.multicall(calls),
+          'fault',
+          /answered supervisor.two with SHUTDOWN_STATE/,
+        );
+        await assertRejects(rpc.multicall(calls.slice(1)), 'not-xml-rpc', /a result for each call/);
+      },
+    );
+  }),
+);
+
+function connect(url: string): RpcClient {
+  const endpoint = parseEndpoint(url, {});
+  if (typeof endpoint === 'string') throw new Error(endpoint);
+  return new RpcClient(endpoint, TIMEOUT_MS);
+}
+
+function failsWith(rpc: RpcClient, kind: RpcErrorKind, message: RegExp): Promise<RpcError> {
+  return assertRejects(rpc.call('m', []), kind, message);
+}
+
+async function assertRejects(
+  promise: Promise<unknown>,
+  kind: RpcErrorKind,
+  message: RegExp,
+): Promise<RpcError> {
+  const error = await within(5_000, 'rejection', promise).then(
+    (value) => new Error(`resolved to ${JSON.stringify(value)}`),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof RpcError)) throw error;
+  assert.is(error.kind, kind, error.message);
+  assert.match(error.message, message);
+  assert.not.match(error.message, '\n');
+  return error;
+}
+
+/** Runs `body` against a server on a port, or a socket, of its own. */
+async function serving(
+  server: Server,
+  body: (port: number) => Promise<void>,
+  socketPath?: string,
+): Promise<void> {
+  await new Promise<void>((resolve) =>
+    socketPath === undefined
+      ? server.listen(0, '127.0.0.1', resolve)
+      : server.listen(socketPath, resolve),
+  );
+  try {
+    await body(socketPath === undefined ? (server.address() as AddressInfo).port : 0);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+client.run();

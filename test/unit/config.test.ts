@@ -1,0 +1,130 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { helpText, parseCommandLine, UsageError } from '../../src/config.ts';
+
+const config = suite('config');
+
+config('the defaults', () => {
+  assert.equal(parseCommandLine([], {}), {
+    kind: 'run',
+    config: {
+      listenAddresses: [{ host: '', port: 9876 }],
+      telemetryPath: '/metrics',
+      exporterMetrics: true,
+      supervisor: undefined,
+      supervisorTimeoutMs: 5_000,
+      logLevel: 'info',
+      logFormat: 'logfmt',
+    },
+  });
+});
+
+const ACCEPTED: ReadonlyArray<readonly [args: readonly string[], field: string, value: unknown]> = [
+  [['--web.listen-address=127.0.0.1:80'], 'listenAddresses', [{ host: '127.0.0.1', port: 80 }]],
+  [
+    ['--web.listen-address', ':1', '--web.listen-address=[::1]:65535'],
+    'listenAddresses',
+    [
+      { host: '', port: 1 },
+      { host: '::1', port: 65535 },
+    ],
+  ],
+  [['--web.telemetry-path=/prom'], 'telemetryPath', '/prom'],
+  [['--web.telemetry-path=/'], 'telemetryPath', '/'],
+  [['--web.disable-exporter-metrics'], 'exporterMetrics', false],
+  [['--supervisor.timeout=500ms'], 'supervisorTimeoutMs', 500],
+  [['--supervisor.timeout=1.5s'], 'supervisorTimeoutMs', 1_500],
+  [['--supervisor.timeout=1m'], 'supervisorTimeoutMs', 60_000],
+  [['--log.level=debug'], 'logLevel', 'debug'],
+  [['--log.format=json'], 'logFormat', 'json'],
+];
+
+for (const [args, field, value] of ACCEPTED) {
+  config(`${args.join(' ')} is accepted`, () => {
+    const invocation = parseCommandLine(args, {});
+    assert.is(invocation.kind, 'run');
+    if (invocation.kind !== 'run') return;
+    assert.equal({ ...invocation.config }[field as keyof typeof invocation.config], value);
+  });
+}
+
+config('the URL of the flag goes before that of the environment', () => {
+  const environment = { SUPERVISOR_SERVER_URL: 'unix:///run/s.sock' };
+  const hosts = [[], ['--supervisor.url=http://h:1']].map((args) => {
+    const invocation = parseCommandLine(args, environment);
+    return invocation.kind === 'run' ? invocation.config.supervisor?.kind : undefined;
+  });
+  assert.equal(hosts, ['unix', 'tcp']);
+});
+
+config('an empty URL in the environment is none', () => {
+  const invocation = parseCommandLine([], { SUPERVISOR_SERVER_URL: '' });
+  assert.is(invocation.kind === 'run' && invocation.config.supervisor, undefined);
+});
+
+const REFUSED: ReadonlyArray<readonly [arg: string, message: RegExp]> = [
+  ['--nonsense', /Unknown option '--nonsense'/],
+  ['word', /Unexpected argument 'word'/],
+  ['--web.listen-address', /--web.listen-address.*missing/],
+  ['--web.disable-exporter-metrics=1', /web.disable-exporter-metrics/],
+  ['--web.listen-address=:99999', /":99999" is not an address/],
+  ['--web.listen-address=9876', /"9876" is not an address/],
+  ['--web.listen-address=::1:9876', /"::1:9876" is not an address/],
+  ['--web.listen-address=', /"" is not an address/],
+  ['--web.telemetry-path=metrics', /"metrics" is not a path/],
+  ['--web.telemetry-path=/-/ready', /"\/-\/ready" is not a path/],
+  ['--supervisor.url=ftp://x', /"ftp:\/\/x" is not of the form/],
+  ['--supervisor.url=localhost', /"localhost" is no URL/],
+  ['--supervisor.url=unix://', /is no URL|is not of the form/],
+  ['--supervisor.timeout=5', /"5" is not a duration/],
+  ['--supervisor.timeout=0s', /"0s" is not a duration/],
+  ['--supervisor.timeout=-1s', /"-1s" is not a duration|ambiguous/],
+  ['--supervisor.timeout=2h', /"2h" is not a duration/],
+  ['--log.level=loud', /"loud" is not one of debug, info, warn, error/],
+  ['--log.format=xml', /"xml" is not one of logfmt, json/],
+];
+
+for (const [arg, message] of REFUSED) {
+  config(`${arg} is refused in one line`, () => {
+    const error = thrownBy(() => parseCommandLine([arg], {}));
+    assert.instance(error, UsageError);
+    if (!(error instanceof UsageError)) return;
+    assert.match(error.message, message);
+    assert.not.match(error.message, '\n');
+  });
+}
+
+config('a password is not shown in what is wrong with its URL', () => {
+  for (const url of [
+    'ftp://me:secret@x',
+    'ftp://me:se/cret@x',
+    'me:secret@x',
+    'http://me:secret@:x',
+  ]) {
+    const error = thrownBy(() => parseCommandLine([`--supervisor.url=${url}`], {}));
+    assert.not.match(String(error), 'secret');
+    assert.not.match(String(error), 'cret@');
+  }
+});
+
+config('the help names every flag, in lines that fit a terminal', () => {
+  const help = helpText();
+  assert.match(help, '--web.listen-address=:9876');
+  assert.match(help, '--supervisor.timeout=5s');
+  assert.match(help, '--help, -h');
+  for (const line of help.split('\n')) assert.ok(line.length <= 90, line);
+  assert.is(parseCommandLine(['--help', '--log.level=loud'], {}).kind, 'help');
+  assert.is(parseCommandLine(['-h'], {}).kind, 'help');
+  assert.is(parseCommandLine(['--version'], {}).kind, 'version');
+});
+
+function thrownBy(act: () => unknown): unknown {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+config.run();

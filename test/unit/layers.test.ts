@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const layers = suite('layers');
+const SRC = fileURLToPath(new URL('../../src', import.meta.url));
+
+/** A file imports from its own layer and from those named here, and from no other. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  listener: ['processes'],
+  // The vocabularies of the two doors, which are types and know no stream.
+  processes: ['listener/events.ts', 'rpc/snapshot.ts'],
+  rpc: ['processes'],
+  metrics: ['processes', 'listener/events.ts', 'rpc', 'version.ts'],
+  'http.ts': [],
+  'log.ts': [],
+  'version.ts': [],
+  'config.ts': ['http.ts', 'log.ts', 'rpc/endpoint.ts'],
+};
+
+/** Where nothing of the outside may be named: no stream, no clock, no process, no package. */
+const PURE = [
+  'listener/frames.ts',
+  'listener/events.ts',
+  'rpc/snapshot.ts',
+  'rpc/endpoint.ts',
+  ...filesOf('processes'),
+];
+
+for (const file of filesOf('.')) {
+  const layer = file.split('/')[0] ?? file;
+  const allowed = MAY_IMPORT[layer];
+  if (allowed === undefined) continue;
+  layers(`${file} imports only what is behind it`, () => {
+    for (const imported of importsOf(file)) {
+      if (!imported.startsWith('.')) continue;
+      const target = relative(SRC, join(SRC, dirname(file), imported));
+      const isAllowed = [layer, ...allowed].some(
+        (place) => target === place || target.startsWith(`${place}/`),
+      );
+      assert.ok(isAllowed, `${file} imports ${target}`);
+    }
+  });
+}
+
+for (const file of PURE) {
+  layers(`${file} is pure`, () => {
+    assert.equal(
+      importsOf(file).filter((imported) => !imported.startsWith('.')),
+      [],
+    );
+    assert.not.match(source(file), /\b(?:Date|performance|setTimeout|setInterval)\b/);
+  });
+}
+
+layers('only main.ts touches process', () => {
+  const touching = filesOf('.').filter((file) =>
+    /\bprocess\.(?:env|argv|stdin|stdout|stderr|exit|on|version|uptime|hrtime|kill)\b/.test(
+      source(file),
+    ),
+  );
+  assert.equal(touching, ['main.ts']);
+});
+
+function filesOf(folder: string): string[] {
+  return readdirSync(join(SRC, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name))
+    .sort();
+}
+
+function importsOf(file: string): string[] {
+  return [...source(file).matchAll(/^(?:import|export)[^;]*?from '([^']+)';/gms)].map(
+    ([, imported = '']) => imported,
+  );
+}
+
+function source(file: string): string {
+  return readFileSync(join(SRC, file), 'utf8');
+}
+
+layers.run();

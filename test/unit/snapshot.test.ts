@@ -1,0 +1,91 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseSnapshot, SnapshotError } from '../../src/rpc/snapshot.ts';
+
+const snapshots = suite('snapshot');
+
+/** As supervisord 4.2.5 answers. */
+const CAT = {
+  name: 'cat',
+  group: 'pets',
+  start: 1795477420,
+  stop: 0,
+  now: 1795477432,
+  state: 20,
+  statename: 'RUNNING',
+  spawnerr: '',
+  exitstatus: 0,
+  logfile: '/tmp/cat.log',
+  stdout_logfile: '/tmp/cat.log',
+  stderr_logfile: '',
+  pid: 3986,
+  description: 'pid 3986, uptime 0:00:12',
+};
+const REST = [{ statecode: 1, statename: 'RUNNING' }, '4.2.5', 'supervisor'];
+
+snapshots('what supervisord answers', () => {
+  assert.equal(parseSnapshot([[CAT], ...REST]), {
+    server: { version: '4.2.5', identifier: 'supervisor', stateCode: 1 },
+    now: 1795477432,
+    processes: [
+      {
+        group: 'pets',
+        name: 'cat',
+        state: 'RUNNING',
+        start: 1795477420,
+        stop: 0,
+        exitStatus: 0,
+        pid: 3986,
+      },
+    ],
+  });
+});
+
+snapshots('no process at all', () => {
+  assert.equal(parseSnapshot([[], ...REST]).processes, []);
+});
+
+const WRONG: ReadonlyArray<readonly [title: string, results: readonly unknown[], message: RegExp]> =
+  [
+    ['nothing', [], /getAllProcessInfo should be a list and is nothing/],
+    ['a list of strings', [['cat'], ...REST], /an entry should be a struct and is "cat"/],
+    ['no name', [[{ ...CAT, name: undefined }], ...REST], /name should be a string/],
+    [
+      'a name that is a number',
+      [[{ ...CAT, name: 7 }], ...REST],
+      /name should be a string and is 7/,
+    ],
+    [
+      'a state of text',
+      [[{ ...CAT, state: 'RUNNING' }], ...REST],
+      /state of pets:cat should be a number/,
+    ],
+    [
+      'a state that Supervisor does not have',
+      [[{ ...CAT, state: 21 }], ...REST],
+      /state of pets:cat should be a state of Supervisor and is 21/,
+    ],
+    ['no clock', [[{ ...CAT, now: undefined }], ...REST], /now of an entry should be a number/],
+    [
+      'a bad second entry',
+      [[CAT, { ...CAT, pid: null }], ...REST],
+      /pid of pets:cat should be a number and is null/,
+    ],
+    [
+      'no state of supervisord',
+      [[CAT], null, '4.2.5', 'supervisor'],
+      /getState should be a struct/,
+    ],
+    ['no version', [[CAT], REST[0], 4, 'supervisor'], /getSupervisorVersion should be a string/],
+  ];
+
+for (const [title, results, message] of WRONG) {
+  snapshots(`${title}: an error that says what is wrong and where`, () => {
+    assert.throws(
+      () => parseSnapshot(results),
+      (error: unknown) => error instanceof SnapshotError && message.test(error.message),
+    );
+  });
+}
+
+snapshots.run();
