@@ -4,7 +4,7 @@
  */
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,11 +43,25 @@ const supervisord = spawn('supervisord', ['-c', join(root, 'supervisor/demo.conf
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => supervisord.kill('SIGTERM'));
 }
+const following = followLog(join(dir, 'exporter.log'));
 supervisord.on('error', (error) => {
   console.error(`supervisord: ${error.message}`);
   process.exitCode = 1;
 });
 supervisord.on('close', (code) => {
+  clearInterval(following);
   rmSync(dir, { recursive: true, force: true });
   process.exitCode = code ?? 1;
 });
+
+/** Shows what is added to a log, like `tail -F`: the exporter's stderr belongs to supervisord. */
+function followLog(path) {
+  let shown = 0;
+  return setInterval(() => {
+    if (!existsSync(path)) return;
+    createReadStream(path, { start: shown }).on('data', (chunk) => {
+      shown += chunk.length;
+      process.stderr.write(chunk);
+    });
+  }, 300);
+}
