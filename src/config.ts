@@ -17,13 +17,16 @@ export interface Config {
   /** undefined: supervisord has no HTTP server, and all there is are events. */
   readonly supervisor: SupervisorEndpoint | undefined;
   readonly supervisorTimeoutMs: number;
+  /** The group that supervisord runs us in, which is the pool of our events; undefined where it does not say. */
+  readonly ownGroup: string | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
 
-/** What of the environment counts: supervisord sets the first for each program it runs. */
+/** What of the environment counts: supervisord sets these two for each program it runs. */
 export interface Environment extends CredentialsEnvironment {
   readonly SUPERVISOR_SERVER_URL?: string | undefined;
+  readonly SUPERVISOR_GROUP_NAME?: string | undefined;
 }
 
 export type Invocation =
@@ -36,7 +39,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-interface Flag {
+export interface Flag {
   readonly type: 'string' | 'boolean';
   readonly multiple?: boolean;
   readonly short?: string;
@@ -45,7 +48,7 @@ interface Flag {
   readonly help: string;
 }
 
-const FLAGS = {
+export const FLAGS = {
   'web.listen-address': {
     type: 'string',
     multiple: true,
@@ -99,6 +102,7 @@ export function parseCommandLine(argv: readonly string[], environment: Environme
       exporterMetrics: !flags['web.disable-exporter-metrics'],
       supervisor: url === undefined ? undefined : readEndpoint(url, environment),
       supervisorTimeoutMs: readDuration('supervisor.timeout', flags['supervisor.timeout'] ?? '5s'),
+      ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
       logLevel: readChoice('log.level', LOG_LEVELS, flags['log.level'] ?? 'info'),
       logFormat: readChoice('log.format', LOG_FORMATS, flags['log.format'] ?? 'logfmt'),
     },
@@ -167,43 +171,4 @@ function readChoice<Choice extends string>(
 
 function invalid(flag: string, text: string, wanted: string): UsageError {
   return new UsageError(`--${flag}: ${JSON.stringify(text)} is not ${wanted}`);
-}
-
-/** The text of --help. */
-export function helpText(): string {
-  const flags = Object.entries<Flag>(FLAGS).map(([name, flag]) => {
-    const value = flag.value === undefined ? '' : `=${flag.value}`;
-    const short = flag.short === undefined ? '' : `, -${flag.short}`;
-    return `  --${name}${value}${short}\n${wrap(flag.help, '        ')}`;
-  });
-  return `usage: supervisor-exporter [flags]
-
-Prometheus exporter for Supervisor. supervisord runs it as an event listener and
-tells it every state change of every program as it happens:
-
-  [eventlistener:exporter]
-  command=supervisor-exporter
-  events=PROCESS_STATE,PROCESS_GROUP,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE,TICK_60
-  buffer_size=8192
-  priority=-9876
-  autorestart=true
-
-Flags, with their defaults:
-
-${flags.join('\n')}
-
-GET /metrics serves the metrics, /-/healthy and /-/ready answer probes.
-`;
-}
-
-const HELP_WIDTH = 80;
-
-function wrap(text: string, indent: string): string {
-  const lines = [indent];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1) ?? '';
-    if (line.length + word.length > HELP_WIDTH && line !== indent) lines.push(`${indent}${word} `);
-    else lines[lines.length - 1] = `${line}${word} `;
-  }
-  return lines.map((line) => line.trimEnd()).join('\n');
 }

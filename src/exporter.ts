@@ -12,6 +12,7 @@ import type { Config } from './config.ts';
 import { formatAddress, type HttpService, serveHttp } from './http.ts';
 import type { MalformedEvent, SupervisorEvent, TickEvent } from './listener/events.ts';
 import { listen } from './listener/listener.ts';
+import { Watchdog } from './listener/watchdog.ts';
 import type { Logger } from './log.ts';
 import { type Build, type ExporterMetrics, showServer } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
@@ -22,6 +23,7 @@ import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import { fetchSnapshot, TOKEN_TYPE } from './rpc/fetch.ts';
 import { Resync, type ResyncTrigger } from './rpc/resync.ts';
+import type { Snapshot } from './rpc/snapshot.ts';
 
 /** The outside, as the exporter is given it. */
 export interface ExporterIo {
@@ -30,9 +32,15 @@ export interface ExporterIo {
   readonly send: (text: string) => void;
   readonly log: Logger;
   readonly build: Build;
-  /** There will be no more events; `failure` says why, where that is not supervisord's doing. */
-  readonly onEnd: (failure?: string) => void;
+  /** The exporter can do no more in this life; the reason is for people, and left out where there is nothing to say. */
+  readonly onEnd: (how: End, reason?: string) => void;
 }
+
+/**
+ * How a life ends: `over` when supervisord ends it, `failed` when a new life may do better,
+ * `refused` when the configuration has to change first.
+ */
+export type End = 'over' | 'failed' | 'refused';
 
 /** supervisord's codes for its own state, as its events tell it (supervisord.org/api.html, getState). */
 const SERVER_STATE_CODES = { running: 1, stopping: -1 } as const;
@@ -50,6 +58,14 @@ export class Exporter {
 
   readonly #rpc: RpcClient | undefined;
   readonly #resync = new Resync((trigger) => this.#takeSnapshot(trigger));
+  readonly #watchdog = new Watchdog({
+    isAnswering: () => this.#isAnswering(),
+    onDeaf: (seconds) =>
+      this.#io.onEnd(
+        'failed',
+        `supervisord answers, and has sent no event for ${seconds} s: something else has written to stdout, or this is no eventlistener with PROCESS_STATE events; starting anew`,
+      ),
+  });
   #http: HttpService | undefined;
   #isSeeded = false;
   /** Why XML-RPC fails; undefined while it works. */
@@ -76,19 +92,23 @@ export class Exporter {
       contentType: CONTENT_TYPE,
       render: () => this.#metrics.render(),
       notReady: () => this.#notReady(),
+      onError: (error) => this.#log.error('a request failed', { reason: String(error) }),
     });
     this.#logStart(this.#http);
     listen(this.#io.input, this.#io.send, {
       onEvent: (event, at) => this.#takeEvent(event, at),
       onMalformed: (event, at) => this.#takeMalformed(event, at),
-      onUnframeable: (reason) => this.#io.onEnd(`can't follow what supervisord sends: ${reason}`),
-      onEnd: () => this.#io.onEnd(),
+      onUnframeable: (reason) =>
+        this.#io.onEnd('failed', `can't follow what supervisord sends: ${reason}`),
+      onEnd: () => this.#io.onEnd('over'),
     });
+    this.#watchdog.start();
     if (this.#rpc !== undefined) this.#resync.request('startup');
   }
 
   stop(): void {
     this.#resync.stop();
+    this.#watchdog.stop();
     this.#http?.close();
     clearTimeout(this.#lossTimer);
   }
@@ -96,6 +116,7 @@ export class Exporter {
   #takeEvent(event: SupervisorEvent, at: number): void {
     this.#shown.events.inc({ event: event.name });
     this.#shown.lastEvent.set(at);
+    this.#watchdog.hear();
     if (!this.#isFirstDelivery(event.serial, at)) return;
 
     switch (event.kind) {
@@ -126,6 +147,7 @@ export class Exporter {
 
   #takeTick(event: TickEvent, at: number): void {
     this.#shown.lastTick.set(at);
+    this.#watchdog.hearTick(event.period);
     if (this.#reconciler.tick(event.when)) {
       this.#log.warn(
         'REMOTE_COMMUNICATION is not among the events of this listener: snapshots are placed by from_state alone',
@@ -137,6 +159,7 @@ export class Exporter {
   #takeMalformed(event: MalformedEvent, at: number): void {
     this.#shown.eventsMalformed.inc({ reason: event.reason });
     this.#shown.lastEvent.set(at);
+    this.#watchdog.hear();
     this.#log.warn('skipped an event that can not be understood', {
       reason: event.reason,
       text: event.detail,
@@ -189,6 +212,7 @@ export class Exporter {
     this.#reconciler.begin(token);
     try {
       const snapshot = await fetchSnapshot(this.#rpc, token);
+      if (this.#isShared(snapshot)) return false;
       this.#reconciler.reply(snapshot);
       showServer(this.#shown, snapshot.server);
       this.#shown.resyncDuration.set((performance.now() - began) / 1000);
@@ -198,6 +222,28 @@ export class Exporter {
     } catch (error) {
       this.#shown.resyncFailures.inc({ trigger });
       this.#noteRpcFailure(error instanceof Error ? error.message : String(error));
+      return false;
+    }
+  }
+
+  /** Where the listener has `numprocs`, each process gets a part of the events: none can give an account. */
+  #isShared(snapshot: Snapshot): boolean {
+    const { ownGroup } = this.#config;
+    const siblings = snapshot.processes.filter(({ group }) => group === ownGroup).length;
+    if (ownGroup === undefined || siblings <= 1) return false;
+    this.#io.onEnd(
+      'refused',
+      `[eventlistener:${ownGroup}] runs ${siblings} processes, and supervisord deals the events out among them: set numprocs=1`,
+    );
+    return true;
+  }
+
+  /** Whether supervisord's loop turns; taken for granted where there is no way to ask. */
+  async #isAnswering(): Promise<boolean> {
+    try {
+      await this.#rpc?.call('supervisor.getState', []);
+      return true;
+    } catch {
       return false;
     }
   }

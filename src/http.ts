@@ -17,6 +17,8 @@ export interface HttpOptions {
   readonly render: () => Promise<string>;
   /** Why the exporter is not ready; undefined once it is. */
   readonly notReady: () => string | undefined;
+  /** A request could not be answered, which should not be. */
+  readonly onError: (error: unknown) => void;
 }
 
 export interface HttpService {
@@ -37,10 +39,17 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer than the 60 s between two scrapes, so that a scraper keeps its connection. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** How long a client may take to read an answer: Prometheus gives up a scrape after 10 s by default. */
+const SEND_TIMEOUT_MS = 15_000;
+/** Answers being read at once. With one more, the one that has been read the longest is cut off. */
+const MAX_UNREAD_ANSWERS = 40;
+/** Connections at once, to each address; further ones are closed. */
+const MAX_CONNECTIONS = 1_000;
 
 /** Listens on every address, or rejects with ListenError and listens on none. */
 export async function serveHttp(options: HttpOptions): Promise<HttpService> {
   const servers: Server[] = [];
+  const unread = new UnreadAnswers();
   const close = () => {
     for (const server of servers) {
       server.close();
@@ -51,8 +60,16 @@ export async function serveHttp(options: HttpOptions): Promise<HttpService> {
     for (const address of options.addresses) {
       const server = createServer(
         { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 5_000 },
-        (request, response) => void answer(options, request, response),
+        (request, response) => {
+          unread.add(response);
+          answer(options, request, response).catch((error: unknown) => {
+            options.onError(error);
+            if (response.headersSent) response.destroy();
+            else sendText(request, response, 500, 'internal error\n');
+          });
+        },
       );
+      server.maxConnections = MAX_CONNECTIONS;
       server.headersTimeout = HEADERS_TIMEOUT_MS;
       server.requestTimeout = REQUEST_TIMEOUT_MS;
       server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
@@ -95,6 +112,22 @@ function startListening(server: Server, address: ListenAddress): Promise<void> {
       resolve();
     });
   });
+}
+
+/** Keeps clients that do not read what they asked for from filling the memory. */
+class UnreadAnswers {
+  readonly #unread = new Set<ServerResponse>();
+
+  add(response: ServerResponse): void {
+    this.#unread.add(response);
+    const deadline = setTimeout(() => response.destroy(), SEND_TIMEOUT_MS);
+    response.once('close', () => {
+      clearTimeout(deadline);
+      this.#unread.delete(response);
+    });
+    const [oldest] = this.#unread;
+    if (this.#unread.size > MAX_UNREAD_ANSWERS) oldest?.destroy();
+  }
 }
 
 async function answer(

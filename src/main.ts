@@ -1,29 +1,19 @@
 /** The program: the only file that touches `process`. */
 
-import { type Config, helpText, parseCommandLine, UsageError } from './config.ts';
-import { Exporter } from './exporter.ts';
+import fs from 'node:fs';
+import { type Config, parseCommandLine, UsageError } from './config.ts';
+import { type End, Exporter } from './exporter.ts';
+import { BY_HAND, helpText } from './help.ts';
 import { ListenError } from './http.ts';
 import { createLogger } from './log.ts';
 import { REVISION, VERSION } from './version.ts';
 
-const EXIT_FAILURE = 1;
-const EXIT_USAGE = 2;
+const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<End, number>;
+
+const STDOUT = 1;
+const STDERR = 2;
 
 const BUILD = { version: VERSION, revision: REVISION, nodeVersion: process.version };
-
-const BY_HAND = `supervisor-exporter is run by supervisord, as an event listener, and not by hand.
-
-Put this into supervisord's configuration, then run "supervisorctl update":
-
-  [eventlistener:exporter]
-  command=supervisor-exporter
-  events=PROCESS_STATE,PROCESS_GROUP,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE,TICK_60
-  buffer_size=8192
-  priority=-9876
-  autorestart=true
-
-"supervisor-exporter --help" lists the flags.
-`;
 
 main();
 
@@ -40,12 +30,12 @@ function main(): void {
         );
         break;
       case 'run':
-        if (process.stdin.isTTY) fail(EXIT_USAGE, BY_HAND);
+        if (process.stdin.isTTY) fail(EXIT_STATUS.refused, BY_HAND);
         void run(invocation.config);
     }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    fail(EXIT_USAGE, `supervisor-exporter: ${error.message} (try --help)\n`);
+    fail(EXIT_STATUS.refused, `supervisor-exporter: ${error.message} (try --help)\n`);
   }
 }
 
@@ -54,10 +44,8 @@ async function run(config: Config): Promise<void> {
   const log = createLogger(config.logLevel, config.logFormat, (line) => process.stderr.write(line));
   process.on('uncaughtException', (error) => {
     log.error('internal error', { reason: error.stack ?? error.message });
-    process.exit(EXIT_FAILURE);
+    process.exit(EXIT_STATUS.failed);
   });
-  process.stdout.on('error', () => end());
-  process.stderr.on('error', () => {});
 
   const exporter = new Exporter(config, {
     input: process.stdin,
@@ -66,29 +54,40 @@ async function run(config: Config): Promise<void> {
     build: BUILD,
     onEnd: end,
   });
-  process.on('SIGTERM', () => end());
-  process.on('SIGINT', () => end());
+  // A closed stdout is supervisord gone; a closed stderr is only the end of the log.
+  process.stdout.on('error', () => end('over'));
+  process.stderr.on('error', () => {});
+  process.on('SIGTERM', () => end('over'));
+  process.on('SIGINT', () => end('over'));
   try {
     await exporter.start();
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
-    end(error.message);
+    end('failed', error.message);
   }
 
-  function end(failure?: string): void {
+  function end(how: End, reason?: string): void {
     exporter.stop();
-    if (failure !== undefined) log.error(failure);
-    process.exit(failure === undefined ? 0 : EXIT_FAILURE);
+    if (reason !== undefined) log.error(reason);
+    process.exit(EXIT_STATUS[how]);
   }
 }
 
 /**
  * Keeps stdout for the protocol: one foreign byte there and supervisord never sends
- * another event. Whatever else writes to it, `console.log` or a dependency, ends up on stderr.
+ * another event. Whatever else writes to it, by `console`, the stream or the file
+ * descriptor, ends up on stderr.
  */
 function reserveStdout(): (text: string) => void {
   const write = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
+  for (const name of ['write', 'writeSync', 'writev', 'writevSync'] as const) {
+    const original = fs[name];
+    Object.assign(fs, {
+      [name]: (fd: number, ...rest: unknown[]): unknown =>
+        Reflect.apply(original, fs, [fd === STDOUT ? STDERR : fd, ...rest]),
+    });
+  }
   return (text) => void write(text);
 }
 

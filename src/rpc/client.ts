@@ -1,5 +1,7 @@
 /** XML-RPC calls to supervisord: promises, a deadline, and errors that a person understands. */
 
+import http from 'node:http';
+import https from 'node:https';
 import xmlrpc from 'xmlrpc';
 import { describeEndpoint, type SupervisorEndpoint } from './endpoint.ts';
 
@@ -32,9 +34,12 @@ type ClientOptions = Exclude<Parameters<typeof xmlrpc.createClient>[0], string>;
 /** What `xmlrpc` hands on to node:http beside the options that its types name. */
 interface TransportOptions extends ClientOptions {
   readonly socketPath?: string;
-  readonly signal: AbortSignal;
-  readonly agent: false;
+  readonly agent: http.Agent;
 }
+
+/** A process takes about 1 kB of a reply; 10,000 of them are far from this. */
+const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+const REPLY_CHECK_MS = 20;
 
 export class RpcClient {
   readonly #endpoint: SupervisorEndpoint;
@@ -66,23 +71,38 @@ export class RpcClient {
 
   /** Makes one call. Rejects with RpcError. */
   call(methodName: string, params: readonly unknown[]): Promise<unknown> {
-    const abort = new AbortController();
+    const agent = this.#isSecure() ? new https.Agent() : new http.Agent();
+    let deadline: NodeJS.Timeout | undefined;
+    let sizeCheck: NodeJS.Timeout | undefined;
     return new Promise<unknown>((resolve, reject) => {
-      const deadline = setTimeout(() => {
+      deadline = setTimeout(() => {
         const seconds = this.#timeoutMs / 1000;
         reject(this.#error('timeout', `did not answer within ${seconds} s`));
       }, this.#timeoutMs);
+      // `xmlrpc` has no limit of its own, and gathers whatever comes.
+      sizeCheck = setInterval(() => {
+        if (bytesRead(agent) > MAX_REPLY_BYTES) {
+          reject(this.#error('not-xml-rpc', `sent a reply of over ${MAX_REPLY_BYTES} bytes`));
+        }
+      }, REPLY_CHECK_MS);
       // The callback may come more than once; the first one settles the promise.
-      this.#connect(abort.signal).methodCall(methodName, [...params], (error: unknown, value) => {
-        clearTimeout(deadline);
+      this.#connect(agent).methodCall(methodName, [...params], (error: unknown, value) => {
         if (error) reject(this.#explain(methodName, error));
         else resolve(value);
       });
-    }).finally(() => abort.abort());
+    }).finally(() => {
+      clearTimeout(deadline);
+      clearInterval(sizeCheck);
+      agent.destroy();
+    });
+  }
+
+  #isSecure(): boolean {
+    return this.#endpoint.kind === 'tcp' && this.#endpoint.secure;
   }
 
   /** A client for one call, since `xmlrpc` keeps and alters the options it is given. */
-  #connect(signal: AbortSignal): xmlrpc.Client {
+  #connect(agent: http.Agent): xmlrpc.Client {
     const endpoint = this.#endpoint;
     const { credentials } = endpoint;
     const headers: Record<string, string> = { Connection: 'close' };
@@ -90,13 +110,13 @@ export class RpcClient {
       const userinfo = `${credentials.username}:${credentials.password}`;
       headers['Authorization'] = `Basic ${Buffer.from(userinfo).toString('base64')}`;
     }
-    const common = { path: endpoint.path, headers, signal, agent: false } as const;
+    const common = { path: endpoint.path, headers, agent };
     if (endpoint.kind === 'unix') {
       const options: TransportOptions = { ...common, socketPath: endpoint.socketPath };
       return xmlrpc.createClient(options);
     }
     const options: TransportOptions = { ...common, host: endpoint.host, port: endpoint.port };
-    return endpoint.secure ? xmlrpc.createSecureClient(options) : xmlrpc.createClient(options);
+    return this.#isSecure() ? xmlrpc.createSecureClient(options) : xmlrpc.createClient(options);
   }
 
   #explain(methodName: string, error: unknown): RpcError {
@@ -174,4 +194,10 @@ function transportReason(error: unknown): string {
 function messageOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.replaceAll(/\s+/g, ' ').slice(0, 120);
+}
+
+/** What has come over the connections that an agent has open. */
+function bytesRead(agent: http.Agent): number {
+  const sockets = Object.values(agent.sockets).flatMap((open) => open ?? []);
+  return sockets.reduce((total, socket) => total + socket.bytesRead, 0);
 }

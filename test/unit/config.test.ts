@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { helpText, parseCommandLine, UsageError } from '../../src/config.ts';
+import { parseCommandLine, UsageError } from '../../src/config.ts';
+import { helpText } from '../../src/help.ts';
 
 const config = suite('config');
 
@@ -13,6 +14,7 @@ config('the defaults', () => {
       exporterMetrics: true,
       supervisor: undefined,
       supervisorTimeoutMs: 5_000,
+      ownGroup: undefined,
       logLevel: 'info',
       logFormat: 'logfmt',
     },

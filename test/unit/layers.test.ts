@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'log.ts': [],
   'version.ts': [],
   'config.ts': ['http.ts', 'log.ts', 'rpc/endpoint.ts'],
+  'help.ts': ['config.ts'],
 };
 
 /** Where nothing of the outside may be named: no stream, no clock, no process, no package. */
