@@ -10,14 +10,20 @@ import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { Config } from './config.ts';
 import { formatAddress, type HttpService, serveHttp } from './http.ts';
-import type { MalformedEvent, SupervisorEvent, TickEvent } from './listener/events.ts';
+import type {
+  MalformedEvent,
+  RemoteCommunicationEvent,
+  SupervisorEvent,
+  TickEvent,
+} from './listener/events.ts';
 import { listen } from './listener/listener.ts';
+import { Losses } from './listener/losses.ts';
 import { Watchdog } from './listener/watchdog.ts';
-import type { Logger } from './log.ts';
+import type { LogFields, Logger } from './log.ts';
 import { type Build, type ExporterMetrics, showServer } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
+import { keyOf } from './processes/identity.ts';
 import { Reconciler } from './processes/reconciler.ts';
-import { Serials } from './processes/serials.ts';
 import { ProcessTable } from './processes/table.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
@@ -42,6 +48,9 @@ export interface ExporterIo {
  */
 export type End = 'over' | 'failed' | 'refused';
 
+/** How long a token may take before a gap asks for the next snapshot all the same. */
+const TOKEN_PATIENCE_SECONDS = 5;
+
 /** supervisord's codes for its own state, as its events tell it (supervisord.org/api.html, getState). */
 const SERVER_STATE_CODES = { running: 1, stopping: -1 } as const;
 
@@ -52,7 +61,11 @@ export class Exporter {
 
   readonly #table = new ProcessTable();
   readonly #reconciler = new Reconciler(this.#table);
-  readonly #serials = new Serials();
+  readonly #losses = new Losses({
+    onGap: (at) => this.#takeGap(at),
+    onLost: (count) => this.#takeLoss(count),
+    isProvable: () => this.#rpc !== undefined && !this.#reconciler.isDeaf,
+  });
   readonly #metrics: Metrics;
   readonly #shown: ExporterMetrics;
 
@@ -70,7 +83,9 @@ export class Exporter {
   #isSeeded = false;
   /** Why XML-RPC fails; undefined while it works. */
   #rpcFailure: string | undefined;
-  #lossTimer: NodeJS.Timeout | undefined;
+  /** Ours among the tokens of other exporters and of earlier lives. */
+  readonly #life = randomUUID();
+  #askedAt = 0;
 
   constructor(config: Config, io: ExporterIo) {
     this.#config = config;
@@ -110,13 +125,14 @@ export class Exporter {
     this.#resync.stop();
     this.#watchdog.stop();
     this.#http?.close();
-    clearTimeout(this.#lossTimer);
+    this.#losses.stop();
   }
 
   #takeEvent(event: SupervisorEvent, at: number): void {
     this.#shown.events.inc({ event: event.name });
     this.#shown.lastEvent.set(at);
     this.#watchdog.hear();
+    this.#log.debug('event', { serial: event.serial, ...describeEvent(event) });
     if (!this.#isFirstDelivery(event.serial, at)) return;
 
     switch (event.kind) {
@@ -131,7 +147,7 @@ export class Exporter {
         this.#takeTick(event, at);
         break;
       case 'remote-communication':
-        if (event.type === TOKEN_TYPE) this.#reconciler.token(event.data, event.serial);
+        if (event.type === TOKEN_TYPE) this.#takeToken(event);
         break;
       case 'supervisor-state':
         this.#shown.serverState.set(SERVER_STATE_CODES[event.state]);
@@ -148,7 +164,9 @@ export class Exporter {
   #takeTick(event: TickEvent, at: number): void {
     this.#shown.lastTick.set(at);
     this.#watchdog.hearTick(event.period);
-    if (this.#reconciler.tick(event.when)) {
+    const wasDeaf = this.#reconciler.isDeaf;
+    this.#reconciler.tick(event.when);
+    if (this.#reconciler.isDeaf && !wasDeaf) {
       this.#log.warn(
         'REMOTE_COMMUNICATION is not among the events of this listener: snapshots are placed by from_state alone',
       );
@@ -167,37 +185,31 @@ export class Exporter {
     if (event.serial !== undefined) this.#isFirstDelivery(event.serial, at);
   }
 
-  /** Enters a serial into the account; a gap before it asks for a resync at once. */
   #isFirstDelivery(serial: number, at: number): boolean {
-    const delivery = this.#serials.note(serial, at);
-    if (!delivery.isFirst) this.#shown.eventsRedelivered.inc();
-    if (delivery.opensGap) {
-      this.#requestResync('gap');
-      this.#awaitSkipped(at);
-    }
-    return delivery.isFirst;
+    const isFirst = this.#losses.note(serial, at);
+    if (!isFirst) this.#shown.eventsRedelivered.inc();
+    return isFirst;
   }
 
-  /** Sees to it that skipped events which do not come are called lost in time. */
-  #awaitSkipped(at: number): void {
-    const deadline = this.#serials.nextDeadline();
-    if (deadline === undefined || this.#lossTimer !== undefined) return;
-    this.#lossTimer = setTimeout(
-      () => {
-        this.#lossTimer = undefined;
-        const now = Date.now() / 1000;
-        const lost = this.#serials.expire(now);
-        if (lost > 0) {
-          this.#shown.eventsLost.inc(lost);
-          this.#log.error(
-            'supervisord discarded events before delivering them: raise buffer_size',
-            { lost },
-          );
-        }
-        this.#awaitSkipped(now);
-      },
-      Math.max(0, deadline - at) * 1000 + 1,
-    );
+  /** The snapshot of a token that is under way knows whatever was skipped before it. */
+  #takeGap(at: number): void {
+    const { isAwaitingToken, isDeaf } = this.#reconciler;
+    const isCovered = isAwaitingToken && !isDeaf && at - this.#askedAt < TOKEN_PATIENCE_SECONDS;
+    if (!isCovered) this.#requestResync('gap');
+  }
+
+  #takeLoss(lost: number): void {
+    this.#shown.eventsLost.inc(lost);
+    this.#log.error('supervisord discarded events before delivering them: raise buffer_size', {
+      lost,
+    });
+  }
+
+  #takeToken(event: RemoteCommunicationEvent): void {
+    this.#shown.resyncCorrections.inc(this.#reconciler.token(event.data, event.serial));
+    if (!event.data.startsWith(this.#life)) return;
+    this.#losses.pass(event.serial);
+    if (this.#losses.isAwaitingBehind(event.serial)) this.#requestResync('gap');
   }
 
   #requestResync(trigger: ResyncTrigger): void {
@@ -206,35 +218,43 @@ export class Exporter {
 
   async #takeSnapshot(trigger: ResyncTrigger): Promise<boolean> {
     if (this.#rpc === undefined) return false;
-    const token = randomUUID();
     const began = performance.now();
+    this.#askedAt = Date.now() / 1000;
+    const token = `${this.#life}#${this.#askedAt}`;
     this.#shown.resyncs.inc({ trigger });
     this.#reconciler.begin(token);
     try {
       const snapshot = await fetchSnapshot(this.#rpc, token);
-      if (this.#isShared(snapshot)) return false;
-      this.#reconciler.reply(snapshot);
+      if (!this.#isSeeded && !this.#meetsOneself(snapshot)) return false;
+      this.#shown.resyncCorrections.inc(this.#reconciler.reply(snapshot));
       showServer(this.#shown, snapshot.server);
       this.#shown.resyncDuration.set((performance.now() - began) / 1000);
       this.#shown.lastResync.set(Date.now() / 1000);
       this.#noteRpcSuccess();
       return true;
     } catch (error) {
+      this.#reconciler.fail();
       this.#shown.resyncFailures.inc({ trigger });
       this.#noteRpcFailure(error instanceof Error ? error.message : String(error));
       return false;
     }
   }
 
-  /** Where the listener has `numprocs`, each process gets a part of the events: none can give an account. */
-  #isShared(snapshot: Snapshot): boolean {
+  /**
+   * What the first snapshot tells of ourselves. False where the listener has `numprocs`: each
+   * process gets a part of the events then, and none can give an account.
+   */
+  #meetsOneself(snapshot: Snapshot): boolean {
     const { ownGroup } = this.#config;
-    const siblings = snapshot.processes.filter(({ group }) => group === ownGroup).length;
-    if (ownGroup === undefined || siblings <= 1) return false;
-    this.#io.onEnd(
-      'refused',
-      `[eventlistener:${ownGroup}] runs ${siblings} processes, and supervisord deals the events out among them: set numprocs=1`,
-    );
+    const [self, sibling] = snapshot.processes.filter(({ group }) => group === ownGroup);
+    if (sibling !== undefined) {
+      this.#io.onEnd(
+        'refused',
+        `[eventlistener:${ownGroup}] has numprocs above 1, and supervisord deals the events out among its processes: set numprocs=1`,
+      );
+      return false;
+    }
+    if (self?.stop === 0) this.#losses.expectFromZero();
     return true;
   }
 
@@ -285,4 +305,10 @@ export class Exporter {
       this.#log.info('supervisord', { url: describeEndpoint(this.#config.supervisor) });
     }
   }
+}
+
+/** An event as a line of the log shows it. */
+function describeEvent(event: SupervisorEvent): LogFields {
+  if (event.kind !== 'process-state') return { event: event.name };
+  return { event: event.name, process: keyOf(event.process), from: event.from };
 }

@@ -31,60 +31,73 @@ export class Reconciler {
   readonly #table: ProcessTable;
   #request: Request | undefined;
   #unplaced: Unplaced | undefined;
-  #corrections = 0;
   #tokenHasCome = false;
+  #isDeaf = false;
 
   constructor(table: ProcessTable) {
     this.#table = table;
   }
 
-  /** States that snapshots had to correct, all told. */
-  get corrections(): number {
-    return this.#corrections;
+  /** Whether a token is under way: behind it comes nothing that its snapshot does not know. */
+  get isAwaitingToken(): boolean {
+    if (this.#unplaced !== undefined) return true;
+    return this.#request !== undefined && this.#request.serial === undefined;
   }
 
-  /** A snapshot is being asked for; its token is `token`. A request before it that had no reply is void. */
+  /** Whether tokens are known not to reach us. */
+  get isDeaf(): boolean {
+    return this.#isDeaf;
+  }
+
+  /** A snapshot is being asked for; its token is `token`. */
   begin(token: string): void {
     this.#request = { token, since: this.#table.latestSerial, serial: undefined };
   }
 
-  /** The reply to the request begun last. */
-  reply(snapshot: Snapshot): void {
-    const request = this.#request;
-    if (request === undefined) return;
+  /** The request begun last has failed. Its token may come all the same, for nothing. */
+  fail(): void {
     this.#request = undefined;
-    if (request.serial !== undefined) {
-      this.#place(snapshot, request.serial);
-    } else {
-      this.#unplaced = { token: request.token, snapshot };
-      this.#table.takeAhead(snapshot, request.since);
-    }
   }
 
-  /** A token came as the event `serial`. It may be another exporter's, or that of a request gone by. */
-  token(token: string, serial: number): void {
+  /** The reply to the request begun last. Returns how many states it corrected. */
+  reply(snapshot: Snapshot): number {
+    const request = this.#request;
+    if (request === undefined) return 0;
+    this.#request = undefined;
+    if (request.serial !== undefined) return this.#place(snapshot, request.serial);
+    this.#unplaced = { token: request.token, snapshot };
+    this.#table.takeAhead(snapshot, request.since);
+    return 0;
+  }
+
+  /**
+   * A token came as the event `serial`. It may be another exporter's, or that of a request
+   * gone by. Returns how many states its snapshot corrected.
+   */
+  token(token: string, serial: number): number {
     if (token === this.#request?.token) {
       this.#tokenHasCome = true;
       this.#request = { ...this.#request, serial };
     } else if (token === this.#unplaced?.token) {
       this.#tokenHasCome = true;
-      this.#place(this.#unplaced.snapshot, serial);
+      return this.#place(this.#unplaced.snapshot, serial);
     }
+    return 0;
   }
 
   /**
-   * A tick of `when` (epoch seconds) came. True where it tells that tokens do not reach us:
-   * it was made after the snapshot, and so after the token, and is here before it.
+   * A tick of `when` (epoch seconds) came. One that was made after a snapshot, and so after
+   * its token, and is here before it, tells that tokens do not reach us.
    */
-  tick(when: number): boolean {
-    if (this.#unplaced === undefined || when <= this.#unplaced.snapshot.now) return false;
+  tick(when: number): void {
+    if (this.#unplaced === undefined || when <= this.#unplaced.snapshot.now) return;
     this.#unplaced = undefined;
     this.#table.settle();
-    return !this.#tokenHasCome;
+    this.#isDeaf = !this.#tokenHasCome;
   }
 
-  #place(snapshot: Snapshot, serial: number): void {
+  #place(snapshot: Snapshot, serial: number): number {
     this.#unplaced = undefined;
-    this.#corrections += this.#table.takeAt(snapshot, serial);
+    return this.#table.takeAt(snapshot, serial);
   }
 }

@@ -1,0 +1,104 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readDiscarded } from '../support/account.ts';
+import { eventually, timed } from '../support/deadline.ts';
+import { play } from '../support/supervisord.ts';
+
+const freeze = suite('freeze');
+
+/** So that no minute that happens to be full puts right what the gap has to. */
+const WITHOUT_TICKS = 'PROCESS_STATE,PROCESS_GROUP,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE';
+
+interface Info {
+  readonly name: string;
+  readonly group: string;
+  readonly state: number;
+  readonly start: number;
+  readonly stop: number;
+  readonly exitstatus: number;
+}
+
+freeze(
+  'frozen while its buffer overflows: every lost event is known, and all is right within two seconds of thawing',
+  timed(60_000, () =>
+    play(
+      { conf: 'freeze', section: { buffer_size: '5', events: WITHOUT_TICKS } },
+      async (supervisord) => {
+        await supervisord.until(15_000, (metrics) =>
+          assert.is(metrics.value('supervisord_processes', { state: 'RUNNING' }), 21),
+        );
+        // The boot itself may have overflowed so small a buffer.
+        await eventually(5_000, async () => {
+          assert.is(
+            (await supervisord.metrics()).value('supervisord_exporter_events_lost_total'),
+            readDiscarded(supervisord.log),
+          );
+        });
+        const { pid } = await supervisord.call<{ pid: number }>(
+          'supervisor.getProcessInfo',
+          'exporter',
+        );
+        process.kill(pid, 'SIGSTOP');
+        await supervisord.ctl('restart', 'steady:*');
+        supervisord.writeConf('go', '');
+        await eventually(10_000, async () => {
+          const processes = await supervisord.call<Info[]>('supervisor.getAllProcessInfo');
+          assert.is(processes.filter(({ state }) => state === 100).length, 10);
+        });
+        process.kill(pid, 'SIGCONT');
+
+        await eventually(2_000, async () => {
+          const metrics = await supervisord.metrics();
+          for (const { name, state, start, stop, exitstatus } of await supervisord.call<Info[]>(
+            'supervisor.getAllProcessInfo',
+          )) {
+            assert.is(metrics.value('supervisord_state', { name }), state, `state of ${name}`);
+            assert.is(
+              metrics.value('supervisord_exit_status', { name }),
+              exitstatus,
+              `exit status of ${name}`,
+            );
+            const shownStart = metrics.value('supervisord_start_time_seconds', { name });
+            if (state === 20) assertSameSecond(shownStart, start, `start of ${name}`);
+            else assert.is(shownStart, undefined);
+            if (stop > 0)
+              assertSameSecond(
+                metrics.value('supervisord_process_stop_time_seconds', { name }),
+                stop,
+                `stop of ${name}`,
+              );
+          }
+        });
+        await eventually(4_000, async () => {
+          const discarded = readDiscarded(supervisord.log);
+          assert.ok(discarded > 20, `${discarded} discarded`);
+          assert.is(
+            (await supervisord.metrics()).value('supervisord_exporter_events_lost_total'),
+            discarded,
+          );
+        });
+        const metrics = await supervisord.metrics();
+        assert.is(
+          metrics.value('supervisord_exporter_resyncs_total', { trigger: 'tick' }),
+          0,
+          'no tick had a part in it',
+        );
+        assert.ok((metrics.value('supervisord_exporter_resync_corrections_total') ?? 0) > 0);
+        assert.match(
+          supervisord.exporterLog,
+          /level=ERROR msg="supervisord discarded events.*raise buffer_size" lost=\d+/,
+        );
+      },
+    ),
+  ),
+);
+
+/** A stamp of ours is up to a turn of supervisord's loop behind the second it names. */
+function assertSameSecond(shown: number | undefined, seconds: number, message: string): void {
+  assert.ok(
+    shown !== undefined && shown >= seconds && shown < seconds + 2,
+    `${message}: ${shown}, not ${seconds}`,
+  );
+}
+
+freeze.run();

@@ -1,0 +1,161 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readAccount } from '../support/account.ts';
+import { eventually, timed } from '../support/deadline.ts';
+import type { Exposition } from '../support/exposition.ts';
+import { play, type Supervisord } from '../support/supervisord.ts';
+
+const storm = suite('storm');
+
+const STORM_MS = 12_000;
+
+storm(
+  "24 programs in crash loops: for each, starts and exits are those of supervisord's log",
+  timed(90_000, () =>
+    play({ conf: 'storm' }, async (supervisord) => {
+      await begin(supervisord);
+      await sleep(STORM_MS);
+      await calm(supervisord);
+      await assertCounted(supervisord);
+    }),
+  ),
+);
+
+storm(
+  'another listener rejects each event twice: late and repeated deliveries count once',
+  timed(90_000, () =>
+    play({ conf: 'rejecting' }, async (supervisord) => {
+      await begin(supervisord);
+      await sleep(STORM_MS);
+      await calm(supervisord);
+      await assertCounted(supervisord);
+      const metrics = await supervisord.metrics();
+      assert.ok((metrics.value('supervisord_exporter_events_redelivered_total') ?? 0) > 50);
+    }),
+  ),
+);
+
+storm(
+  'the exporter is killed in the middle, again and again: what it had not acknowledged comes to its next life',
+  timed(120_000, () =>
+    play({ conf: 'storm', flags: ['--log.level=debug'] }, async (supervisord) => {
+      await begin(supervisord);
+      const lives = 5;
+      for (let life = 1; life < lives; life++) {
+        await sleep(2_500);
+        const { pid } = await supervisord.call<{ pid: number }>(
+          'supervisor.getProcessInfo',
+          'exporter',
+        );
+        process.kill(pid, 'SIGKILL');
+        await eventually(10_000, () =>
+          assert.is(readAccount(supervisord.log).get('exporter')?.spawned, life + 1),
+        );
+      }
+      await sleep(2_500);
+      await calm(supervisord);
+
+      const events = readEvents(supervisord.exporterLog);
+      const serials = [...events.keys()].sort((a, b) => a - b);
+      assert.equal(
+        serials,
+        Array.from({ length: serials.length }, (_, serial) => serial),
+        'no serial is missing',
+      );
+      for (const [name, account] of readAccount(supervisord.log)) {
+        if (!/^(?:good|bad)-/.test(name)) continue;
+        const own = [...events.values()].filter(({ process }) => process.endsWith(`:${name}`));
+        assert.is(
+          own.filter(({ event }) => event === 'PROCESS_STATE_STARTING').length,
+          account.spawned,
+          name,
+        );
+        assert.is(
+          own.filter(({ event }) => event === 'PROCESS_STATE_EXITED').length,
+          account.exited,
+          name,
+        );
+      }
+      const metrics = await supervisord.metrics();
+      assert.is(metrics.value('supervisord_exporter_events_lost_total'), 0);
+    }),
+  ),
+);
+
+/** Waits until the storm is on and the exporter counts. */
+async function begin(supervisord: Supervisord): Promise<void> {
+  await supervisord.until(20_000, (metrics) => {
+    assert.ok(metrics.sum('supervisord_process_exits_total') > 24);
+  });
+}
+
+/** Ends the storm, and waits until the exporter has every state as supervisord has it. */
+async function calm(supervisord: Supervisord): Promise<void> {
+  // One that is between two runs refuses to be stopped, and is started again.
+  await eventually(30_000, async () => {
+    await supervisord.ctl('stop', 'good:*', 'bad:*');
+    const all = await supervisord.call<Array<{ group: string; state: number }>>(
+      'supervisor.getAllProcessInfo',
+    );
+    const going = all.filter(
+      ({ group, state }) => (group === 'good' || group === 'bad') && state !== 0,
+    );
+    assert.is(going.length, 0, 'all have stopped');
+  });
+  await eventually(30_000, async () => {
+    const metrics = await supervisord.metrics();
+    const lastEvent = metrics.value('supervisord_exporter_last_event_timestamp_seconds') ?? 0;
+    assert.ok(lastEvent < Date.now() / 1000 - 2, 'no event for two seconds');
+    const processes = await supervisord.call<Array<{ name: string; group: string; state: number }>>(
+      'supervisor.getAllProcessInfo',
+    );
+    for (const { name, group, state } of processes) {
+      assert.is(metrics.value('supervisord_state', { name, group }), state, name);
+    }
+  });
+}
+
+async function assertCounted(supervisord: Supervisord): Promise<void> {
+  const metrics = await supervisord.metrics();
+  const account = readAccount(supervisord.log);
+  let exits = 0;
+  for (const group of ['good', 'bad']) {
+    for (let number = 10; number < 22; number++) {
+      const name = `${group}-${number}`;
+      const logged = account.get(name);
+      assert.is(
+        metrics.sum('supervisord_process_transitions_total', { name, to: 'STARTING' }),
+        logged?.spawned,
+        name,
+      );
+      assert.is(metrics.value('supervisord_process_exits_total', { name }), logged?.exited, name);
+      assert.is(
+        metrics.value('supervisord_process_unexpected_exits_total', { name }),
+        logged?.unexpected,
+        name,
+      );
+      exits += logged?.exited ?? 0;
+    }
+  }
+  assert.ok(exits > 150, `a storm, and not ${exits} exits`);
+  assertNothingLost(metrics);
+}
+
+function assertNothingLost(metrics: Exposition): void {
+  assert.is(metrics.value('supervisord_exporter_events_lost_total'), 0);
+  assert.is(metrics.value('supervisord_exporter_resync_corrections_total'), 0);
+}
+
+/** What the exporter says it was told, over all its lives, each serial once. */
+function readEvents(log: string): Map<number, { event: string; process: string }> {
+  const events = new Map<number, { event: string; process: string }>();
+  for (const [, serial, event = '', process = ''] of log.matchAll(
+    /msg=event serial=(\d+) event=(\S+)(?: process=(\S+))?/g,
+  )) {
+    events.set(Number(serial), { event, process });
+  }
+  return events;
+}
+
+storm.run();

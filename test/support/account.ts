@@ -1,0 +1,33 @@
+/** supervisord's own account: what its log says of each program, to hold ours against. */
+
+export interface ProgramAccount {
+  spawned: number;
+  /** Exits of every kind but by a stop. */
+  exited: number;
+  unexpected: number;
+  stopped: number;
+}
+
+/** Reads `spawned:`, `exited:` and `stopped:` lines. The log has names without their group. */
+export function readAccount(log: string): Map<string, ProgramAccount> {
+  const accounts = new Map<string, ProgramAccount>();
+  for (const [, verb, quoted, plain, rest = ''] of log.matchAll(
+    /(?:INFO|WARN) (spawned|exited|stopped): (?:'(\S+)'|(\S+)) (.*)$/gm,
+  )) {
+    const name = quoted ?? plain ?? '';
+    const account = accounts.get(name) ?? { spawned: 0, exited: 0, unexpected: 0, stopped: 0 };
+    accounts.set(name, account);
+    if (verb === 'spawned') account.spawned += 1;
+    if (verb === 'stopped') account.stopped += 1;
+    if (verb === 'exited') {
+      account.exited += 1;
+      if (rest.includes('not expected')) account.unexpected += 1;
+    }
+  }
+  return accounts;
+}
+
+/** How many events of our pool supervisord says it discarded. */
+export function readDiscarded(log: string): number {
+  return [...log.matchAll(/pool exporter event buffer overflowed, discarding event/g)].length;
+}
