@@ -1,0 +1,35 @@
+/** How outcomes are printed. */
+
+/** Rows of equally many cells: the first column is text, the others are numbers. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => {
+          const width = widths[column] ?? 0;
+          return column === 0 ? cell.padEnd(width) : cell.padStart(width + 3);
+        })
+        .join('')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+export interface Goal {
+  readonly what: string;
+  readonly value: string;
+  readonly goal: string;
+  readonly isReached: boolean;
+}
+
+export function formatGoals(goals: readonly Goal[]): string {
+  return goals
+    .map(
+      ({ what, value, goal, isReached }) =>
+        `${isReached ? 'reached' : 'MISSED '}  ${what}: ${value} (goal: ${goal})`,
+    )
+    .join('\n');
+}

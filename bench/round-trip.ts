@@ -1,0 +1,128 @@
+/** `npm run bench round-trip`: from an event to its acknowledgement, against a listener that answers unread. */
+
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cleaningUp, temporaryFolder } from './clean-up.ts';
+import { drive } from './driver.ts';
+import { readCounts } from './options.ts';
+import { type Pinning, pin } from './pinning.ts';
+import { PROGRAM } from './program.ts';
+import { formatGoals, formatTable, type Goal } from './report.ts';
+import { Scraping } from './scraping.ts';
+import { type Summary, summarize } from './statistics.ts';
+
+const MEDIAN_GOAL = 1.25;
+const P99_GOAL_US = 1_000;
+const PROGRAMS = 200;
+const SCRAPES_A_SECOND = 10;
+const PAUSE_MS = 2;
+
+interface Variant {
+  readonly name: string;
+  readonly events: number;
+  readonly pauseMs: number;
+  readonly isScraped: boolean;
+}
+
+/** In microseconds. */
+interface Outcome {
+  readonly variant: Variant;
+  readonly exporter: Summary;
+  /** Measured where nothing is scraped: a scrape would take the core from it. */
+  readonly unread: Summary | undefined;
+}
+
+const counts = readCounts({ events: 5_000, blocks: 10 });
+const backToBack = { events: counts.events, pauseMs: 0 };
+/** Fewer, since each takes as long as the pause before it. */
+const atRandom = { events: Math.ceil(counts.events / 10), pauseMs: PAUSE_MS };
+const VARIANTS: readonly Variant[] = [
+  { ...backToBack, name: 'back to back', isScraped: false },
+  { ...backToBack, name: 'back to back, scraped', isScraped: true },
+  { ...atRandom, name: 'at random moments', isScraped: false },
+  { ...atRandom, name: 'at random moments, scraped', isScraped: true },
+];
+
+await cleaningUp(async () => {
+  const pinning = pin();
+  const unread = compileUnread();
+  console.log(`From an event to its acknowledgement; ${pinning.about}.`);
+  console.log(
+    `${counts.blocks} blocks of ${backToBack.events} events back to back, and of ${atRandom.events} at random moments, ${PAUSE_MS} ms apart;`,
+  );
+  console.log(`scraped: ${SCRAPES_A_SECOND} times a second, with ${PROGRAMS} programs.\n`);
+
+  const outcomes: Outcome[] = [];
+  for (const variant of VARIANTS) outcomes.push(await measure(variant, unread, pinning));
+  console.log(formatTable(tableOf(outcomes)));
+  console.log(`\n${formatGoals(outcomes.flatMap(goalsOf))}`);
+});
+
+function compileUnread(): string {
+  const source = fileURLToPath(new URL('unread.c', import.meta.url));
+  const binary = join(temporaryFolder(), 'unread');
+  execFileSync('cc', ['-O2', '-o', binary, source], { stdio: 'inherit' });
+  return binary;
+}
+
+async function measure(variant: Variant, unread: string, pinning: Pinning): Promise<Outcome> {
+  const exporter = [process.execPath, PROGRAM, '--web.listen-address=127.0.0.1:0'];
+  const listeners = variant.isScraped ? [exporter] : [exporter, [unread]];
+  const plan = {
+    listeners: listeners.map((command) => [...pinning.apart, ...command]),
+    programs: PROGRAMS,
+    blocks: counts.blocks,
+    events: variant.events,
+    warmUp: counts.events,
+    pauseMs: variant.pauseMs,
+  };
+  const scraping = new Scraping(SCRAPES_A_SECOND);
+  try {
+    const [ofExporter = [], ofUnread] = await drive(plan, pinning.near, (stderr) => {
+      if (variant.isScraped) scraping.startAt(stderr);
+    });
+    if (variant.isScraped) scraping.expect(PROGRAMS);
+    return {
+      variant,
+      exporter: summarize(ofExporter),
+      unread: ofUnread && summarize(ofUnread),
+    };
+  } finally {
+    scraping.stop();
+  }
+}
+
+function tableOf(outcomes: readonly Outcome[]): string[][] {
+  const rows = [['microseconds', 'median', 'p99', 'max', 'ratio']];
+  for (const { variant, exporter, unread } of outcomes) {
+    rows.push([`${variant.name}: exporter`, ...cellsOf(exporter), ratioOf(exporter, unread)]);
+    if (unread) rows.push([`${variant.name}: unread in C`, ...cellsOf(unread), '']);
+  }
+  return rows;
+}
+
+function cellsOf({ median, p99, max }: Summary): string[] {
+  return [median, p99, max].map((value) => value.toFixed(0));
+}
+
+function ratioOf(exporter: Summary, unread: Summary | undefined): string {
+  return unread ? (exporter.median / unread.median).toFixed(2) : '';
+}
+
+function goalsOf({ variant, exporter, unread }: Outcome): Goal[] {
+  const p99 = {
+    what: `${variant.name}: p99`,
+    value: `${exporter.p99.toFixed(0)} µs`,
+    goal: `under ${P99_GOAL_US} µs`,
+    isReached: exporter.p99 < P99_GOAL_US,
+  };
+  if (unread === undefined) return [p99];
+  const median = {
+    what: `${variant.name}: median`,
+    value: `${ratioOf(exporter, unread)} times that in C`,
+    goal: `at most ${MEDIAN_GOAL} times`,
+    isReached: exporter.median <= MEDIAN_GOAL * unread.median,
+  };
+  return [median, p99];
+}

@@ -1,0 +1,60 @@
+/** `npm run bench [NAME [-- OPTIONS]]`: sets up, builds and runs one bench; without a name lists them. */
+
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { needNpmPackages, needSystemPackages, run } from './setup.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+const BENCHES = {
+  'round-trip': {
+    about: 'an event to its acknowledgement, against a C program that answers unread',
+    packages: {
+      gcc: ['cc', '--version'],
+      'libc6-dev': ['cc', '-E', '-x', 'c', '-include', 'unistd.h', '/dev/null'],
+      python3: ['python3', '--version'],
+    },
+  },
+  scrape: {
+    about: "a scrape with 1,000 programs, against node_exporter's supervisord collector",
+    packages: {
+      supervisor: ['supervisord', '--version'],
+      'prometheus-node-exporter': ['prometheus-node-exporter', '--version'],
+    },
+  },
+};
+
+const [name, ...options] = process.argv.slice(2);
+if (name === undefined) {
+  console.log(list());
+} else if (Object.hasOwn(BENCHES, name)) {
+  runBench(name, options);
+} else {
+  console.error(`there is no bench ${JSON.stringify(name)}; there are:\n${list()}`);
+  process.exitCode = 2;
+}
+
+function list() {
+  const names = Object.keys(BENCHES);
+  const width = Math.max(...names.map((key) => key.length));
+  return names
+    .map((key) => `npm run bench ${key.padEnd(width)}   ${BENCHES[key].about}`)
+    .join('\n');
+}
+
+function runBench(name, options) {
+  needNpmPackages();
+  needSystemPackages(BENCHES[name].packages);
+  run(process.execPath, ['scripts/build.mjs']);
+  const bench = spawn(process.execPath, ['--import', 'tsx', `bench/${name}.ts`, ...options], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    // It cleans up and ends, and then so do we.
+    process.on(signal, () => bench.kill(signal));
+  }
+  bench.on('close', (code) => {
+    process.exitCode = code ?? 1;
+  });
+}
