@@ -121,10 +121,10 @@ function registerTransitions(table: ProcessTable, registry: Registry): void {
     collect() {
       this.reset();
       for (const process of table.values()) {
-        const labels = labelsOf(process);
+        const { name, group } = process.id;
         for (const [transition, total] of process.transitions) {
           const [from, to] = endsOf(transition);
-          this.inc({ ...labels, from, to }, total);
+          this.inc({ name, group, from, to }, total);
         }
       }
     },

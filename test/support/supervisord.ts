@@ -27,13 +27,15 @@ export interface Story {
 export class Supervisord {
   readonly dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
   readonly port: number;
+  readonly #story: Story;
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
   #output = '';
 
   constructor(story: Story, port: number) {
     this.port = port;
-    this.writeConf('exporter.conf', exporterSection(story, port));
+    this.#story = story;
+    this.changeSection({});
     this.#child = spawn('supervisord', ['-c', join(root, 'test/e2e/conf', `${story.conf}.conf`)], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, STORY_DIR: this.dir, STORY_PORT: String(port), ...story.environment },
@@ -49,6 +51,12 @@ export class Supervisord {
   /** Puts a file into the folder whose .conf files supervisord reads at start and on `update`. */
   writeConf(name: string, text: string): void {
     writeFileSync(join(this.dir, name), text);
+  }
+
+  /** Writes the exporter's section, with these lines changed. */
+  changeSection(changes: Story['section']): void {
+    const section = { ...this.#story.section, ...changes };
+    this.writeConf('exporter.conf', exporterSection({ ...this.#story, section }, this.port));
   }
 
   /** supervisord's own account of what happened. */

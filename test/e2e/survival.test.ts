@@ -1,0 +1,107 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { eventually, timed } from '../support/deadline.ts';
+import { PROGRAM } from '../support/exporter.ts';
+import { play } from '../support/supervisord.ts';
+
+const survival = suite('survival');
+
+survival(
+  'something writes to its stdout: supervisord stops sending, the exporter notices, and comes back with a new life',
+  timed(120_000, () => {
+    // In its first life only, a child of the same stdout says a word in the middle.
+    const command = [
+      `sh -c 'test -e "$STORY_DIR"/spoken || { touch "$STORY_DIR"/spoken; (sleep 3; echo hello) & };`,
+      `exec ${process.execPath} ${PROGRAM} --web.listen-address=127.0.0.1:$STORY_PORT'`,
+    ].join(' ');
+    const section = { command, events: 'PROCESS_STATE,PROCESS_GROUP,REMOTE_COMMUNICATION,TICK_5' };
+    return play({ conf: 'quiet', section }, async (supervisord) => {
+      await eventually(15_000, () => assert.match(supervisord.log, /exporter: \w+ -> UNKNOWN/));
+      await supervisord.until(5_000, (metrics) =>
+        assert.is(metrics.value('supervisord_up', { name: 'steady' }), 1),
+      );
+
+      await eventually(40_000, () =>
+        assert.match(supervisord.log, /exited: exporter \(exit status 1; not expected\)/),
+      );
+      assert.match(
+        supervisord.exporterLog,
+        /level=ERROR msg="supervisord answers, and has sent no event for 12.5 s/,
+      );
+      await supervisord.until(15_000, (metrics) =>
+        assert.is(metrics.value('supervisord_state', { name: 'exporter' }), 20),
+      );
+      await supervisord.ctl('restart', 'steady');
+      await supervisord.until(5_000, (metrics) =>
+        assert.is(metrics.transitions('steady:steady')['STOPPED>STARTING'], 1),
+      );
+    });
+  }),
+);
+
+survival(
+  'numprocs=2 is refused with a clear line',
+  timed(60_000, () => {
+    const section = {
+      command: `${process.execPath} ${PROGRAM} --web.listen-address=127.0.0.1:0`,
+      process_name: '%(program_name)s-%(process_num)d',
+      numprocs: '2',
+    };
+    return play({ conf: 'quiet', section }, async (supervisord) => {
+      await eventually(30_000, () => {
+        assert.match(supervisord.log, /exporter-0 entered FATAL state/);
+        assert.match(supervisord.log, /exporter-1 entered FATAL state/);
+      });
+      assert.match(supervisord.log, /exited: exporter-0 \(exit status 2; not expected\)/);
+      assert.match(
+        supervisord.exporterLog,
+        /level=ERROR msg="\[eventlistener:exporter\] has numprocs above 1.*set numprocs=1"/,
+      );
+    });
+  }),
+);
+
+survival(
+  'supervisord is killed: no exporter is left',
+  timed(60_000, () =>
+    play({ conf: 'quiet' }, async (supervisord) => {
+      await supervisord.until(15_000, (metrics) =>
+        assert.is(metrics.value('supervisord_up', { name: 'steady' }), 1),
+      );
+      const processes = await supervisord.call<Array<{ name: string; pid: number }>>(
+        'supervisor.getAllProcessInfo',
+      );
+      const pids = new Map(processes.map(({ name, pid }) => [name, pid]));
+      process.kill(supervisord.pid, 'SIGKILL');
+      await eventually(2_000, () => assert.is(isAlive(pids.get('exporter') ?? 0), false));
+      process.kill(pids.get('steady') ?? 0, 'SIGKILL');
+    }),
+  ),
+);
+
+survival(
+  'SIGTERM by supervisord: it ends in time, well',
+  timed(60_000, () =>
+    play({ conf: 'quiet' }, async (supervisord) => {
+      await supervisord.until(15_000, (metrics) =>
+        assert.is(metrics.value('supervisord_up', { name: 'steady' }), 1),
+      );
+      const began = performance.now();
+      await supervisord.ctl('stop', 'exporter');
+      // supervisord itself may take a second to look.
+      assert.ok(performance.now() - began < 4_000);
+      assert.match(supervisord.log, /stopped: exporter \(exit status 0\)/);
+    }),
+  ),
+);
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+survival.run();

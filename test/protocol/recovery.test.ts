@@ -1,0 +1,235 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { eventually, timed } from '../support/deadline.ts';
+import { type RunningExporter, withExporter } from '../support/exporter.ts';
+import { remote, step } from '../support/wire.ts';
+
+const recovery = suite('recovery');
+
+const FAULT = `<?xml version='1.0'?><methodResponse><fault><value><struct><member><name>faultCode</name><value><int>6</int></value></member><member><name>faultString</name><value><string>SHUTDOWN_STATE</string></value></member></struct></value></fault></methodResponse>`;
+
+const BREAKDOWNS: ReadonlyArray<readonly [title: string, answer: RequestListener, reason: RegExp]> =
+  [
+    ['HTTP status 500', (_, response) => response.writeHead(500).end('oops'), /HTTP status 500/],
+    ['a fault, SHUTDOWN_STATE', (_, response) => response.end(FAULT), /SHUTDOWN_STATE \(fault 6\)/],
+    [
+      'a reply cut short',
+      (_, response) => response.end('<?xml version="1.0"?><methodResponse><params>'),
+      /did not answer with XML-RPC/,
+    ],
+    ['no XML at all', (_, response) => response.end('hello'), /did not answer with XML-RPC/],
+    ['silence', () => {}, /did not answer within 0.3 s/],
+    ['closed connections', (request) => request.socket.destroy(), /connection closed/],
+  ];
+
+for (const [title, breakdown, reason] of BREAKDOWNS) {
+  recovery(
+    `${title}: said once, and once that it is over; in between events count`,
+    timed(30_000, async () => {
+      const supervisor = await FakeSupervisor.start();
+      supervisor.answer = breakdown;
+      try {
+        const args = [
+          `--supervisor.url=http://127.0.0.1:${supervisor.port}`,
+          '--supervisor.timeout=300ms',
+        ];
+        await withExporter({ args }, async (exporter) => {
+          await eventually(5_000, () => assert.ok(supervisor.requests >= 2, 'it is tried again'));
+          await exporter.tell(step(0, 'cat:cat', 'RUNNING>EXITED', 'expected:0 pid:7'));
+          const broken = await exporter.metrics();
+          assert.is(broken.value('supervisord_exporter_rpc_up'), 0);
+          assert.is(broken.value('supervisord_process_unexpected_exits_total', { name: 'cat' }), 1);
+
+          supervisor.answer = supervisor.asSupervisor;
+          await eventually(10_000, async () =>
+            assert.is((await exporter.metrics()).value('supervisord_exporter_rpc_up'), 1),
+          );
+          const said = exporter.stderr.split('\n').filter((line) => line.includes('XML-RPC'));
+          assert.is(said.length, 2, exporter.stderr);
+          assert.match(said[0] ?? '', reason);
+          assert.match(said[1] ?? '', 'XML-RPC works again');
+          const { value } =
+            (await exporter.metrics()).where('supervisord_state', { name: 'dog' })[0] ?? {};
+          assert.is(value, 20);
+        });
+      } finally {
+        supervisor.stop();
+      }
+    }),
+  );
+}
+
+recovery(
+  'a reply that does not end is given up at its limit',
+  timed(60_000, async () => {
+    const supervisor = await FakeSupervisor.start();
+    const chunk = Buffer.alloc(1 << 20, ' ');
+    supervisor.answer = (_, response) => {
+      const more = () => {
+        while (!response.destroyed && response.write(chunk));
+        if (!response.destroyed) response.once('drain', more);
+      };
+      more();
+    };
+    try {
+      const args = [
+        `--supervisor.url=http://127.0.0.1:${supervisor.port}`,
+        '--supervisor.timeout=30s',
+      ];
+      await withExporter({ args }, async (exporter) => {
+        await eventually(20_000, () =>
+          assert.match(exporter.stderr, /sent a reply of over 67108864 bytes/),
+        );
+        await exporter.tell(step(0, 'cat:cat', 'RUNNING>EXITED', 'expected:0 pid:7'));
+      });
+    } finally {
+      supervisor.stop();
+    }
+  }),
+);
+
+recovery(
+  'SIGTERM in the middle of a scrape and of a resync: it ends within a second, with exit status 0',
+  timed(30_000, async () => {
+    const supervisor = await FakeSupervisor.start();
+    supervisor.answer = () => {};
+    try {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+        await withExporter(
+          { args: [`--supervisor.url=http://127.0.0.1:${supervisor.port}`] },
+          async (exporter) => {
+            await eventually(5_000, () => assert.ok(supervisor.requests > 0));
+            const slow = await slowReader(exporter);
+            exporter.child.kill(signal);
+            assert.equal(await exporter.exit(1_000), { code: 0, signal: null });
+            slow.destroy();
+          },
+        );
+      }
+    } finally {
+      supervisor.stop();
+    }
+  }),
+);
+
+recovery(
+  'idle, half-open and slow connections by the hundred: events are acknowledged and scrapes answered',
+  timed(90_000, () =>
+    withExporter({}, async (exporter) => {
+      for (let serial = 0; serial < 400; serial++) {
+        await exporter.tell(
+          step(serial, `g:program-with-a-long-name-${serial}`, 'STOPPED>STARTING', 'tries:0'),
+        );
+      }
+      const sockets: Socket[] = [];
+      try {
+        for (let number = 0; number < 200; number++) {
+          sockets.push(await connect(exporter));
+          sockets.push(await connect(exporter, 'GET /metrics HTTP/1.1\r\nHost: x\r\nx-half: '));
+        }
+        for (let number = 0; number < 60; number++) sockets.push(await slowReader(exporter));
+        for (const socket of sockets.slice(0, 20))
+          socket.write(`GET / HTTP/1.1\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`);
+
+        let slowest = 0;
+        for (let serial = 400; serial < 500; serial++) {
+          const began = performance.now();
+          await exporter.tell(remote(serial, 'any', 'thing'));
+          slowest = Math.max(slowest, performance.now() - began);
+        }
+        const metrics = await exporter.metrics();
+        assert.is(metrics.where('supervisord_up').length, 400);
+        assert.is(
+          metrics.value('supervisord_exporter_events_total', { event: 'REMOTE_COMMUNICATION' }),
+          100,
+        );
+        assert.ok(slowest < 2_000, `${slowest} ms`);
+      } finally {
+        for (const socket of sockets) socket.destroy();
+      }
+    }),
+  ),
+);
+
+/** A supervisord that can be made to fail in ways that a real one can not. */
+class FakeSupervisor {
+  readonly #server: Server;
+  requests = 0;
+  answer: RequestListener = () => {};
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      this.requests += 1;
+      this.answer(request, response);
+    });
+  }
+
+  static async start(): Promise<FakeSupervisor> {
+    const supervisor = new FakeSupervisor();
+    await new Promise<void>((resolve) => supervisor.#server.listen(0, '127.0.0.1', resolve));
+    return supervisor;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Answers our one multicall as supervisord does, with one process: `dog`, RUNNING. */
+  readonly asSupervisor: RequestListener = (_, response) => {
+    const string = (text: string) => `<value><string>${text}</string></value>`;
+    const int = (number: number) => `<value><int>${number}</int></value>`;
+    const struct = (members: Record<string, string>) =>
+      `<value><struct>${Object.entries(members)
+        .map(([name, value]) => `<member><name>${name}</name>${value}</member>`)
+        .join('')}</struct></value>`;
+    const array = (...values: readonly string[]) =>
+      `<value><array><data>${values.join('')}</data></array></value>`;
+    const dog = struct({
+      name: string('dog'),
+      group: string('dog'),
+      state: int(20),
+      start: int(1),
+      stop: int(0),
+      now: int(2),
+      exitstatus: int(0),
+      pid: int(7),
+    });
+    const results = array(
+      '<value><boolean>1</boolean></value>',
+      array(dog),
+      struct({ statecode: int(1) }),
+      string('4.2.5'),
+      string('supervisor'),
+    );
+    response.end(
+      `<?xml version='1.0'?><methodResponse><params><param>${results}</param></params></methodResponse>`,
+    );
+  };
+
+  stop(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}
+
+async function connect(exporter: RunningExporter, text = ''): Promise<Socket> {
+  const socket = createConnection(exporter.port, '127.0.0.1');
+  socket.on('error', () => {});
+  await new Promise((resolve) => socket.once('connect', resolve));
+  if (text !== '') socket.write(text);
+  return socket;
+}
+
+/** Asks for /metrics and does not read the answer. */
+async function slowReader(exporter: RunningExporter): Promise<Socket> {
+  const socket = await connect(exporter, 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+  socket.pause();
+  await sleep(1);
+  return socket;
+}
+
+recovery.run();
