@@ -105,7 +105,7 @@ export class Exporter {
       addresses: this.#config.listenAddresses,
       telemetryPath: this.#config.telemetryPath,
       contentType: CONTENT_TYPE,
-      render: () => this.#metrics.render(),
+      render: () => this.#render(),
       notReady: () => this.#notReady(),
       onError: (error) => this.#log.error('a request failed', { reason: String(error) }),
     });
@@ -283,6 +283,11 @@ export class Exporter {
       this.#log.warn('XML-RPC fails; events still count', { reason: message });
     }
     this.#rpcFailure = message;
+  }
+
+  #render(): Promise<string> {
+    this.#shown.serialGaps.set(this.#losses.gapCount);
+    return this.#metrics.render();
   }
 
   #notReady(): string | undefined {

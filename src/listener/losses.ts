@@ -44,6 +44,11 @@ export class Losses {
     this.#passed = Math.max(this.#passed, serial);
   }
 
+  /** Gaps that are remembered, awaited or lost. */
+  get gapCount(): number {
+    return this.#serials.gapCount;
+  }
+
   /** Whether serials behind this one have been skipped and may still come. */
   isAwaitingBehind(serial: number): boolean {
     return this.#serials.isAwaitingBehind(serial);

@@ -59,6 +59,10 @@ export function registerExporterMetrics(registry: Registry, build: Build) {
       'supervisord_exporter_events_lost_total',
       'Events that supervisord discarded before they were delivered: skipped serials that never came.',
     ),
+    serialGaps: gauge(
+      'supervisord_exporter_serial_gaps',
+      'Gaps in the serials of events that are remembered, in case what is missing still comes; at most 1024.',
+    ),
     eventsRedelivered: counter(
       'supervisord_exporter_events_redelivered_total',
       'Events that came again and were not counted again.',

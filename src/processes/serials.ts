@@ -76,6 +76,11 @@ export class Serials {
     return lost;
   }
 
+  /** Gaps that are remembered, awaited or lost. */
+  get gapCount(): number {
+    return this.#gaps.length;
+  }
+
   /** Whether any skipped serial is still awaited. */
   get isAwaiting(): boolean {
     return this.#gaps.some((gap) => gap.awaited !== undefined);
@@ -90,8 +95,7 @@ export class Serials {
     const opensGap = serial > this.#highest + 1;
     if (opensGap) {
       const awaited = { since: at, until: at + LOST_AFTER_SECONDS };
-      this.#gaps.push({ first: this.#highest + 1, last: serial - 1, awaited });
-      if (this.#gaps.length > MAX_GAPS) this.#gaps.shift();
+      this.#remember([...this.#gaps, { first: this.#highest + 1, last: serial - 1, awaited }]);
     }
     this.#highest = serial;
     return { isFirst: true, opensGap };
@@ -120,8 +124,12 @@ export class Serials {
       ...(serial < gap.last ? [{ ...gap, first: serial + 1 }] : []),
       ...this.#gaps.slice(index + 1),
     ].map((later) => awaitAnew(later, at));
-    this.#gaps = [...this.#gaps.slice(0, index), ...before, ...behind];
+    this.#remember([...this.#gaps.slice(0, index), ...before, ...behind]);
     return { isFirst: true, opensGap: false };
+  }
+
+  #remember(gaps: Gap[]): void {
+    this.#gaps = gaps.slice(-MAX_GAPS);
   }
 }
 

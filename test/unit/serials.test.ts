@@ -182,6 +182,7 @@ serials('what is remembered does not grow with the losses', () => {
   }
   assert.is(account.note(19_997, 0).isFirst, true);
   assert.is(account.note(1, 0).isFirst, false);
+  assert.is(account.gapCount, 1023, 'one of 1024 was filled');
 });
 
 serials.run();
