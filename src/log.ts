@@ -8,7 +8,15 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
 
 export type LogFields = Readonly<Record<string, string | number | boolean>>;
 
-export type Logger = Readonly<Record<LogLevel, (msg: string, fields?: LogFields) => void>>;
+export type Log = (msg: string, fields?: LogFields) => void;
+
+export interface Logger {
+  /** Undefined where it would not be shown: `debug?.(…)` then does not even put its fields together. */
+  readonly debug: Log | undefined;
+  readonly info: Log;
+  readonly warn: Log;
+  readonly error: Log;
+}
 
 /** A logger that hands each finished line to `write`. */
 export function createLogger(
@@ -18,14 +26,19 @@ export function createLogger(
   now: () => Date = () => new Date(),
 ): Logger {
   const formatLine = format === 'json' ? formatJson : formatLogfmt;
-  const log = (level: LogLevel) => {
+  const log = (level: LogLevel): Log => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(lowest)) return () => {};
-    return (msg: string, fields: LogFields = {}) =>
+    return (msg, fields = {}) =>
       write(
         `${formatLine({ time: now().toISOString(), level: level.toUpperCase(), msg, ...fields })}\n`,
       );
   };
-  return { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
+  return {
+    debug: lowest === 'debug' ? log('debug') : undefined,
+    info: log('info'),
+    warn: log('warn'),
+    error: log('error'),
+  };
 }
 
 function formatJson(fields: LogFields): string {

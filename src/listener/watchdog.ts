@@ -11,6 +11,9 @@ const PATIENCE_PERIODS = 2.5;
 /** Until a tick has come: the shipped configuration subscribes to TICK_60. */
 const EXPECTED_PERIOD_SECONDS = 60;
 
+/** A token comes back within milliseconds, unless events are queued before it; they would be heard. */
+const TOKEN_DUE_SECONDS = 30;
+
 /** What supervisord had to send when it answered is here after this time, even from a long turn. */
 const GRACE_MS = 5_000;
 
@@ -23,8 +26,8 @@ export interface WatchdogOptions {
 
 /**
  * Silence is a sign where something is due: before the first event, since supervisord tells
- * a listener of its own start, and between ticks once one has come. A listener that has
- * events and no ticks among them is not watched.
+ * a listener of its own start; between ticks, once one has come; and when a token was sent.
+ * A listener that has neither ticks nor tokens among its events is not watched.
  */
 export class Watchdog {
   readonly #options: WatchdogOptions;
@@ -38,14 +41,21 @@ export class Watchdog {
   }
 
   start(): void {
-    this.#arm();
+    this.#arm(this.#tickPatience());
   }
 
   /** Any event came. */
   hear(): void {
     this.#eventsHeard += 1;
-    if (this.#isTicking) this.#arm();
+    if (this.#isTicking) this.#arm(this.#tickPatience());
     else this.stop();
+  }
+
+  /** A token is on its way, of which the like have come before. */
+  expectToken(): void {
+    if (this.#timer === undefined || this.#tickPatience() > TOKEN_DUE_SECONDS) {
+      this.#arm(TOKEN_DUE_SECONDS);
+    }
   }
 
   /** An event came, and it was a tick of this period. The shortest one counts. */
@@ -53,7 +63,7 @@ export class Watchdog {
     if (this.#isTicking && periodSeconds >= this.#periodSeconds) return;
     this.#isTicking = true;
     this.#periodSeconds = periodSeconds;
-    this.#arm();
+    this.#arm(this.#tickPatience());
   }
 
   stop(): void {
@@ -61,17 +71,20 @@ export class Watchdog {
     this.#timer = undefined;
   }
 
-  #arm(): void {
+  #tickPatience(): number {
+    return this.#periodSeconds * PATIENCE_PERIODS;
+  }
+
+  #arm(seconds: number): void {
     this.stop();
-    const silence = this.#periodSeconds * PATIENCE_PERIODS;
-    this.#timer = setTimeout(() => void this.#suspect(silence), silence * 1000);
+    this.#timer = setTimeout(() => void this.#suspect(seconds), seconds * 1000);
   }
 
   async #suspect(silence: number): Promise<void> {
     const heard = this.#eventsHeard;
     const isAnswering = await this.#options.isAnswering();
     if (this.#timer === undefined || this.#eventsHeard !== heard) return;
-    if (!isAnswering) return this.#arm();
+    if (!isAnswering) return this.#arm(silence);
     this.#timer = setTimeout(() => this.#options.onDeaf(silence), GRACE_MS);
   }
 }

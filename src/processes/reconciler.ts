@@ -44,6 +44,11 @@ export class Reconciler {
     return this.#request !== undefined && this.#request.serial === undefined;
   }
 
+  /** Whether a token is under way of which the like have come before. */
+  get isSureOfToken(): boolean {
+    return this.isAwaitingToken && this.#tokenHasCome;
+  }
+
   /** Whether tokens are known not to reach us. */
   get isDeaf(): boolean {
     return this.#isDeaf;

@@ -9,13 +9,17 @@ const survival = suite('survival');
 survival(
   'something writes to its stdout: supervisord stops sending, the exporter notices, and comes back with a new life',
   timed(120_000, () => {
-    // In its first life only, a child of the same stdout says a word in the middle.
+    // In its first life, a child of the same stdout says a word as soon as it is told to.
     const command = [
-      `sh -c 'test -e "$STORY_DIR"/spoken || { touch "$STORY_DIR"/spoken; (sleep 3; echo hello) & };`,
+      `sh -c 'test -e "$STORY_DIR"/speak || (while ! test -e "$STORY_DIR"/speak; do sleep 0.1; done; echo hello) &`,
       `exec ${process.execPath} ${PROGRAM} --web.listen-address=127.0.0.1:$STORY_PORT'`,
     ].join(' ');
     const section = { command, events: 'PROCESS_STATE,PROCESS_GROUP,REMOTE_COMMUNICATION,TICK_5' };
     return play({ conf: 'quiet', section }, async (supervisord) => {
+      await supervisord.until(15_000, (metrics) => {
+        assert.ok((metrics.value('supervisord_exporter_last_tick_timestamp_seconds') ?? 0) > 0);
+      });
+      supervisord.writeConf('speak', '');
       await eventually(15_000, () => assert.match(supervisord.log, /exporter: \w+ -> UNKNOWN/));
       await supervisord.until(5_000, (metrics) =>
         assert.is(metrics.value('supervisord_up', { name: 'steady' }), 1),

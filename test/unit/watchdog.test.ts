@@ -14,6 +14,7 @@ type Step =
       | 'tick 5'
       | 'tick 60'
       | 'tick 3600'
+      | 'token'
       | 'supervisord hangs'
       | 'supervisord is back'
       | 'stop',
@@ -60,6 +61,27 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
     ['seconds', 150],
     ['seconds', 6, 'deaf'],
   ],
+  'no ticks, and a token that does not come back': [
+    ['event'],
+    ['token'],
+    ['event'],
+    ['seconds', 999],
+    ['token'],
+    ['seconds', 34],
+    ['seconds', 2, 'deaf'],
+  ],
+  'ticks, and a token that does not come back: the token is due sooner': [
+    ['tick 60'],
+    ['token'],
+    ['seconds', 34],
+    ['seconds', 2, 'deaf'],
+  ],
+  'fast ticks are due sooner than a token': [
+    ['tick 5'],
+    ['token'],
+    ['seconds', 17],
+    ['seconds', 1, 'deaf'],
+  ],
   stopped: [['tick 60'], ['stop'], ['seconds', 1_000]],
 };
 
@@ -77,6 +99,7 @@ for (const [title, steps] of Object.entries(HISTORIES)) {
       if (kind === 'seconds') await pass(step[1]);
       else if (kind === 'supervisord hangs') isAnswering = false;
       else if (kind === 'supervisord is back') isAnswering = true;
+      else if (kind === 'token') subject.expectToken();
       else if (kind === 'stop') subject.stop();
       else {
         subject.hear();
