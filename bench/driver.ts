@@ -2,10 +2,10 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { atEnd, kill } from './clean-up.ts';
+import { PYTHON } from './python.ts';
 
 /** What supervisord_side.py says of each. */
 export interface Plan {
@@ -17,8 +17,6 @@ export interface Plan {
   readonly pauseMs: number;
 }
 
-/** The system's Python, which is what supervisord runs on, where there is one. */
-const PYTHON = ['/usr/bin/python3'].find(existsSync) ?? 'python3';
 const SCRIPT = fileURLToPath(new URL('supervisord_side.py', import.meta.url));
 
 /**

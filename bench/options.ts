@@ -1,25 +1,32 @@
-/** The options of a bench: counts, each with a default. */
+/** The options of a bench: counts, each with a default, and flags. */
 
 import { parseArgs } from 'node:util';
 
 /** Reads the command line; ends the program if it can't be followed. */
-export function readCounts<Name extends string>(
-  defaults: Readonly<Record<Name, number>>,
-): Record<Name, number> {
-  const names = Object.keys(defaults) as Name[];
-  const counts: Record<Name, number> = { ...defaults };
+export function readOptions<Count extends string, Flag extends string = never>(
+  defaults: Readonly<Record<Count, number>>,
+  flags: readonly Flag[] = [],
+): Record<Count, number> & Record<Flag, boolean> {
+  const names = Object.keys(defaults) as Count[];
   try {
     const { values } = parseArgs({
-      options: Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+      options: {
+        ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+        ...Object.fromEntries(flags.map((flag) => [flag, { type: 'boolean' as const }])),
+      },
     });
-    for (const name of names) counts[name] = readCount(name, values[name]) ?? defaults[name];
+    const counts = names.map((name) => [name, readCount(name, values[name]) ?? defaults[name]]);
+    const switches = flags.map((flag) => [flag, values[flag] === true]);
+    return Object.fromEntries([...counts, ...switches]);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    const known = names.map((name) => `--${name}=${defaults[name]}`).join(' ');
+    const known = [
+      ...names.map((name) => `--${name}=${defaults[name]}`),
+      ...flags.map((flag) => `[--${flag}]`),
+    ].join(' ');
     // Its second sentence is on positional arguments, which there are none of.
     failUsage(`${error.message.replace(/\. .*$/s, '')}; the options and their defaults: ${known}`);
   }
-  return counts;
 }
 
 export function failUsage(message: string): never {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cleaningUp, temporaryFolder } from './clean-up.ts';
 import { drive } from './driver.ts';
-import { readCounts } from './options.ts';
+import { readOptions } from './options.ts';
 import { type Pinning, pin } from './pinning.ts';
 import { PROGRAM } from './program.ts';
 import { formatGoals, formatTable, type Goal } from './report.ts';
@@ -33,7 +33,7 @@ interface Outcome {
   readonly unread: Summary | undefined;
 }
 
-const counts = readCounts({ events: 5_000, blocks: 10 });
+const counts = readOptions({ events: 5_000, blocks: 10 });
 const backToBack = { events: counts.events, pauseMs: 0 };
 /** Fewer, since each takes as long as the pause before it. */
 const atRandom = { events: Math.ceil(counts.events / 10), pauseMs: PAUSE_MS };

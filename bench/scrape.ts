@@ -3,11 +3,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../test/support/ports.ts';
 import { type Account, accountFor } from './account.ts';
-import { atEnd, cleaningUp } from './clean-up.ts';
+import { atEnd, cleaningUp, temporaryFolder } from './clean-up.ts';
 import { startNodeExporter } from './node-exporter.ts';
-import { failUsage, readCounts } from './options.ts';
+import { failUsage, readOptions } from './options.ts';
+import { PROGRAM } from './program.ts';
 import { formatGoals, formatTable } from './report.ts';
 import { type Scrape, Scraper, samplesOf } from './scraper.ts';
+import { sleeperSections } from './sleepers.ts';
 import { mean, type Summary, summarize } from './statistics.ts';
 import { type Supervisord, startSupervisord } from './supervisord.ts';
 
@@ -36,7 +38,7 @@ interface Outcome {
   readonly bytes: number;
 }
 
-const counts = readCounts({ programs: 1_000, groups: 1, scrapes: 30 });
+const counts = readOptions({ programs: 1_000, groups: 1, scrapes: 30 });
 if (counts.groups > counts.programs) failUsage('--groups: more groups than programs');
 /** The exporter is a process of its supervisord, too. */
 const processes = counts.programs + 1;
@@ -47,7 +49,13 @@ await cleaningUp(async () => {
   const peer = target('node_exporter', ports.peer, 'node_supervisord_up');
 
   console.error(`starting supervisord with ${counts.programs} programs`);
-  const supervisord = startSupervisord({ ...counts, ports });
+  const supervisord = startSupervisord({
+    dir: temporaryFolder(),
+    exporter: PROGRAM,
+    ports,
+    programs: counts.programs,
+    sections: sleeperSections(counts.programs, counts.groups),
+  });
   startNodeExporter(ports.peer, ports.rpc);
   await until(supervisord, 'the start of each program', async () => {
     return countStarts(await exporter.scraper.scrape()) === counts.programs;

@@ -1,11 +1,10 @@
-/** A real supervisord with many programs, and the exporter as its event listener. */
+/** A real supervisord with the exporter as its event listener. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { atEnd, kill, temporaryFolder } from './clean-up.ts';
+import { atEnd, kill } from './clean-up.ts';
 import { childrenOf } from './proc.ts';
-import { PROGRAM } from './program.ts';
 
 export interface Supervisord {
   readonly pid: number;
@@ -14,20 +13,28 @@ export interface Supervisord {
 }
 
 export interface Setup {
-  readonly programs: number;
-  /** They share the programs evenly. */
-  readonly groups: number;
+  /** Where its configuration, its log and the exporter's are. */
+  readonly dir: string;
+  /** The exporter's file. */
+  readonly exporter: string;
   readonly ports: {
     /** supervisord's own HTTP server. */
     readonly rpc: number;
     readonly exporter: number;
   };
+  /** How many programs the sections below have. */
+  readonly programs: number;
+  /** What else its configuration holds. */
+  readonly sections: string;
+}
+
+export function logFileIn(dir: string): string {
+  return join(dir, 'supervisord.log');
 }
 
 export function startSupervisord(setup: Setup): Supervisord {
-  const dir = temporaryFolder();
-  const conf = join(dir, 'supervisord.conf');
-  writeFileSync(conf, configuration(dir, setup));
+  const conf = join(setup.dir, 'supervisord.conf');
+  writeFileSync(conf, configuration(setup));
   const child = spawn('supervisord', ['-c', conf], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] },
@@ -58,16 +65,12 @@ function killWithPrograms(pid: number): void {
   for (const program of programs) kill(program);
 }
 
-function configuration(dir: string, { programs, groups, ports }: Setup): string {
-  const sizes = Array.from(
-    { length: groups },
-    (_, group) =>
-      Math.floor((programs * (group + 1)) / groups) - Math.floor((programs * group) / groups),
-  );
+function configuration({ dir, exporter, ports, programs, sections }: Setup): string {
   return `
 [supervisord]
 nodaemon=true
-logfile=${dir}/supervisord.log
+logfile=${logFileIn(dir)}
+logfile_maxbytes=0
 pidfile=${dir}/supervisord.pid
 childlogdir=${dir}
 minfds=${1024 + 5 * programs}
@@ -78,27 +81,15 @@ port=127.0.0.1:${ports.rpc}
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
-${exporterSection(dir, ports.exporter)}
-${sizes.map(groupSection).join('\n')}`;
+${exporterSection(dir, exporter, ports.exporter)}
+${sections}`;
 }
 
 /** The shipped section with the program that was built. */
-function exporterSection(dir: string, port: number): string {
+function exporterSection(dir: string, exporter: string, port: number): string {
   const shipped = new URL('../supervisor/exporter.conf', import.meta.url);
-  const command = [process.execPath, PROGRAM, `--web.listen-address=127.0.0.1:${port}`].join(' ');
+  const command = [process.execPath, exporter, `--web.listen-address=127.0.0.1:${port}`].join(' ');
   return readFileSync(shipped, 'utf8')
     .replace(/^command=.*$/m, `command=${command}`)
     .replace(/^stderr_logfile=.*$/m, `stderr_logfile=${dir}/exporter.log`);
-}
-
-/** The programs end by themselves some time, should the bench be killed in a way that leaves them behind. */
-function groupSection(size: number, group: number): string {
-  return `[program:group-${group}]
-command=sleep 1h
-process_name=program-%(process_num)d
-numprocs=${size}
-startsecs=0
-stdout_logfile=NONE
-stderr_logfile=NONE
-`;
 }
