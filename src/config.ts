@@ -17,6 +17,8 @@ export interface Config {
   /** undefined: supervisord has no HTTP server, and all there is are events. */
   readonly supervisor: SupervisorEndpoint | undefined;
   readonly supervisorTimeoutMs: number;
+  /** Whether to wake supervisord when a program has died. */
+  readonly nudge: boolean;
   /** The group that supervisord runs us in, which is the pool of our events; undefined where it does not say. */
   readonly ownGroup: string | undefined;
   readonly logLevel: LogLevel;
@@ -45,7 +47,8 @@ export interface Flag {
   readonly short?: string;
   /** What stands for the value in the help. */
   readonly value?: string;
-  readonly help: string;
+  /** Left out for the negative form of another flag, whose help names it. */
+  readonly help?: string;
 }
 
 export const FLAGS = {
@@ -74,6 +77,11 @@ export const FLAGS = {
     value: '5s',
     help: 'How long an XML-RPC call may take, such as 500ms, 5s or 1m.',
   },
+  'supervisor.nudge': {
+    type: 'boolean',
+    help: 'Wake supervisord when a program has died, so that it tells of it in milliseconds and not after up to a second. On by default; --no-supervisor.nudge turns it off.',
+  },
+  'no-supervisor.nudge': { type: 'boolean' },
   'log.level': {
     type: 'string',
     value: 'info',
@@ -102,6 +110,7 @@ export function parseCommandLine(argv: readonly string[], environment: Environme
       exporterMetrics: !flags['web.disable-exporter-metrics'],
       supervisor: url === undefined ? undefined : readEndpoint(url, environment),
       supervisorTimeoutMs: readDuration('supervisor.timeout', flags['supervisor.timeout'] ?? '5s'),
+      nudge: !flags['no-supervisor.nudge'],
       ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
       logLevel: readChoice('log.level', LOG_LEVELS, flags['log.level'] ?? 'info'),
       logFormat: readChoice('log.format', LOG_FORMATS, flags['log.format'] ?? 'logfmt'),

@@ -15,6 +15,7 @@ import { Watchdog } from './listener/watchdog.ts';
 import type { Logger } from './log.ts';
 import type { Build } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
+import { knockAt, Nudge } from './nudge.ts';
 import { Reconciler } from './processes/reconciler.ts';
 import { ProcessTable } from './processes/table.ts';
 import { RpcClient } from './rpc/client.ts';
@@ -28,6 +29,8 @@ export interface ExporterIo {
   /** Writes to supervisord. */
   readonly send: (text: string) => void;
   readonly log: Logger;
+  /** Whether there is a process of this pid; a zombie is one. */
+  readonly isAlive: (pid: number) => boolean;
   readonly build: Build;
   /** This life is at its end; the reason is for people, and left out where there is nothing to say. */
   readonly onEnd: (how: End, reason?: string) => void;
@@ -46,6 +49,7 @@ export class Exporter {
   readonly #snapshots: Snapshots;
   readonly #watchdog: Watchdog;
   readonly #intake: Intake;
+  readonly #nudge: Nudge | undefined;
   #http: HttpService | undefined;
 
   constructor(config: Config, io: ExporterIo) {
@@ -70,6 +74,14 @@ export class Exporter {
     });
     this.#snapshots = snapshots;
     this.#watchdog = watchdog;
+    const { supervisor } = config;
+    if (supervisor !== undefined && config.nudge) {
+      const knock = () => {
+        metrics.nudges.inc();
+        knockAt(supervisor);
+      };
+      this.#nudge = new Nudge({ table, isAlive: io.isAlive, knock });
+    }
     this.#intake = new Intake({ table, reconciler, snapshots, watchdog, metrics, log });
   }
 
@@ -92,12 +104,14 @@ export class Exporter {
       onEnd: () => this.#io.onEnd('over'),
     });
     this.#watchdog.start();
+    this.#nudge?.start();
     this.#snapshots.request('startup');
   }
 
   stop(): void {
     this.#snapshots.stop();
     this.#watchdog.stop();
+    this.#nudge?.stop();
     this.#intake.stop();
     this.#http?.close();
   }

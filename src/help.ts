@@ -24,7 +24,8 @@ ${SECTION}
 
 /** The text of --help. */
 export function helpText(): string {
-  const flags = Object.entries<Flag>(FLAGS).map(([name, flag]) => {
+  const flags = Object.entries<Flag>(FLAGS).flatMap(([name, flag]) => {
+    if (flag.help === undefined) return [];
     const value = flag.value === undefined ? '' : `=${flag.value}`;
     const short = flag.short === undefined ? '' : `, -${flag.short}`;
     return `  --${name}${value}${short}\n${wrap(flag.help, '        ')}`;

@@ -51,6 +51,7 @@ async function run(config: Config): Promise<void> {
     input: process.stdin,
     send,
     log,
+    isAlive,
     build: BUILD,
     onEnd: end,
   });
@@ -89,6 +90,15 @@ function reserveStdout(): (text: string) => void {
     });
   }
   return (text) => void write(text);
+}
+
+/** A process of another user can't be signalled, and is alive. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 function fail(status: number, message: string): never {

@@ -89,6 +89,10 @@ export function registerExporterMetrics(registry: Registry, build: Build) {
       'supervisord_exporter_resync_corrections_total',
       'Process states that the events had left wrong and a snapshot had to correct.',
     ),
+    nudges: counter(
+      'supervisord_exporter_nudges_total',
+      'Times that supervisord was woken because a program had died.',
+    ),
     lastEvent: unknownGauge(
       'supervisord_exporter_last_event_timestamp_seconds',
       'When the last event came, in epoch seconds.',

@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   rpc: ['processes'],
   metrics: ['processes', 'listener/events.ts', 'rpc', 'version.ts'],
   'http.ts': [],
+  'nudge.ts': ['processes', 'rpc/endpoint.ts'],
   'log.ts': [],
   'version.ts': [],
   'config.ts': ['http.ts', 'log.ts', 'rpc/endpoint.ts'],

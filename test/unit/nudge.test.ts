@@ -1,0 +1,102 @@
+import { mock } from 'node:test';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Nudge } from '../../src/nudge.ts';
+import { ProcessTable } from '../../src/processes/table.ts';
+import { event, info, snapshot } from '../support/facts.ts';
+
+const nudge = suite('nudge');
+
+nudge.before.each(() => mock.timers.enable({ apis: ['setTimeout'] }));
+nudge.after.each(() => mock.timers.reset());
+
+/** Two programs that run, as pids 7 and 8; a third one that does not. */
+function begin() {
+  const table = new ProcessTable();
+  table.takeAt(
+    snapshot([
+      info('cat', 'RUNNING', { pid: 7 }),
+      info('dog', 'RUNNING', { pid: 8 }),
+      info('cow', 'STOPPED'),
+    ]),
+    0,
+  );
+  const alive = new Set([7, 8]);
+  const world = { table, alive, looks: 0, knocks: 0 };
+  const subject = new Nudge({
+    table,
+    isAlive: (pid) => {
+      world.looks += 1;
+      return alive.has(pid);
+    },
+    knock: () => {
+      world.knocks += 1;
+    },
+  });
+  subject.start();
+  return { world, subject };
+}
+
+nudge('while all live, nobody is woken', () => {
+  const { world } = begin();
+  pass(1_000);
+  assert.ok(world.looks >= 4);
+  assert.is(world.knocks, 0);
+});
+
+nudge('one death is one knock, however long its event takes', () => {
+  const { world } = begin();
+  world.alive.delete(7);
+  pass(2_000);
+  assert.is(world.knocks, 1);
+});
+
+nudge('two deaths at once are one knock, two in a row are two', () => {
+  const { world } = begin();
+  world.alive.clear();
+  pass(1_000);
+  assert.is(world.knocks, 1);
+
+  const { world: other } = begin();
+  other.alive.delete(7);
+  pass(1_000);
+  other.alive.delete(8);
+  pass(1_000);
+  assert.is(other.knocks, 2);
+});
+
+nudge('the next life of a program is looked at anew', () => {
+  const { world } = begin();
+  world.alive.delete(7);
+  pass(1_000);
+  world.table.transition(event(1, 'cat', 'RUNNING>EXITED', { expected: false, pid: 7 }), 1);
+  world.table.transition(event(2, 'cat', 'EXITED>STARTING', { tries: 0 }), 1);
+  world.alive.add(9);
+  world.table.transition(event(3, 'cat', 'STARTING>RUNNING', { pid: 9 }), 2);
+  pass(1_000);
+  assert.is(world.knocks, 1);
+  world.alive.delete(9);
+  pass(1_000);
+  assert.is(world.knocks, 2);
+});
+
+nudge('a pid that was given to another process is taken for alive: later, and not wrong', () => {
+  const { world } = begin();
+  world.table.transition(event(1, 'cat', 'RUNNING>STOPPING', { pid: 7 }), 1);
+  pass(1_000);
+  assert.is(world.knocks, 0);
+  assert.is(world.table.get({ group: 'cat', name: 'cat' })?.state, 'STOPPING');
+});
+
+nudge('once stopped, it looks no more', () => {
+  const { world, subject } = begin();
+  subject.stop();
+  pass(2_000);
+  assert.is(world.looks, 0);
+});
+
+function pass(ms: number): void {
+  for (let passed = 0; passed < ms; passed += 10) mock.timers.tick(10);
+}
+
+nudge.run();
