@@ -1,6 +1,7 @@
 /** The command line: what was asked for, checked and typed. */
 
 import { parseArgs } from 'node:util';
+import { OWN_LABELS } from './alertmanager/wire.ts';
 import type { ListenAddress } from './http.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './log.ts';
 import {
@@ -8,6 +9,7 @@ import {
   parseEndpoint,
   type SupervisorEndpoint,
 } from './rpc/endpoint.ts';
+import { type HttpUrl, parseHttpUrl, withoutPassword } from './url.ts';
 
 export interface Config {
   readonly listenAddresses: readonly ListenAddress[];
@@ -21,6 +23,9 @@ export interface Config {
   readonly nudge: boolean;
   /** The group that supervisord runs us in, which is the pool of our events; undefined where it does not say. */
   readonly ownGroup: string | undefined;
+  readonly alertmanagers: readonly HttpUrl[];
+  /** Labels of pushed alerts, as given. */
+  readonly alertLabels: Readonly<Record<string, string>>;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -82,6 +87,17 @@ export const FLAGS = {
     help: 'Wake supervisord when a program has died, so that it tells of it in milliseconds and not after up to a second. On by default; --no-supervisor.nudge turns it off.',
   },
   'no-supervisor.nudge': { type: 'boolean' },
+  'alertmanager.url': {
+    type: 'string',
+    multiple: true,
+    help: 'Alertmanager to push SupervisorProcessFatal and SupervisorProcessUnexpectedExit to: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable: all are told, as every Alertmanager of a cluster has to be.',
+  },
+  'alertmanager.label': {
+    type: 'string',
+    multiple: true,
+    value: 'job=supervisor',
+    help: "Label NAME=VALUE of the pushed alerts. Repeatable. Give them the labels that the rules' alerts have, external labels included; instance is the listen address, or HOSTNAME:PORT.",
+  },
   'log.level': {
     type: 'string',
     value: 'info',
@@ -112,6 +128,8 @@ export function parseCommandLine(argv: readonly string[], environment: Environme
       supervisorTimeoutMs: readDuration('supervisor.timeout', flags['supervisor.timeout'] ?? '5s'),
       nudge: !flags['no-supervisor.nudge'],
       ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
+      alertmanagers: (flags['alertmanager.url'] ?? []).map(readAlertmanager),
+      alertLabels: Object.fromEntries((flags['alertmanager.label'] ?? []).map(readLabel)),
       logLevel: readChoice('log.level', LOG_LEVELS, flags['log.level'] ?? 'info'),
       logFormat: readChoice('log.format', LOG_FORMATS, flags['log.format'] ?? 'logfmt'),
     },
@@ -154,6 +172,23 @@ function readEndpoint(url: string, environment: Environment): SupervisorEndpoint
   const endpoint = parseEndpoint(url, environment);
   if (typeof endpoint === 'string') throw new UsageError(`--supervisor.url: ${endpoint}`);
   return endpoint;
+}
+
+function readAlertmanager(text: string): HttpUrl {
+  const url = parseHttpUrl(text);
+  if (url === undefined) {
+    throw invalid('alertmanager.url', withoutPassword(text), 'of the form http://… or https://…');
+  }
+  return url;
+}
+
+function readLabel(text: string): readonly [name: string, value: string] {
+  const [, name, value] = /^([a-zA-Z_]\w*)=(.+)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined || OWN_LABELS.includes(name)) {
+    const wanted = `a label such as cluster=a, other than ${OWN_LABELS.join(', ')}`;
+    throw invalid('alertmanager.label', text, wanted);
+  }
+  return [name, value];
 }
 
 const MILLISECONDS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;

@@ -7,6 +7,7 @@
  */
 
 import type { Readable } from 'node:stream';
+import { Push } from './alertmanager/push.ts';
 import type { Config } from './config.ts';
 import { formatAddress, type HttpService, serveHttp } from './http.ts';
 import { Intake } from './intake.ts';
@@ -32,6 +33,7 @@ export interface ExporterIo {
   /** Whether there is a process of this pid; a zombie is one. */
   readonly isAlive: (pid: number) => boolean;
   readonly build: Build;
+  readonly hostname: string;
   /** This life is at its end; the reason is for people, and left out where there is nothing to say. */
   readonly onEnd: (how: End, reason?: string) => void;
 }
@@ -50,16 +52,20 @@ export class Exporter {
   readonly #watchdog: Watchdog;
   readonly #intake: Intake;
   readonly #nudge: Nudge | undefined;
+  readonly #table: ProcessTable;
   #http: HttpService | undefined;
+  #push: Push | undefined;
 
   constructor(config: Config, io: ExporterIo) {
     this.#config = config;
     this.#io = io;
     const { log } = io;
     const table = new ProcessTable();
+    this.#table = table;
     const reconciler = new Reconciler(table);
     this.#metrics = createMetrics(table, { footprint: config.exporterMetrics, build: io.build });
     const metrics = this.#metrics.exporter;
+    const onChange = () => this.#push?.poke();
     const snapshots = new Snapshots({
       client: config.supervisor && new RpcClient(config.supervisor, config.supervisorTimeoutMs),
       reconciler,
@@ -67,6 +73,7 @@ export class Exporter {
       log,
       onFirst: (snapshot) => this.#meetOneself(snapshot),
       onTokenDue: () => watchdog.expectToken(),
+      onChange,
     });
     const watchdog = new Watchdog({
       isAnswering: () => snapshots.isAnswering(),
@@ -82,7 +89,7 @@ export class Exporter {
       };
       this.#nudge = new Nudge({ table, isAlive: io.isAlive, knock });
     }
-    this.#intake = new Intake({ table, reconciler, snapshots, watchdog, metrics, log });
+    this.#intake = new Intake({ table, reconciler, snapshots, watchdog, metrics, log, onChange });
   }
 
   /** Rejects with ListenError, before supervisord has been told READY, if an address can't be had. */
@@ -96,6 +103,7 @@ export class Exporter {
       onError: (error) => this.#io.log.error('a request failed', { reason: String(error) }),
     });
     this.#logStart(this.#http);
+    this.#startPush(this.#http);
     listen(this.#io.input, this.#io.send, {
       onEvent: (event, at) => this.#intake.take(event, at),
       onMalformed: (event, at) => this.#intake.takeMalformed(event, at),
@@ -112,8 +120,28 @@ export class Exporter {
     this.#snapshots.stop();
     this.#watchdog.stop();
     this.#nudge?.stop();
+    this.#push?.stop();
     this.#intake.stop();
     this.#http?.close();
+  }
+
+  /** Alerts carry the address that Prometheus knows us by, as far as we can tell. */
+  #startPush(http: HttpService): void {
+    const { alertmanagers: urls, alertLabels } = this.#config;
+    const [address] = http.addresses;
+    if (urls.length === 0 || address === undefined) return;
+    const host = address.host === '' ? this.#io.hostname : address.host;
+    const instance = formatAddress({ host, port: address.port });
+    const labels = { job: 'supervisor', instance, ...alertLabels };
+    const { log } = this.#io;
+    this.#push = new Push({
+      urls,
+      labels,
+      table: this.#table,
+      metrics: this.#metrics.exporter,
+      log,
+    });
+    this.#push.start();
   }
 
   #render(): Promise<string> {

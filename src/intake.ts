@@ -26,6 +26,8 @@ export interface IntakeParts {
   readonly watchdog: Watchdog;
   readonly metrics: ExporterMetrics;
   readonly log: Logger;
+  /** The process table has changed. */
+  readonly onChange: () => void;
 }
 
 /** Everything here is done in memory and at once: an acknowledgement waits for it. */
@@ -36,6 +38,7 @@ export class Intake {
   readonly #watchdog: Watchdog;
   readonly #metrics: ExporterMetrics;
   readonly #log: Logger;
+  readonly #onChange: () => void;
   readonly #losses = new Losses({
     onGap: (at) => this.#snapshots.requestForGap(at),
     onLost: (count) => this.#takeLoss(count),
@@ -49,6 +52,7 @@ export class Intake {
     this.#watchdog = parts.watchdog;
     this.#metrics = parts.metrics;
     this.#log = parts.log;
+    this.#onChange = parts.onChange;
   }
 
   /** Gaps in the serials that are remembered. */
@@ -93,6 +97,7 @@ export class Intake {
         throw new Error(`unhandled event ${JSON.stringify(unhandled)}`);
       }
     }
+    this.#onChange();
   }
 
   /** Takes an event that can't be understood: counted, said, and otherwise skipped. */

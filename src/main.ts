@@ -1,6 +1,7 @@
 /** The program: the only file that touches `process`. */
 
 import fs from 'node:fs';
+import { hostname } from 'node:os';
 import { type Config, parseCommandLine, UsageError } from './config.ts';
 import { type End, Exporter } from './exporter.ts';
 import { BY_HAND, helpText } from './help.ts';
@@ -53,6 +54,7 @@ async function run(config: Config): Promise<void> {
     log,
     isAlive,
     build: BUILD,
+    hostname: hostname(),
     onEnd: end,
   });
   // A closed stdout is supervisord gone; a closed stderr is only the end of the log.

@@ -20,6 +20,8 @@ export interface SnapshotsParts {
   readonly log: Logger;
   /** Is shown the first snapshot before anything else is. */
   readonly onFirst: (snapshot: Snapshot) => void;
+  /** The process table has changed. */
+  readonly onChange: () => void;
   /** supervisord has sent us a token, and it has yet to come. */
   readonly onTokenDue: () => void;
 }
@@ -31,6 +33,7 @@ export class Snapshots {
   readonly #log: Logger;
   readonly #onFirst: (snapshot: Snapshot) => void;
   readonly #onTokenDue: () => void;
+  readonly #onChange: () => void;
   readonly #resync = new Resync((trigger) => this.#take(trigger));
   /** Tells our tokens from those of other exporters and of earlier lives. */
   readonly #life = randomUUID();
@@ -46,6 +49,7 @@ export class Snapshots {
     this.#log = parts.log;
     this.#onFirst = parts.onFirst;
     this.#onTokenDue = parts.onTokenDue;
+    this.#onChange = parts.onChange;
   }
 
   get arePossible(): boolean {
@@ -114,6 +118,7 @@ export class Snapshots {
     if (!this.#isSeeded) this.#onFirst(snapshot);
     this.#metrics.resyncCorrections.inc(this.#reconciler.reply(snapshot));
     if (this.#reconciler.isSureOfToken) this.#onTokenDue();
+    this.#onChange();
     showServer(this.#metrics, snapshot.server);
     this.#metrics.lastResync.set(Date.now() / 1000);
     this.#metrics.rpcUp.set(1);

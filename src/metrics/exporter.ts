@@ -89,6 +89,18 @@ export function registerExporterMetrics(registry: Registry, build: Build) {
       'supervisord_exporter_resync_corrections_total',
       'Process states that the events had left wrong and a snapshot had to correct.',
     ),
+    alertsSent: new Counter({
+      name: 'supervisord_exporter_alerts_sent_total',
+      help: 'Alerts that an Alertmanager took, each as often as it was told again.',
+      labelNames: ['alertmanager'],
+      registers,
+    }),
+    alertsFailed: new Counter({
+      name: 'supervisord_exporter_alerts_failed_total',
+      help: 'Alerts that an Alertmanager did not take; each try counts.',
+      labelNames: ['alertmanager'],
+      registers,
+    }),
     nudges: counter(
       'supervisord_exporter_nudges_total',
       'Times that supervisord was woken because a program had died.',

@@ -3,6 +3,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import xmlrpc from 'xmlrpc';
+import { basicAuthorization } from '../url.ts';
 import { describeEndpoint, type SupervisorEndpoint } from './endpoint.ts';
 
 export type RpcErrorKind =
@@ -106,10 +107,7 @@ export class RpcClient {
     const endpoint = this.#endpoint;
     const { credentials } = endpoint;
     const headers: Record<string, string> = { Connection: 'close' };
-    if (credentials !== undefined) {
-      const userinfo = `${credentials.username}:${credentials.password}`;
-      headers['Authorization'] = `Basic ${Buffer.from(userinfo).toString('base64')}`;
-    }
+    if (credentials !== undefined) headers['Authorization'] = basicAuthorization(credentials);
     const common = { path: endpoint.path, headers, agent };
     if (endpoint.kind === 'unix') {
       const options: TransportOptions = { ...common, socketPath: endpoint.socketPath };

@@ -1,17 +1,22 @@
 /** Where supervisord's XML-RPC is, read from a URL. */
 
-export interface Credentials {
-  readonly username: string;
-  readonly password: string;
-}
+import {
+  type Credentials,
+  credentialsOf,
+  describeHttpUrl,
+  type HttpUrl,
+  parseHttpUrl,
+  withoutPassword,
+} from '../url.ts';
 
-export type SupervisorEndpoint = (
-  | { readonly kind: 'unix'; readonly socketPath: string }
-  | { readonly kind: 'tcp'; readonly secure: boolean; readonly host: string; readonly port: number }
-) & {
-  readonly path: string;
-  readonly credentials: Credentials | undefined;
-};
+export type SupervisorEndpoint =
+  | {
+      readonly kind: 'unix';
+      readonly socketPath: string;
+      readonly path: string;
+      readonly credentials: Credentials | undefined;
+    }
+  | ({ readonly kind: 'tcp' } & HttpUrl);
 
 /** supervisord answers XML-RPC here and nowhere else; a proxy in front of it may add a prefix. */
 const RPC_PATH = '/RPC2';
@@ -27,67 +32,37 @@ export function parseEndpoint(
   text: string,
   environment: CredentialsEnvironment,
 ): SupervisorEndpoint | string {
-  const shown = JSON.stringify(withoutPassword(text));
-  const unix = /^unix:\/\/(?:([^/@]*)@)?(\/.+)$/.exec(text);
-  if (unix !== null) {
-    const [, userinfo = '', socketPath = ''] = unix;
-    const [username = '', ...password] = userinfo.split(':');
-    const credentials =
-      credentialsOf(decode(username), decode(password.join(':'))) ??
-      environmentCredentials(environment);
-    return { kind: 'unix', socketPath, path: RPC_PATH, credentials };
-  }
-  if (!URL.canParse(text)) return `${shown} is no URL`;
-  const url = new URL(text);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+  const endpoint = parseUnix(text) ?? parseTcp(text);
+  if (endpoint === undefined) {
+    const shown = JSON.stringify(withoutPassword(text));
     return `${shown} is not of the form http://…, https://… or unix:///…`;
   }
-  const secure = url.protocol === 'https:';
-  return {
-    kind: 'tcp',
-    secure,
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
-    path: rpcPath(url.pathname),
-    credentials:
-      credentialsOf(decode(url.username), decode(url.password)) ??
-      environmentCredentials(environment),
-  };
+  const credentials = endpoint.credentials ?? environmentCredentials(environment);
+  return { ...endpoint, credentials };
 }
 
 /** For people: the endpoint without its credentials. */
 export function describeEndpoint(endpoint: SupervisorEndpoint): string {
   if (endpoint.kind === 'unix') return `unix://${endpoint.socketPath}`;
-  const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
-  return `${endpoint.secure ? 'https' : 'http'}://${host}:${endpoint.port}`;
+  return describeHttpUrl({ ...endpoint, path: '' });
 }
 
-/** A URL fit to be shown, even one that can't be parsed. */
-export function withoutPassword(text: string): string {
-  return text.replace(/^([a-z]+:\/\/)?.*@/s, '$1***@');
+function parseUnix(text: string): SupervisorEndpoint | undefined {
+  const [, userinfo = '', socketPath] = /^unix:\/\/(?:([^/@]*)@)?(\/.+)$/.exec(text) ?? [];
+  if (socketPath === undefined) return undefined;
+  const [username = '', ...password] = userinfo.split(':');
+  const credentials = credentialsOf(username, password.join(':'));
+  return { kind: 'unix', socketPath, path: RPC_PATH, credentials };
 }
 
-function rpcPath(pathname: string): string {
-  const prefix = pathname.replace(/\/+$/, '');
-  return prefix.endsWith(RPC_PATH) ? prefix : prefix + RPC_PATH;
-}
-
-function credentialsOf(username: string, password: string): Credentials | undefined {
-  return username === '' && password === '' ? undefined : { username, password };
+function parseTcp(text: string): SupervisorEndpoint | undefined {
+  const url = parseHttpUrl(text);
+  if (url === undefined) return undefined;
+  const path = url.path.endsWith(RPC_PATH) ? url.path : url.path + RPC_PATH;
+  return { kind: 'tcp', ...url, path };
 }
 
 function environmentCredentials(environment: CredentialsEnvironment): Credentials | undefined {
-  return credentialsOf(
-    environment.SUPERVISOR_USERNAME ?? '',
-    environment.SUPERVISOR_PASSWORD ?? '',
-  );
-}
-
-/** A percent sign that encodes nothing stands for itself. */
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  const { SUPERVISOR_USERNAME: username = '', SUPERVISOR_PASSWORD: password = '' } = environment;
+  return username === '' && password === '' ? undefined : { username, password };
 }

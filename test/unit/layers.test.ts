@@ -12,13 +12,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   listener: ['processes'],
   // The vocabularies of the two doors, which are types and know no stream.
   processes: ['listener/events.ts', 'rpc/snapshot.ts'],
-  rpc: ['processes'],
+  rpc: ['processes', 'url.ts'],
+  alertmanager: ['processes', 'metrics', 'log.ts', 'url.ts'],
+  'url.ts': [],
   metrics: ['processes', 'listener/events.ts', 'rpc', 'version.ts'],
   'http.ts': [],
   'nudge.ts': ['processes', 'rpc/endpoint.ts'],
   'log.ts': [],
   'version.ts': [],
-  'config.ts': ['http.ts', 'log.ts', 'rpc/endpoint.ts'],
+  'config.ts': ['http.ts', 'log.ts', 'rpc/endpoint.ts', 'url.ts', 'alertmanager/wire.ts'],
   'help.ts': ['config.ts'],
 };
 
@@ -28,6 +30,8 @@ const PURE = [
   'listener/events.ts',
   'rpc/snapshot.ts',
   'rpc/endpoint.ts',
+  'url.ts',
+  'alertmanager/board.ts',
   ...filesOf('processes'),
 ];
 

@@ -1,0 +1,76 @@
+/** Tells every Alertmanager of what can't wait for a scrape and an evaluation. */
+
+import type { Logger } from '../log.ts';
+import type { ExporterMetrics } from '../metrics/exporter.ts';
+import type { ProcessTable } from '../processes/table.ts';
+import { describeHttpUrl, type HttpUrl } from '../url.ts';
+import { Board } from './board.ts';
+import { Target } from './target.ts';
+import { type Labels, toWire, type WireAlert } from './wire.ts';
+
+/** How often what is due again is looked for. */
+const LOOK_AGAIN_MS = 1_000;
+
+export interface PushOptions {
+  readonly urls: readonly HttpUrl[];
+  readonly labels: Labels;
+  readonly table: ProcessTable;
+  readonly metrics: ExporterMetrics;
+  readonly log: Logger;
+}
+
+export class Push {
+  readonly #labels: Labels;
+  readonly #table: ProcessTable;
+  readonly #targets: readonly Target[];
+  readonly #board = new Board();
+  #review: NodeJS.Immediate | undefined;
+  #lookAgain: NodeJS.Timeout | undefined;
+
+  constructor(options: PushOptions) {
+    this.#labels = options.labels;
+    this.#table = options.table;
+    this.#targets = options.urls.map((url) => targetOf(url, options));
+  }
+
+  start(): void {
+    this.#lookAgain = setInterval(() => this.poke(), LOOK_AGAIN_MS);
+  }
+
+  /** The table may have changed. What follows from it is seen to once this turn is over, and its event acknowledged. */
+  poke(): void {
+    this.#review ??= setImmediate(() => {
+      this.#review = undefined;
+      this.#tell();
+    });
+  }
+
+  stop(): void {
+    clearInterval(this.#lookAgain);
+    clearImmediate(this.#review);
+    for (const target of this.#targets) target.stop();
+  }
+
+  #tell(): void {
+    const alerts = this.#board.review(this.#table.values(), Date.now() / 1000);
+    if (alerts.length === 0) return;
+    const wire = new Map<string, WireAlert>();
+    for (const alert of alerts) {
+      const { name, process } = alert;
+      wire.set(`${name} ${process.group}:${process.name}`, toWire(alert, this.#labels));
+    }
+    for (const target of this.#targets) target.offer(wire);
+  }
+}
+
+function targetOf(url: HttpUrl, { metrics, log }: PushOptions): Target {
+  const labels = { alertmanager: describeHttpUrl(url) };
+  metrics.alertsSent.inc(labels, 0);
+  metrics.alertsFailed.inc(labels, 0);
+  return new Target({
+    url,
+    log,
+    onSent: (alerts) => metrics.alertsSent.inc(labels, alerts),
+    onFailed: (alerts) => metrics.alertsFailed.inc(labels, alerts),
+  });
+}

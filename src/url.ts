@@ -1,0 +1,61 @@
+/** http:// and https:// URLs, taken apart, and shown without what is secret in them. */
+
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface HttpUrl {
+  readonly secure: boolean;
+  readonly host: string;
+  readonly port: number;
+  /** Without a slash at its end: empty for the root. */
+  readonly path: string;
+  readonly credentials: Credentials | undefined;
+}
+
+/** Undefined for what is no URL, or one of another scheme. */
+export function parseHttpUrl(text: string): HttpUrl | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined;
+  const secure = url.protocol === 'https:';
+  return {
+    secure,
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+    path: url.pathname.replace(/\/+$/, ''),
+    credentials: credentialsOf(url.username, url.password),
+  };
+}
+
+/** Credentials as they stand in a URL, percent-encoded; undefined where both are empty. */
+export function credentialsOf(username: string, password: string): Credentials | undefined {
+  if (username === '' && password === '') return undefined;
+  return { username: decode(username), password: decode(password) };
+}
+
+/** The value of an Authorization header (RFC 7617). */
+export function basicAuthorization({ username, password }: Credentials): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+/** For people: where it leads, without credentials. */
+export function describeHttpUrl({ secure, host, port, path }: HttpUrl): string {
+  const shownHost = host.includes(':') ? `[${host}]` : host;
+  return `${secure ? 'https' : 'http'}://${shownHost}:${port}${path}`;
+}
+
+/** A URL fit to be shown, even one that can't be parsed. */
+export function withoutPassword(text: string): string {
+  return text.replace(/^([a-z]+:\/\/)?.*@/s, '$1***@');
+}
+
+/** A percent sign that encodes nothing stands for itself. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

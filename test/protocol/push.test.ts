@@ -1,0 +1,203 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { eventually, timed } from '../support/deadline.ts';
+import { type RunningExporter, withExporter } from '../support/exporter.ts';
+import { freePort } from '../support/ports.ts';
+import { step } from '../support/wire.ts';
+
+const push = suite('push');
+
+interface Received {
+  readonly url: string;
+  readonly authorization: string | undefined;
+  readonly alerts: ReadonlyArray<{ readonly labels: Readonly<Record<string, string>> }>;
+}
+
+/** An Alertmanager that can be made to fail in ways that a real one can not. */
+class FakeAlertmanager {
+  readonly received: Received[] = [];
+  status: number | 'never' = 200;
+  readonly #server = createServer((request, response) => void this.#answer(request, response));
+
+  static async start(): Promise<FakeAlertmanager> {
+    const fake = new FakeAlertmanager();
+    await new Promise<void>((resolve) => fake.#server.listen(0, '127.0.0.1', resolve));
+    return fake;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  stop(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    this.received.push({
+      url: `${request.method} ${request.url} ${request.headers['content-type']}`,
+      authorization: request.headers.authorization,
+      alerts: JSON.parse(body),
+    });
+    if (this.status !== 'never') response.writeHead(this.status).end();
+  }
+}
+
+push(
+  'a death goes to every Alertmanager, with its prefix and its credentials, and the labels given',
+  timed(20_000, async () => {
+    const [one, two] = [await FakeAlertmanager.start(), await FakeAlertmanager.start()];
+    const args = [
+      `--alertmanager.url=http://127.0.0.1:${one.port}`,
+      `--alertmanager.url=http://me:p%40ss@127.0.0.1:${two.port}/prefix/`,
+      '--alertmanager.label=cluster=c1',
+      '--alertmanager.label=job=other',
+    ];
+    try {
+      await withExporter({ args }, async (exporter) => {
+        await exporter.tell(step(0, 'pets:cat', 'RUNNING>EXITED', 'expected:0 pid:7'));
+        await eventually(5_000, () =>
+          assert.equal([one.received.length, two.received.length], [1, 1]),
+        );
+        const [{ url, authorization, alerts } = fail()] = two.received;
+        assert.is(url, 'POST /prefix/api/v2/alerts application/json');
+        assert.is(authorization, `Basic ${Buffer.from('me:p@ss').toString('base64')}`);
+        assert.is(one.received[0]?.url, 'POST /api/v2/alerts application/json');
+        assert.is(one.received[0]?.authorization, undefined);
+        assert.equal(
+          alerts.map(({ labels }) => labels),
+          [
+            {
+              alertname: 'SupervisorProcessUnexpectedExit',
+              severity: 'warning',
+              job: 'other',
+              cluster: 'c1',
+              instance: `127.0.0.1:${exporter.port}`,
+              name: 'cat',
+              group: 'pets',
+            },
+          ],
+        );
+        const shown = await (await fetch(exporter.url('/metrics'))).text();
+        assert.match(
+          shown,
+          `alerts_sent_total{alertmanager="http://127.0.0.1:${two.port}/prefix"} 1`,
+        );
+        assert.not.match(shown + exporter.stderr, 'p@ss');
+        assert.not.match(shown + exporter.stderr, 'p%40ss');
+      });
+    } finally {
+      one.stop();
+      two.stop();
+    }
+  }),
+);
+
+push(
+  'an Alertmanager that hangs and one that is gone: events are acknowledged, the failure is counted and said once',
+  timed(40_000, async () => {
+    const hanging = await FakeAlertmanager.start();
+    hanging.status = 'never';
+    const gone = await freePort();
+    const args = [
+      `--alertmanager.url=http://127.0.0.1:${hanging.port}`,
+      `--alertmanager.url=http://127.0.0.1:${gone}`,
+    ];
+    try {
+      await withExporter({ args }, async (exporter) => {
+        for (let serial = 0; serial < 200; serial++) {
+          await exporter.tell(
+            step(serial, `g:cat-${serial}`, 'RUNNING>EXITED', 'expected:0 pid:7'),
+          );
+        }
+        await eventually(15_000, async () => {
+          assert.ok((await failed(exporter, gone)) >= 200);
+          assert.ok((await failed(exporter, hanging.port)) >= 1);
+        });
+        const said = exporter.stderr
+          .split('\n')
+          .filter((line) => line.includes('does not take alerts'));
+        assert.is(said.length, 2, exporter.stderr);
+      });
+    } finally {
+      hanging.stop();
+    }
+  }),
+);
+
+push(
+  'what failed is tried again, in its latest state; what was refused is not',
+  timed(40_000, async () => {
+    const manager = await FakeAlertmanager.start();
+    const args = [`--alertmanager.url=http://127.0.0.1:${manager.port}`];
+    try {
+      await withExporter({ args }, async (exporter) => {
+        manager.status = 503;
+        await exporter.tell(step(0, 'g:cat', 'BACKOFF>FATAL'));
+        await eventually(5_000, () => assert.is(manager.received.length, 1));
+        await exporter.tell(step(1, 'g:cat', 'FATAL>STARTING', 'tries:0'));
+        manager.status = 200;
+        await eventually(5_000, () => assert.is(manager.received.length, 2));
+        assert.is(manager.received[1]?.alerts.length, 1, 'one alert, and not two states of it');
+        await eventually(5_000, () => assert.match(exporter.stderr, 'takes alerts again'));
+
+        manager.status = 400;
+        await exporter.tell(step(2, 'g:dog', 'BACKOFF>FATAL'));
+        await eventually(5_000, () => assert.is(manager.received.length, 3));
+        await new Promise((resolve) => setTimeout(resolve, 4_000));
+        assert.is(manager.received.length, 3, 'a 400 is not sent again');
+        assert.is(await failed(exporter, manager.port), 2);
+      });
+    } finally {
+      manager.stop();
+    }
+  }),
+);
+
+push(
+  'nothing is pushed unless asked, nor for what is no alert',
+  timed(20_000, async () => {
+    const manager = await FakeAlertmanager.start();
+    try {
+      await withExporter(
+        { args: [`--alertmanager.url=http://127.0.0.1:${manager.port}`] },
+        async (exporter) => {
+          await exporter.tell(
+            step(0, 'g:cat', 'RUNNING>EXITED', 'expected:1 pid:7'),
+            step(1, 'g:dog', 'RUNNING>STOPPING', 'pid:8'),
+            step(2, 'g:dog', 'STOPPING>STOPPED', 'pid:8'),
+            step(3, 'g:cow', 'STARTING>BACKOFF', 'tries:1'),
+            step(4, 'g:pig', 'BACKOFF>FATAL'),
+          );
+          await eventually(5_000, () => assert.is(manager.received.length, 1));
+          assert.equal(
+            manager.received[0]?.alerts.map(({ labels }) => labels['name']),
+            ['pig'],
+          );
+        },
+      );
+    } finally {
+      manager.stop();
+    }
+  }),
+);
+
+async function failed(exporter: RunningExporter, port: number): Promise<number> {
+  const alertmanager = `http://127.0.0.1:${port}`;
+  return (
+    (await exporter.metrics()).value('supervisord_exporter_alerts_failed_total', {
+      alertmanager,
+    }) ?? 0
+  );
+}
+
+function fail(): never {
+  throw new Error('nothing was received');
+}
+
+push.run();
