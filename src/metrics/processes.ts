@@ -1,6 +1,11 @@
-/** The metrics of each process: the process table, projected. */
+/**
+ * The metrics of each process: the process table, written out.
+ *
+ * This is done here and not by prom-client because it is most of what a scrape shows, some
+ * 20 series a process, and holds up every event while it is done. Lines are kept and only
+ * those whose value has changed are written anew.
+ */
 
-import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Process } from '../processes/process.ts';
 import { endsOf, isUp, PROCESS_STATES, STATE_CODES } from '../processes/states.ts';
 import type { ProcessTable } from '../processes/table.ts';
@@ -9,141 +14,168 @@ type View = Readonly<Process>;
 
 interface Family {
   readonly name: string;
+  readonly type: 'gauge' | 'counter';
   readonly help: string;
   /** undefined: the process has no such series now. */
   readonly value: (process: View) => number | undefined;
 }
 
-interface Total {
-  readonly name: string;
-  readonly help: string;
-  readonly value: (process: View) => number;
-}
-
-const GAUGES: readonly Family[] = [
+const FAMILIES: readonly Family[] = [
   {
     name: 'supervisord_up',
+    type: 'gauge',
     help: 'Whether the process is up: 1 in STARTING or RUNNING, else 0.',
     value: (process) => (isUp(process.state) ? 1 : 0),
   },
   {
     name: 'supervisord_state',
+    type: 'gauge',
     help: `State of the process: ${PROCESS_STATES.map((state) => `${STATE_CODES[state]} ${state}`).join(', ')}.`,
     value: (process) => STATE_CODES[process.state],
   },
   {
     name: 'supervisord_exit_status',
+    type: 'gauge',
     help: 'Exit status of the last exit, as supervisord tells it: -1 for any signal, 0 once started again.',
     value: (process) => process.exitStatus,
   },
   {
     name: 'supervisord_start_time_seconds',
+    type: 'gauge',
     help: 'When the present run of the process began, in epoch seconds; absent while it is down.',
     value: (process) => (isUp(process.state) ? process.startTime : undefined),
   },
   {
     name: 'supervisord_process_last_transition_timestamp_seconds',
+    type: 'gauge',
     help: 'When the process last changed its state, in epoch seconds.',
     value: (process) => process.lastTransitionTime,
   },
   {
     name: 'supervisord_process_last_unexpected_exit_timestamp_seconds',
+    type: 'gauge',
     help: 'When the process last exited with a code that is not in its exitcodes, or by a signal, in epoch seconds.',
     value: (process) => process.lastUnexpectedExitTime,
   },
   {
     name: 'supervisord_process_stop_time_seconds',
+    type: 'gauge',
     help: 'When the process last ended, in epoch seconds.',
     value: (process) => process.stopTime,
   },
   {
     name: 'supervisord_process_backoff_tries',
+    type: 'gauge',
     help: 'Attempts to start the process that have failed so far; 0 once it runs.',
     value: (process) => process.backoffTries,
   },
-];
-
-const COUNTERS: readonly Total[] = [
   {
     name: 'supervisord_process_exits_total',
+    type: 'counter',
     help: 'Exits of the process while it was RUNNING, expected or not.',
     value: (process) => process.exits,
   },
   {
     name: 'supervisord_process_unexpected_exits_total',
+    type: 'counter',
     help: 'Exits with a code that is not in the exitcodes of the process, or by a signal.',
     value: (process) => process.unexpectedExits,
   },
 ];
 
-const LABELS = ['name', 'group'] as const;
+const TRANSITIONS_NAME = 'supervisord_process_transitions_total';
+const TRANSITIONS_HEAD = headOf(
+  TRANSITIONS_NAME,
+  'counter',
+  'Transitions of the process between two states.',
+);
 
-/** Registers the families above; each is read off the table anew when it is scraped. */
-export function registerProcessMetrics(table: ProcessTable, registry: Registry): void {
-  const registers = [registry];
-  for (const { name, help, value } of GAUGES) {
-    new Gauge({
-      name,
-      help,
-      labelNames: LABELS,
-      registers,
-      collect() {
-        this.reset();
-        for (const process of table.values()) {
-          const shown = value(process);
-          if (shown !== undefined) this.set(labelsOf(process), shown);
-        }
-      },
-    });
+/** The lines of one process, and the values that they were written from. */
+interface Lines {
+  readonly labels: string;
+  readonly values: (number | undefined)[];
+  /** One a family; empty where there is no series. */
+  readonly samples: string[];
+  /** All transitions together, which grows with each of them. */
+  transitionsTotal: number;
+  transitions: string;
+}
+
+/** Writes the processes of a table in the Prometheus text format, 0.0.4. */
+export class ProcessText {
+  readonly #table: ProcessTable;
+  #version = -1;
+  #text = '';
+  /** By the record itself: a process that was removed and added back is another one. */
+  readonly #lines = new WeakMap<View, Lines>();
+
+  constructor(table: ProcessTable) {
+    this.#table = table;
   }
-  for (const { name, help, value } of COUNTERS) {
-    new Counter({
-      name,
-      help,
-      labelNames: LABELS,
-      registers,
-      collect() {
-        this.reset();
-        for (const process of table.values()) this.inc(labelsOf(process), value(process));
-      },
-    });
+
+  render(): string {
+    if (this.#table.version !== this.#version) {
+      this.#version = this.#table.version;
+      this.#text = this.#write();
+    }
+    return this.#text;
   }
-  registerTransitions(table, registry);
-  registerStates(table, registry);
+
+  #write(): string {
+    const all = [...this.#table.values()].map((process) => this.#update(process));
+    const parts: string[] = [];
+    for (const [index, { name, type, help }] of FAMILIES.entries()) {
+      parts.push(headOf(name, type, help));
+      for (const { samples } of all) parts.push(samples[index] ?? '');
+    }
+    parts.push(TRANSITIONS_HEAD);
+    for (const { transitions } of all) parts.push(transitions);
+    return parts.join('');
+  }
+
+  #update(process: View): Lines {
+    const lines = this.#lines.get(process) ?? newLines(process);
+    this.#lines.set(process, lines);
+    for (const [index, { name, value }] of FAMILIES.entries()) {
+      const now = value(process);
+      if (lines.values[index] === now) continue;
+      lines.values[index] = now;
+      lines.samples[index] = now === undefined ? '' : `${name}{${lines.labels}} ${now}\n`;
+    }
+    let total = 0;
+    for (const count of process.transitions.values()) total += count;
+    if (total !== lines.transitionsTotal) {
+      lines.transitionsTotal = total;
+      lines.transitions = writeTransitions(process, lines.labels);
+    }
+    return lines;
+  }
 }
 
-function registerTransitions(table: ProcessTable, registry: Registry): void {
-  new Counter({
-    name: 'supervisord_process_transitions_total',
-    help: 'Transitions of the process between two states.',
-    labelNames: [...LABELS, 'from', 'to'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const process of table.values()) {
-        const { name, group } = process.id;
-        for (const [transition, total] of process.transitions) {
-          const [from, to] = endsOf(transition);
-          this.inc({ name, group, from, to }, total);
-        }
-      }
-    },
-  });
+function newLines({ id }: View): Lines {
+  return {
+    labels: `name="${escapeLabel(id.name)}",group="${escapeLabel(id.group)}"`,
+    values: FAMILIES.map(() => undefined),
+    samples: FAMILIES.map(() => ''),
+    transitionsTotal: -1,
+    transitions: '',
+  };
 }
 
-function registerStates(table: ProcessTable, registry: Registry): void {
-  new Gauge({
-    name: 'supervisord_processes',
-    help: 'Number of processes in each state.',
-    labelNames: ['state'],
-    registers: [registry],
-    collect() {
-      for (const state of PROCESS_STATES) this.set({ state }, 0);
-      for (const { state } of table.values()) this.inc({ state });
-    },
-  });
+function writeTransitions(process: View, labels: string): string {
+  let text = '';
+  for (const [transition, total] of process.transitions) {
+    const [from, to] = endsOf(transition);
+    text += `${TRANSITIONS_NAME}{${labels},from="${from}",to="${to}"} ${total}\n`;
+  }
+  return text;
 }
 
-function labelsOf({ id }: View): { name: string; group: string } {
-  return { name: id.name, group: id.group };
+function headOf(name: string, type: Family['type'], help: string): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+}
+
+/** Backslash, quote and newline are written with a backslash; nothing else is. */
+function escapeLabel(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

@@ -1,9 +1,10 @@
-/** The registry: everything that `/metrics` shows. */
+/** Everything that `/metrics` shows: the processes, and prom-client's registry for the rest. */
 
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { PROCESS_STATES } from '../processes/states.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { type Build, type ExporterMetrics, registerExporterMetrics } from './exporter.ts';
-import { registerProcessMetrics } from './processes.ts';
+import { ProcessText } from './processes.ts';
 
 /** Gauges that prom-client names like counters, which promlint objects to. */
 const MISNAMED_DEFAULT_METRICS = [
@@ -29,7 +30,8 @@ export interface MetricsOptions {
 
 export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {
   const registry = new Registry();
-  registerProcessMetrics(table, registry);
+  registerStates(table, registry);
+  const processes = new ProcessText(table);
   const exporter = registerExporterMetrics(registry, options.build);
   if (options.footprint) {
     collectDefaultMetrics({
@@ -38,7 +40,20 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
     });
     for (const name of MISNAMED_DEFAULT_METRICS) registry.removeSingleMetric(name);
   }
-  return { exporter, render: () => registry.metrics() };
+  return { exporter, render: async () => processes.render() + (await registry.metrics()) };
+}
+
+function registerStates(table: ProcessTable, registry: Registry): void {
+  new Gauge({
+    name: 'supervisord_processes',
+    help: 'Number of processes in each state.',
+    labelNames: ['state'],
+    registers: [registry],
+    collect() {
+      for (const state of PROCESS_STATES) this.set({ state }, 0);
+      for (const { state } of table.values()) this.inc({ state });
+    },
+  });
 }
 
 export const CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;

@@ -19,12 +19,18 @@ export class ProcessTable {
   /** The serial of the event that removed a group. */
   readonly #removedGroups = new Map<string, number>();
 
+  #version = 0;
   /** The latest transition that has come; -1 before the first. */
   #latestSerial = -1;
   /** The serial at which the last placed snapshot was taken; -1 before the first. */
   #snapshotSerial = -1;
   /** Whether the snapshot last taken has yet to be placed, so that events older than it may still come. */
   #isAhead = false;
+
+  /** Changes whenever anything in the table may have. */
+  get version(): number {
+    return this.#version;
+  }
 
   get latestSerial(): number {
     return this.#latestSerial;
@@ -44,6 +50,7 @@ export class ProcessTable {
 
   /** Takes an event that came for the first time, whatever its place in the order. */
   transition(event: ProcessStateEvent, at: number): void {
+    this.#version += 1;
     this.#latestSerial = Math.max(this.#latestSerial, event.serial);
     const process = this.#find(event);
     if (process === undefined) return;
@@ -59,6 +66,7 @@ export class ProcessTable {
 
   /** Drops a group's processes, but for those that a later event has named. */
   removeGroup(group: string, serial: number): void {
+    this.#version += 1;
     this.#removedGroups.delete(group);
     this.#removedGroups.set(group, serial);
     const [oldest] = this.#removedGroups.keys();
@@ -76,6 +84,7 @@ export class ProcessTable {
    * at once; but a process that a later event has set may be ahead of it, and is left alone.
    */
   takeAhead(snapshot: Snapshot, since: number): void {
+    this.#version += 1;
     this.#isAhead = true;
     const named = new Set<ProcessKey>();
     for (const info of snapshot.processes) {
@@ -92,6 +101,7 @@ export class ProcessTable {
    * has named it. Returns how many states of ours it had to correct.
    */
   takeAt(snapshot: Snapshot, serial: number): number {
+    this.#version += 1;
     this.#isAhead = false;
     this.#snapshotSerial = Math.max(this.#snapshotSerial, serial);
     let corrections = 0;

@@ -1,0 +1,59 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ProcessText } from '../../src/metrics/processes.ts';
+import { ProcessTable } from '../../src/processes/table.ts';
+import { Exposition } from '../support/exposition.ts';
+import { event, info, snapshot } from '../support/facts.ts';
+
+const exposition = suite('exposition of the processes');
+
+exposition('after whatever has changed, the text is what a fresh one would be', () => {
+  const table = new ProcessTable();
+  const subject = new ProcessText(table);
+  const changes: ReadonlyArray<() => unknown> = [
+    () => {},
+    () => table.transition(event(0, 'cat', 'STOPPED>STARTING', { tries: 0 }), 1.5),
+    () => table.transition(event(1, 'cat', 'STARTING>RUNNING', { pid: 7 }), 2.5),
+    () => table.transition(event(2, 'pets:dog', 'STOPPED>STARTING', { tries: 0 }), 3),
+    () => table.transition(event(3, 'cat', 'RUNNING>EXITED', { expected: false }), 4),
+    () => table.transition(event(4, 'cat', 'EXITED>STARTING'), 4),
+    () =>
+      table.takeAt(
+        snapshot([info('cat', 'BACKOFF', { stop: 5 }), info('pets:dog', 'RUNNING', { start: 3 })]),
+        5,
+      ),
+    () => table.removeGroup('cat', 6),
+    () => table.transition(event(7, 'cat', 'STOPPED>STARTING'), 8),
+    () => table.transition(event(8, 'cat', 'STARTING>UNKNOWN'), 9),
+    () => table.takeAhead(snapshot([info('pets:dog', 'FATAL')]), 99),
+  ];
+  for (const [step, change] of changes.entries()) {
+    change();
+    const text = subject.render();
+    assert.is(text, new ProcessText(table).render(), `step ${step}`);
+    assert.is(subject.render(), text);
+  }
+});
+
+exposition('a series that has no value now is left out, and comes back', () => {
+  const table = new ProcessTable();
+  const subject = new ProcessText(table);
+  const start = () => new Exposition(subject.render()).value('supervisord_start_time_seconds');
+  table.transition(event(0, 'cat', 'STOPPED>STARTING'), 1.5);
+  assert.is(start(), 1.5);
+  table.transition(event(1, 'cat', 'STARTING>BACKOFF', { tries: 1 }), 2);
+  assert.is(start(), undefined);
+  table.transition(event(2, 'cat', 'BACKOFF>STARTING', { tries: 1 }), 3);
+  assert.is(start(), 3);
+});
+
+exposition('names are data: whatever a label may hold is escaped', () => {
+  const table = new ProcessTable();
+  table.transition(event(0, 'a"b\\c\nd:🚀', 'STOPPED>STARTING'), 1);
+  assert.match(
+    new ProcessText(table).render(),
+    'supervisord_up{name="🚀",group="a\\"b\\\\c\\nd"} 1\n',
+  );
+});
+
+exposition.run();
