@@ -153,6 +153,7 @@ function readProcessState(to: ProcessState, payload: string): Body | undefined {
   const tries = readCount(fields.get('tries'));
   const pid = readCount(fields.get('pid'));
   const expected = readCount(fields.get('expected'));
+  if (to === 'EXITED' && expected === undefined) return undefined;
   if (Number.isNaN(tries) || Number.isNaN(pid) || Number.isNaN(expected)) return undefined;
   return {
     kind: 'process-state',

@@ -75,6 +75,7 @@ listener(
       const metrics = await exporter.metrics();
       assert.is(metrics.value('supervisord_up', { name: '🚀', group: 'wörker-é' }), 1);
       assert.is(metrics.value('supervisord_exporter_events_redelivered_total'), answers - 1);
+      assert.equal(metrics.transitions('wörker-é:🚀'), { 'STARTING>RUNNING': 1 });
     }),
   ),
 );

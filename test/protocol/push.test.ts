@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually, timed } from '../support/deadline.ts';
@@ -12,13 +13,18 @@ const push = suite('push');
 interface Received {
   readonly url: string;
   readonly authorization: string | undefined;
-  readonly alerts: ReadonlyArray<{ readonly labels: Readonly<Record<string, string>> }>;
+  readonly alerts: ReadonlyArray<{
+    readonly labels: Readonly<Record<string, string>>;
+    readonly startsAt: string;
+    readonly endsAt: string;
+  }>;
 }
 
 /** An Alertmanager that can be made to fail in ways that a real one can not. */
 class FakeAlertmanager {
   readonly received: Received[] = [];
   status: number | 'never' = 200;
+  delayMs = 0;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
   static async start(): Promise<FakeAlertmanager> {
@@ -44,6 +50,7 @@ class FakeAlertmanager {
       authorization: request.headers.authorization,
       alerts: JSON.parse(body),
     });
+    await sleep(this.delayMs);
     if (this.status !== 'never') response.writeHead(this.status).end();
   }
 }
@@ -138,18 +145,24 @@ push(
     try {
       await withExporter({ args }, async (exporter) => {
         manager.status = 503;
+        manager.delayMs = 300;
         await exporter.tell(step(0, 'g:cat', 'BACKOFF>FATAL'));
         await eventually(5_000, () => assert.is(manager.received.length, 1));
+        // Its next state comes while the first one is still on its way.
         await exporter.tell(step(1, 'g:cat', 'FATAL>STARTING', 'tries:0'));
+        await sleep(600);
         manager.status = 200;
+        manager.delayMs = 0;
         await eventually(5_000, () => assert.is(manager.received.length, 2));
-        assert.is(manager.received[1]?.alerts.length, 1, 'one alert, and not two states of it');
+        const [alert, ...others] = manager.received[1]?.alerts ?? [];
+        assert.equal(others, [], 'one alert, and not two states of it');
+        assert.ok(lifetime(alert) > 140, 'the latest one, which says when it is over');
         await eventually(5_000, () => assert.match(exporter.stderr, 'takes alerts again'));
 
         manager.status = 400;
         await exporter.tell(step(2, 'g:dog', 'BACKOFF>FATAL'));
         await eventually(5_000, () => assert.is(manager.received.length, 3));
-        await new Promise((resolve) => setTimeout(resolve, 4_000));
+        await sleep(4_000);
         assert.is(manager.received.length, 3, 'a 400 is not sent again');
         assert.is(await failed(exporter, manager.port), 2);
       });
@@ -194,6 +207,11 @@ async function failed(exporter: RunningExporter, port: number): Promise<number> 
       alertmanager,
     }) ?? 0
   );
+}
+
+/** Seconds from the start of an alert to its end. */
+function lifetime(alert: Received['alerts'][number] | undefined): number {
+  return (Date.parse(alert?.endsAt ?? '') - Date.parse(alert?.startsAt ?? '')) / 1000;
 }
 
 function fail(): never {

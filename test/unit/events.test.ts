@@ -126,6 +126,7 @@ const MALFORMED: ReadonlyArray<
     4,
   ],
   [step(4, 'g:p', 'NOWHERE>RUNNING'), 'payload', 4],
+  [step(4, 'g:p', 'RUNNING>EXITED', 'pid:1'), 'payload', 4],
   [step(4, 'g:p', 'STARTING>RUNNING', 'pid:-1'), 'payload', 4],
   [step(4, 'g:p', 'RUNNING>EXITED', 'expected:maybe pid:1'), 'payload', 4],
   [wire({ name: 'PROCESS_GROUP_ADDED', payload: 'group', serial: 4 }), 'payload', 4],
