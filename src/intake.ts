@@ -40,7 +40,7 @@ export class Intake {
   readonly #log: Logger;
   readonly #onChange: () => void;
   readonly #losses = new Losses({
-    onGap: (at) => this.#snapshots.requestForGap(at),
+    onGap: (at) => this.#snapshots.requestUnlessCovered('gap', at),
     onLost: (count) => this.#takeLoss(count),
     isProvable: () => this.#snapshots.arePossible && !this.#reconciler.isDeaf,
   });
@@ -79,7 +79,7 @@ export class Intake {
         break;
       case 'process-group':
         if (event.change === 'removed') this.#table.removeGroup(event.group, event.serial);
-        else this.#snapshots.request('group');
+        else this.#snapshots.requestUnlessCovered('group', at);
         break;
       case 'tick':
         this.#takeTick(event, at);

@@ -9,7 +9,7 @@ import { fetchSnapshot } from './rpc/fetch.ts';
 import { Resync, type ResyncTrigger } from './rpc/resync.ts';
 import type { Snapshot } from './rpc/snapshot.ts';
 
-/** How long a token may take before a gap asks for the next snapshot all the same. */
+/** How long a token may take before the next snapshot is asked for all the same. */
 const TOKEN_PATIENCE_SECONDS = 5;
 
 export interface SnapshotsParts {
@@ -62,13 +62,14 @@ export class Snapshots {
   }
 
   /**
-   * Asks for a snapshot because serials were skipped. While a token is under way there is no
-   * need: it comes behind the gap, so its snapshot knows what was skipped.
+   * Asks for a snapshot because of what came at `at`: an event that tells less than a
+   * snapshot does, or a gap. While a token is under way there is no need: it comes behind
+   * that, so its snapshot knows of it.
    */
-  requestForGap(at: number): void {
+  requestUnlessCovered(trigger: ResyncTrigger, at: number): void {
     const { isAwaitingToken, isDeaf } = this.#reconciler;
     const isCovered = isAwaitingToken && !isDeaf && at - this.#askedAt < TOKEN_PATIENCE_SECONDS;
-    if (!isCovered) this.request('gap');
+    if (!isCovered) this.request(trigger);
   }
 
   isOwnToken(token: string): boolean {

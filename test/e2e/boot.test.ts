@@ -54,4 +54,28 @@ boot(
   ),
 );
 
+boot(
+  'a boot of many groups is covered by the first snapshots, and does not ask for one each',
+  timed(60_000, () => {
+    const names = Array.from({ length: 150 }, (_, number) => `group-${number}`);
+    const programs = names.map((name) => `[program:${name}]\ncommand=sleep infinity\n`).join('\n');
+    return play({ conf: 'quiet', files: { 'many.conf': programs } }, async (supervisord) => {
+      await supervisord.until(30_000, (metrics) => {
+        assert.is(metrics.value('supervisord_processes', { state: 'RUNNING' }), 152);
+        assert.is(
+          metrics.sum('supervisord_process_transitions_total', { from: 'STARTING', to: 'RUNNING' }),
+          152,
+        );
+      });
+      const metrics = await supervisord.metrics();
+      assert.is(
+        metrics.value('supervisord_exporter_events_total', { event: 'PROCESS_GROUP_ADDED' }),
+        152,
+      );
+      const resyncs = metrics.sum('supervisord_exporter_resyncs_total');
+      assert.ok(resyncs <= 4, `${resyncs} snapshots`);
+    });
+  }),
+);
+
 boot.run();

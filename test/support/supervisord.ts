@@ -22,6 +22,8 @@ export interface Story {
   /** Replaces lines of the shipped section: `events` to its new value; undefined leaves it out. */
   readonly section?: Readonly<Record<string, string | undefined>>;
   readonly environment?: NodeJS.ProcessEnv;
+  /** Further .conf files, by name, that are there from the start. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 export class Supervisord {
@@ -36,6 +38,7 @@ export class Supervisord {
     this.port = port;
     this.#story = story;
     this.changeSection({});
+    for (const [name, text] of Object.entries(story.files ?? {})) this.writeConf(name, text);
     this.#child = spawn('supervisord', ['-c', join(root, 'test/e2e/conf', `${story.conf}.conf`)], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, STORY_DIR: this.dir, STORY_PORT: String(port), ...story.environment },
