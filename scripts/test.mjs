@@ -12,12 +12,13 @@ import { fileURLToPath } from 'node:url';
 import { needNpmPackages, needSystemPackages, run } from './setup.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const FILE_DEADLINE_MS = 180_000;
+const FILE_DEADLINE_MS = 240_000;
 const KILL_AFTER_MS = 15_000;
 
 needSystemPackages({
   supervisor: ['supervisord', '--version'],
   prometheus: ['promtool', '--version'],
+  'prometheus-alertmanager': ['prometheus-alertmanager', '--version'],
   'python3-prometheus-client': ['/usr/bin/python3', '-c', 'import prometheus_client'],
   openssl: ['openssl', 'version'],
 });

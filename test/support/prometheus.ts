@@ -1,23 +1,19 @@
-/** A real Prometheus with a configuration of the test's, on a port and in a folder of its own. */
+/** A real Prometheus on a port and in a folder of its own. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { eventually, within } from './deadline.ts';
 import { freePort } from './ports.ts';
 
-interface Answer<Data> {
-  readonly status: string;
-  readonly data: Data;
-}
+const SHIPPED = fileURLToPath(new URL('../../prometheus-rules/', import.meta.url));
 
-interface Vector {
-  readonly result: ReadonlyArray<{
-    readonly metric: Readonly<Record<string, string>>;
-    readonly value: readonly [number, string];
-  }>;
+export interface Series {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly value: readonly [number, string];
 }
 
 export class Prometheus {
@@ -27,7 +23,8 @@ export class Prometheus {
     this.#port = port;
   }
 
-  async query(expr: string): Promise<Vector['result']> {
+  async query(expr: string): Promise<readonly Series[]> {
+    type Vector = { result: Series[] };
     return (await this.#get<Vector>(`query?query=${encodeURIComponent(expr)}`)).result;
   }
 
@@ -36,48 +33,150 @@ export class Prometheus {
     return (await this.#get<Targets>('targets')).activeTargets;
   }
 
+  /** The Alertmanagers that it sends to, by their URL. */
+  async alertmanagers(): Promise<readonly string[]> {
+    type Alertmanagers = { activeAlertmanagers: Array<{ url: string }> };
+    const { activeAlertmanagers } = await this.#get<Alertmanagers>('alertmanagers');
+    return activeAlertmanagers.map(({ url }) => url);
+  }
+
   async #get<Data>(path: string): Promise<Data> {
     const response = await fetch(`http://127.0.0.1:${this.#port}/api/v1/${path}`, {
       signal: AbortSignal.timeout(5_000),
     });
-    const { status, data } = (await response.json()) as Answer<Data>;
+    const { status, data } = (await response.json()) as { status: string; data: Data };
     if (status !== 'success') throw new Error(`${path}: ${status}`);
     return data;
   }
 }
 
 /** Runs `body` beside a Prometheus that scrapes `target` each second. */
-export async function withPrometheus(
+export function withPrometheus(
   target: string,
   body: (prometheus: Prometheus) => Promise<void>,
 ): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-prometheus-'));
-  const port = await freePort();
   const config = {
     global: { scrape_interval: '1s' },
     scrape_configs: [{ job_name: 'supervisor', static_configs: [{ targets: [target] }] }],
   };
   // JSON is YAML.
-  writeFileSync(join(dir, 'prometheus.yml'), JSON.stringify(config));
-  const child = spawn(
-    'prometheus',
-    [
+  return runPrometheus(
+    (dir) => writeFileSync(join(dir, 'prometheus.yml'), JSON.stringify(config)),
+    body,
+  );
+}
+
+export interface ShippedOptions {
+  /** `HOST:PORT` of the exporter. */
+  readonly target: string;
+  /** `HOST:PORT` of each. */
+  readonly alertmanagers: readonly string[];
+}
+
+/**
+ * Runs `body`, once the first scrape is in, beside a Prometheus with the shipped
+ * configuration and rules; only the addresses in it are others.
+ */
+export function withShippedPrometheus(
+  { target, alertmanagers }: ShippedOptions,
+  body: (prometheus: Prometheus) => Promise<void>,
+): Promise<void> {
+  return runPrometheus(
+    (dir) => {
+      for (const name of ['alerts.yml', 'recording.yml']) {
+        copyFileSync(join(SHIPPED, name), join(dir, name));
+      }
+      const config = shippedWith('prometheus.yml', {
+        'localhost:9876': target,
+        // Behind the `- ` of a list.
+        'localhost:9093': alertmanagers.join('\n            - '),
+      });
+      writeFileSync(join(dir, 'prometheus.yml'), config);
+    },
+    async (prometheus) => {
+      await eventually(20_000, async () => {
+        const healths = (await prometheus.targets()).map(({ health }) => health);
+        const sentTo = (await prometheus.alertmanagers()).length;
+        if (healths.join() !== 'up' || sentTo !== alertmanagers.length) {
+          throw new Error(`targets: ${healths.join()}; Alertmanagers: ${sentTo}`);
+        }
+      });
+      await body(prometheus);
+    },
+  );
+}
+
+/** The text of a shipped file, with each of `changes`, which are once in it, replaced. */
+export function shippedWith(file: string, changes: Readonly<Record<string, string>>): string {
+  let text = readFileSync(join(SHIPPED, file), 'utf8');
+  for (const [old, replacement] of Object.entries(changes)) {
+    const parts = text.split(old);
+    if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} times ${old}`);
+    text = parts.join(replacement);
+  }
+  return text;
+}
+
+function runPrometheus(
+  configure: (dir: string) => void,
+  body: (prometheus: Prometheus) => Promise<void>,
+): Promise<void> {
+  return withFolder('prometheus', async (dir) => {
+    configure(dir);
+    const port = await freePort();
+    const prometheus = new Prometheus(port);
+    const command = [
+      'prometheus',
       `--config.file=${dir}/prometheus.yml`,
       `--storage.tsdb.path=${dir}/data`,
       `--web.listen-address=127.0.0.1:${port}`,
-    ],
-    {
-      stdio: 'ignore',
-    },
-  );
-  const exited = once(child, 'close');
+    ];
+    await withServer(command, `http://127.0.0.1:${port}/-/ready`, () => body(prometheus));
+  });
+}
+
+/** Runs `body` with a folder that is gone afterwards. */
+export async function withFolder(
+  name: string,
+  body: (dir: string) => Promise<void>,
+): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), `supervisor-exporter-${name}-`));
   try {
-    const prometheus = new Prometheus(port);
-    await eventually(20_000, () => prometheus.targets());
-    await body(prometheus);
+    await body(dir);
   } finally {
-    child.kill('SIGTERM');
-    await within(20_000, 'end of Prometheus', exited).catch(() => child.kill('SIGKILL'));
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Runs `body` beside a server, once `readyUrl` answers 200, and ends it whatever `body` does. */
+export async function withServer(
+  [command = '', ...args]: readonly string[],
+  readyUrl: string,
+  body: () => Promise<void>,
+): Promise<void> {
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  const exited = once(child, 'close');
+  const endedEarly = exited.then(([code]) => {
+    throw new Error(`exit status ${code}`);
+  });
+  try {
+    await Promise.race([becomesReady(readyUrl), endedEarly]).catch((error: unknown) => {
+      throw new Error(`${command}: ${error}; its log: ${log}`);
+    });
+    await Promise.race([body(), endedEarly]);
+  } finally {
+    child.kill('SIGTERM');
+    await within(20_000, `end of ${command}`, exited).catch(() => child.kill('SIGKILL'));
+  }
+}
+
+function becomesReady(url: string): Promise<void> {
+  return eventually(20_000, async () => {
+    const { status } = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+    if (status !== 200) throw new Error(`${url}: status ${status}`);
+  });
 }
