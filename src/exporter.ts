@@ -16,7 +16,7 @@ import { Watchdog } from './listener/watchdog.ts';
 import type { Logger } from './log.ts';
 import type { Build } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
-import { knockAt, Nudge } from './nudge.ts';
+import { knockAt, Nudge, type Remains } from './nudge.ts';
 import { Reconciler } from './processes/reconciler.ts';
 import { ProcessTable } from './processes/table.ts';
 import { RpcClient } from './rpc/client.ts';
@@ -30,8 +30,8 @@ export interface ExporterIo {
   /** Writes to supervisord. */
   readonly send: (text: string) => void;
   readonly log: Logger;
-  /** Whether there is a process of this pid; a zombie is one. */
-  readonly isAlive: (pid: number) => boolean;
+  /** What there is of a process; looked at not so closely, a zombie is alive. */
+  readonly lookAt: (pid: number, closely: boolean) => Remains;
   readonly build: Build;
   readonly hostname: string;
   /** This life is at its end; the reason is for people, and left out where there is nothing to say. */
@@ -87,7 +87,7 @@ export class Exporter {
         metrics.nudges.inc();
         knockAt(supervisor);
       };
-      this.#nudge = new Nudge({ table, isAlive: io.isAlive, knock });
+      this.#nudge = new Nudge({ table, lookAt: io.lookAt, knock });
     }
     this.#intake = new Intake({ table, reconciler, snapshots, watchdog, metrics, log, onChange });
   }

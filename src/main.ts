@@ -7,6 +7,7 @@ import { type End, Exporter } from './exporter.ts';
 import { BY_HAND, helpText } from './help.ts';
 import { ListenError } from './http.ts';
 import { createLogger } from './log.ts';
+import type { Remains } from './nudge.ts';
 import { REVISION, VERSION } from './version.ts';
 
 const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<End, number>;
@@ -52,7 +53,7 @@ async function run(config: Config): Promise<void> {
     input: process.stdin,
     send,
     log,
-    isAlive,
+    lookAt,
     build: BUILD,
     hostname: hostname(),
     onEnd: end,
@@ -94,12 +95,23 @@ function reserveStdout(): (text: string) => void {
   return (text) => void write(text);
 }
 
-/** A process of another user can't be signalled, and is alive. */
-function isAlive(pid: number): boolean {
+/** A process of another user can't be signalled, and is there. */
+function lookAt(pid: number, closely: boolean): Remains {
   try {
-    return process.kill(pid, 0);
+    process.kill(pid, 0);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'gone';
+  }
+  return closely && isZombie(pid) ? 'zombie' : 'alive';
+}
+
+/** By /proc/PID/stat, `PID (NAME) STATE …`, where there is one; a name may hold parentheses. */
+function isZombie(pid: number): boolean {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.charAt(stat.lastIndexOf(')') + 2) === 'Z';
+  } catch {
+    return false;
   }
 }
 

@@ -22,12 +22,14 @@ function begin() {
     0,
   );
   const alive = new Set([7, 8]);
-  const world = { table, alive, looks: 0, knocks: 0 };
+  const zombies = new Set<number>();
+  const world = { table, alive, zombies, looks: 0, knocks: 0 };
   const subject = new Nudge({
     table,
-    isAlive: (pid) => {
+    lookAt: (pid, closely) => {
       world.looks += 1;
-      return alive.has(pid);
+      if (!alive.has(pid)) return 'gone';
+      return closely && zombies.has(pid) ? 'zombie' : 'alive';
     },
     knock: () => {
       world.knocks += 1;
@@ -63,6 +65,28 @@ nudge('two deaths at once are one knock, two in a row are two', () => {
   other.alive.delete(8);
   pass(1_000);
   assert.is(other.knocks, 2);
+});
+
+nudge('a zombie is a knock to have it reaped, and one more to have it told of', () => {
+  const { world } = begin();
+  world.zombies.add(7);
+  pass(1_000);
+  assert.is(world.knocks, 1);
+  world.alive.delete(7);
+  pass(1_000);
+  assert.is(world.knocks, 2);
+});
+
+nudge('among many, each is looked at closely in its turn', () => {
+  const { world } = begin();
+  const pids = Array.from({ length: 70 }, (_, number) => 100 + number);
+  world.table.takeAt(snapshot(pids.map((pid) => info(`many:${pid}`, 'RUNNING', { pid }))), 1);
+  for (const pid of pids) world.alive.add(pid);
+  for (const [told, pid] of [100, 135, 169].entries()) {
+    world.zombies.add(pid);
+    pass(1_000);
+    assert.is(world.knocks, told + 1, `pid ${pid}`);
+  }
 });
 
 nudge('the next life of a program is looked at anew', () => {
