@@ -16,13 +16,15 @@ nudge(
         const delays: number[] = [];
         for (let death = 1; death <= DEATHS; death++)
           delays.push(await killSteady(supervisord, death));
-        const metrics = await supervisord.metrics();
-        assert.equal(metrics.transitions('steady:steady'), {
-          'STOPPED>STARTING': 1,
-          'EXITED>STARTING': DEATHS,
-          'STARTING>RUNNING': DEATHS + 1,
-          'RUNNING>EXITED': DEATHS,
+        await supervisord.until(5_000, (metrics) => {
+          assert.equal(metrics.transitions('steady:steady'), {
+            'STOPPED>STARTING': 1,
+            'EXITED>STARTING': DEATHS,
+            'STARTING>RUNNING': DEATHS + 1,
+            'RUNNING>EXITED': DEATHS,
+          });
         });
+        const metrics = await supervisord.metrics();
         assert.is(metrics.value('supervisord_exporter_events_redelivered_total'), 0);
         assert.is(metrics.value('supervisord_exporter_events_lost_total'), 0);
         assert.is(metrics.value('supervisord_exporter_resync_corrections_total'), 0);
