@@ -17,6 +17,18 @@ export function cpuMs(pid: number): number {
   return stat.cpuMs;
 }
 
+/** Memory that is resident now. */
+export function residentBytes(pid: number): number {
+  const [, kibibytes] =
+    /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  if (kibibytes === undefined) throw new Error(`process ${pid} has no memory`);
+  return Number(kibibytes) * 1024;
+}
+
+export function descriptorsOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
 export function childrenOf(parent: number): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

@@ -52,7 +52,12 @@ export class Scraper {
 }
 
 /** The lines of a scrape that are samples. */
-export function samplesOf({ body, encoding }: Scrape): string[] {
-  const text = (encoding === 'gzip' ? gunzipSync(body) : body).toString();
-  return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+export function samplesOf(scrape: Scrape): string[] {
+  return textOf(scrape)
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+export function textOf({ body, encoding }: Scrape): string {
+  return (encoding === 'gzip' ? gunzipSync(body) : body).toString();
 }

@@ -15,6 +15,10 @@ export function summarize(values: readonly number[]): Summary {
   };
 }
 
+export function median(values: readonly number[]): number {
+  return summarize(values).median;
+}
+
 /** The smallest value that this share of them does not exceed. */
 function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;

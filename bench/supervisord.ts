@@ -10,18 +10,24 @@ export interface Supervisord {
   readonly pid: number;
   /** Why it can't go on; undefined while it can. */
   failure(): string | undefined;
+  /** At once, with its programs. What is not stopped is at the end. */
+  stop(): void;
+}
+
+export interface Ports {
+  /** supervisord's own HTTP server. */
+  readonly rpc: number;
+  readonly exporter: number;
 }
 
 export interface Setup {
   /** Where its configuration, its log and the exporter's are. */
   readonly dir: string;
-  /** The exporter's file. */
-  readonly exporter: string;
-  readonly ports: {
-    /** supervisord's own HTTP server. */
-    readonly rpc: number;
-    readonly exporter: number;
-  };
+  /** The exporter's file; undefined: supervisord runs none. */
+  readonly exporter: string | undefined;
+  /** Of the exporter, besides the address. */
+  readonly flags?: readonly string[];
+  readonly ports: Ports;
   /** How many programs the sections below have. */
   readonly programs: number;
   /** What else its configuration holds. */
@@ -30,6 +36,10 @@ export interface Setup {
 
 export function logFileIn(dir: string): string {
   return join(dir, 'supervisord.log');
+}
+
+export function exporterLogIn(dir: string): string {
+  return join(dir, 'exporter.log');
 }
 
 export function startSupervisord(setup: Setup): Supervisord {
@@ -47,10 +57,15 @@ export function startSupervisord(setup: Setup): Supervisord {
       output = (output + chunk).slice(-2_000);
     });
   }
-  atEnd(() => {
+  const stop = () => {
     if (!hasEnded(child)) killWithPrograms(pid);
-  });
-  return { pid, failure: () => (hasEnded(child) ? `supervisord has ended: ${output}` : undefined) };
+  };
+  atEnd(stop);
+  return {
+    pid,
+    failure: () => (hasEnded(child) ? `supervisord has ended: ${output}` : undefined),
+    stop,
+  };
 }
 
 function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
@@ -65,7 +80,8 @@ function killWithPrograms(pid: number): void {
   for (const program of programs) kill(program);
 }
 
-function configuration({ dir, exporter, ports, programs, sections }: Setup): string {
+function configuration(setup: Setup): string {
+  const { dir, ports, programs, sections } = setup;
   return `
 [supervisord]
 nodaemon=true
@@ -81,15 +97,17 @@ port=127.0.0.1:${ports.rpc}
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
-${exporterSection(dir, exporter, ports.exporter)}
+${exporterSection(setup)}
 ${sections}`;
 }
 
 /** The shipped section with the program that was built. */
-function exporterSection(dir: string, exporter: string, port: number): string {
+function exporterSection({ dir, exporter, flags = [], ports }: Setup): string {
+  if (exporter === undefined) return '';
   const shipped = new URL('../supervisor/exporter.conf', import.meta.url);
-  const command = [process.execPath, exporter, `--web.listen-address=127.0.0.1:${port}`].join(' ');
+  const address = `--web.listen-address=127.0.0.1:${ports.exporter}`;
+  const command = [process.execPath, exporter, address, ...flags].join(' ');
   return readFileSync(shipped, 'utf8')
     .replace(/^command=.*$/m, `command=${command}`)
-    .replace(/^stderr_logfile=.*$/m, `stderr_logfile=${dir}/exporter.log`);
+    .replace(/^stderr_logfile=.*$/m, `stderr_logfile=${exporterLogIn(dir)}`);
 }

@@ -22,6 +22,26 @@ const BENCHES = {
       'prometheus-node-exporter': ['prometheus-node-exporter', '--version'],
     },
   },
+  nudge: {
+    about: 'the SIGKILL of a program to its exit on /metrics, with the nudge and without',
+    packages: { supervisor: ['supervisord', '--version'] },
+  },
+  alert: {
+    about: "the SIGKILL of a program to Alertmanager's webhook, against polling as usual",
+    packages: {
+      supervisor: ['supervisord', '--version'],
+      prometheus: ['prometheus', '--version'],
+      'prometheus-alertmanager': ['prometheus-alertmanager', '--version'],
+      python3: ['python3', '--version'],
+    },
+  },
+  soak: {
+    about: "a storm for minutes or hours: counted against supervisord's log, and what grows",
+    packages: {
+      supervisor: ['supervisord', '--version'],
+      python3: ['python3', '--version'],
+    },
+  },
 };
 
 const [name, ...options] = process.argv.slice(2);

@@ -1,0 +1,48 @@
+/** Calls of supervisord's XML-RPC. */
+
+import xmlrpc from 'xmlrpc';
+import { within } from '../test/support/deadline.ts';
+
+const TIMEOUT_MS = 30_000;
+/** What supervisord answers when a program is to be stopped that does not run right now. */
+const NOT_RUNNING = 70;
+
+/** What supervisord says of a process, as far as it is asked for here. */
+export interface ProcessInfo {
+  readonly name: string;
+  readonly group: string;
+  readonly state: number;
+  readonly pid: number;
+}
+
+export class SupervisordRpc {
+  readonly #client: xmlrpc.Client;
+
+  constructor(port: number) {
+    this.#client = xmlrpc.createClient({ host: '127.0.0.1', port, path: '/RPC2' });
+  }
+
+  call<Result>(method: string, ...params: readonly unknown[]): Promise<Result> {
+    const answer = new Promise<Result>((resolve, reject) => {
+      this.#client.methodCall(`supervisor.${method}`, [...params], (error, value: Result) =>
+        error ? reject(error) : resolve(value),
+      );
+    });
+    return within(TIMEOUT_MS, method, answer);
+  }
+
+  processes(): Promise<ProcessInfo[]> {
+    return this.call('getAllProcessInfo');
+  }
+
+  /** Calls for a process that may be between two runs; false if it is. */
+  async callRunning(method: string, ...params: readonly unknown[]): Promise<boolean> {
+    try {
+      await this.call(method, ...params);
+      return true;
+    } catch (error) {
+      if ((error as { faultCode?: number }).faultCode === NOT_RUNNING) return false;
+      throw error;
+    }
+  }
+}
