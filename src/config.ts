@@ -2,7 +2,6 @@
 
 import { parseArgs } from 'node:util';
 import { OWN_LABELS } from './alertmanager/wire.ts';
-import type { ListenAddress } from './http.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './log.ts';
 import {
   type CredentialsEnvironment,
@@ -10,6 +9,7 @@ import {
   type SupervisorEndpoint,
 } from './rpc/endpoint.ts';
 import { type HttpUrl, parseHttpUrl, withoutPassword } from './url.ts';
+import type { ListenAddress } from './web/address.ts';
 
 export interface Config {
   readonly listenAddresses: readonly ListenAddress[];

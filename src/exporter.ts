@@ -9,7 +9,6 @@
 import type { Readable } from 'node:stream';
 import { Push } from './alertmanager/push.ts';
 import type { Config } from './config.ts';
-import { formatAddress, type HttpService, serveHttp } from './http.ts';
 import { Intake } from './intake.ts';
 import { listen } from './listener/listener.ts';
 import { Watchdog } from './listener/watchdog.ts';
@@ -23,6 +22,9 @@ import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import type { Snapshot } from './rpc/snapshot.ts';
 import { Snapshots } from './snapshots.ts';
+import { formatAddress } from './web/address.ts';
+import { answer, type Routes } from './web/routes.ts';
+import { serve, type WebService } from './web/server.ts';
 
 /** The outside, as the exporter is given it. */
 export interface ExporterIo {
@@ -53,7 +55,7 @@ export class Exporter {
   readonly #intake: Intake;
   readonly #nudge: Nudge | undefined;
   readonly #table: ProcessTable;
-  #http: HttpService | undefined;
+  #web: WebService | undefined;
   #push: Push | undefined;
 
   constructor(config: Config, io: ExporterIo) {
@@ -94,16 +96,19 @@ export class Exporter {
 
   /** Rejects with ListenError, before supervisord has been told READY, if an address can't be had. */
   async start(): Promise<void> {
-    this.#http = await serveHttp({
-      addresses: this.#config.listenAddresses,
+    const routes: Routes = {
       telemetryPath: this.#config.telemetryPath,
       contentType: CONTENT_TYPE,
       render: () => this.#render(),
       notReady: () => this.#snapshots.whyMissing(),
+    };
+    this.#web = await serve({
+      addresses: this.#config.listenAddresses,
+      answer: (request, response) => answer(routes, request, response),
       onError: (error) => this.#io.log.error('a request failed', { reason: String(error) }),
     });
-    this.#logStart(this.#http);
-    this.#startPush(this.#http);
+    this.#logStart(this.#web);
+    this.#startPush(this.#web);
     listen(this.#io.input, this.#io.send, {
       onEvent: (event, at) => this.#intake.take(event, at),
       onMalformed: (event, at) => this.#intake.takeMalformed(event, at),
@@ -122,13 +127,13 @@ export class Exporter {
     this.#nudge?.stop();
     this.#push?.stop();
     this.#intake.stop();
-    this.#http?.close();
+    this.#web?.close();
   }
 
   /** Alerts carry the address that Prometheus knows us by, as far as we can tell. */
-  #startPush(http: HttpService): void {
+  #startPush(web: WebService): void {
     const { alertmanagers: urls, alertLabels } = this.#config;
-    const [address] = http.addresses;
+    const [address] = web.addresses;
     if (urls.length === 0 || address === undefined) return;
     const host = address.host === '' ? this.#io.hostname : address.host;
     const instance = formatAddress({ host, port: address.port });
@@ -170,9 +175,9 @@ export class Exporter {
     );
   }
 
-  #logStart(http: HttpService): void {
+  #logStart(web: WebService): void {
     const { log } = this.#io;
-    for (const address of http.addresses) {
+    for (const address of web.addresses) {
       log.info('listening', { address: formatAddress(address), path: this.#config.telemetryPath });
     }
     if (this.#config.supervisor === undefined) {

@@ -5,10 +5,10 @@ import { hostname } from 'node:os';
 import { type Config, parseCommandLine, UsageError } from './config.ts';
 import { type End, Exporter } from './exporter.ts';
 import { BY_HAND, helpText } from './help.ts';
-import { ListenError } from './http.ts';
 import { createLogger } from './log.ts';
 import type { Remains } from './nudge.ts';
 import { REVISION, VERSION } from './version.ts';
+import { ListenError } from './web/server.ts';
 
 const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<End, number>;
 

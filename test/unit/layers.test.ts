@@ -16,11 +16,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   alertmanager: ['processes', 'metrics', 'log.ts', 'url.ts'],
   'url.ts': [],
   metrics: ['processes', 'listener/events.ts', 'rpc', 'version.ts'],
-  'http.ts': [],
+  web: [],
   'nudge.ts': ['processes', 'rpc/endpoint.ts'],
   'log.ts': [],
   'version.ts': [],
-  'config.ts': ['http.ts', 'log.ts', 'rpc/endpoint.ts', 'url.ts', 'alertmanager/wire.ts'],
+  'config.ts': ['web/address.ts', 'log.ts', 'rpc/endpoint.ts', 'url.ts', 'alertmanager/wire.ts'],
   'help.ts': ['config.ts'],
 };
 
