@@ -21,6 +21,8 @@ export interface Config {
   readonly supervisorTimeoutMs: number;
   /** Whether to wake supervisord when a program has died. */
   readonly nudge: boolean;
+  /** Whether to find out exit codes and signals. */
+  readonly exitReasons: boolean;
   /** The group that supervisord runs us in, which is the pool of our events; undefined where it does not say. */
   readonly ownGroup: string | undefined;
   readonly alertmanagers: readonly HttpUrl[];
@@ -87,6 +89,11 @@ export const FLAGS = {
     help: 'Wake supervisord when a program has died, so that it tells of it in milliseconds and not after up to a second. On by default; --no-supervisor.nudge turns it off.',
   },
   'no-supervisor.nudge': { type: 'boolean' },
+  'collector.exit-reason': {
+    type: 'boolean',
+    help: "Find out the exit code or signal of each exit, by XML-RPC and from supervisord's log. On by default; --no-collector.exit-reason turns it off.",
+  },
+  'no-collector.exit-reason': { type: 'boolean' },
   'alertmanager.url': {
     type: 'string',
     multiple: true,
@@ -127,6 +134,7 @@ export function parseCommandLine(argv: readonly string[], environment: Environme
       supervisor: url === undefined ? undefined : readEndpoint(url, environment),
       supervisorTimeoutMs: readDuration('supervisor.timeout', flags['supervisor.timeout'] ?? '5s'),
       nudge: !flags['no-supervisor.nudge'],
+      exitReasons: !flags['no-collector.exit-reason'],
       ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
       alertmanagers: (flags['alertmanager.url'] ?? []).map(readAlertmanager),
       alertLabels: Object.fromEntries((flags['alertmanager.label'] ?? []).map(readLabel)),

@@ -9,18 +9,20 @@
 import type { Readable } from 'node:stream';
 import { Push } from './alertmanager/push.ts';
 import type { Config } from './config.ts';
+import { ExitReasons } from './exits/reasons.ts';
 import { Intake } from './intake.ts';
 import { listen } from './listener/listener.ts';
 import { Watchdog } from './listener/watchdog.ts';
 import type { Logger } from './log.ts';
 import type { Build } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
-import { knockAt, Nudge, type Remains } from './nudge.ts';
+import { type Death, knockAt, Nudge, type Remains } from './nudge.ts';
 import { Reconciler } from './processes/reconciler.ts';
 import { ProcessTable } from './processes/table.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import type { Snapshot } from './rpc/snapshot.ts';
+import { Settings } from './settings.ts';
 import { Snapshots } from './snapshots.ts';
 import { formatAddress } from './web/address.ts';
 import { answer, type Routes } from './web/routes.ts';
@@ -54,6 +56,8 @@ export class Exporter {
   readonly #watchdog: Watchdog;
   readonly #intake: Intake;
   readonly #nudge: Nudge | undefined;
+  readonly #reasons: ExitReasons | undefined;
+  readonly #settings: Settings | undefined;
   readonly #table: ProcessTable;
   #web: WebService | undefined;
   #push: Push | undefined;
@@ -65,17 +69,29 @@ export class Exporter {
     const table = new ProcessTable();
     this.#table = table;
     const reconciler = new Reconciler(table);
-    this.#metrics = createMetrics(table, { footprint: config.exporterMetrics, build: io.build });
+    this.#metrics = createMetrics(table, {
+      footprint: config.exporterMetrics,
+      exitReasons: config.exitReasons && config.supervisor !== undefined,
+      build: io.build,
+    });
     const metrics = this.#metrics.exporter;
-    const onChange = () => this.#push?.poke();
+    const onChange = () => {
+      this.#reasons?.poke();
+      this.#push?.poke();
+    };
+    const { supervisor, supervisorTimeoutMs: timeoutMs } = config;
+    const client = supervisor && new RpcClient(supervisor, { timeoutMs, keepOpen: false });
     const snapshots = new Snapshots({
-      client: config.supervisor && new RpcClient(config.supervisor, config.supervisorTimeoutMs),
+      client,
       reconciler,
       metrics,
       log,
       onFirst: (snapshot) => this.#meetOneself(snapshot),
       onTokenDue: () => watchdog.expectToken(),
-      onChange,
+      onChange: () => {
+        onChange();
+        this.#settings?.check();
+      },
     });
     const watchdog = new Watchdog({
       isAnswering: () => snapshots.isAnswering(),
@@ -83,13 +99,18 @@ export class Exporter {
     });
     this.#snapshots = snapshots;
     this.#watchdog = watchdog;
-    const { supervisor } = config;
-    if (supervisor !== undefined && config.nudge) {
-      const knock = () => {
+    if (supervisor !== undefined && client !== undefined) {
+      this.#settings = new Settings({ client, table, log });
+      if (config.exitReasons) {
+        const client = new RpcClient(supervisor, { timeoutMs, keepOpen: true });
+        this.#reasons = new ExitReasons({ client, table, log, onChange });
+      }
+      const wake = (deaths: readonly Death[]) => {
         metrics.nudges.inc();
-        knockAt(supervisor);
+        const isAsked = deaths.length > 0 && this.#reasons?.foretell(deaths);
+        if (!isAsked) knockAt(supervisor);
       };
-      this.#nudge = new Nudge({ table, lookAt: io.lookAt, knock });
+      if (config.nudge) this.#nudge = new Nudge({ table, lookAt: io.lookAt, wake });
     }
     this.#intake = new Intake({ table, reconciler, snapshots, watchdog, metrics, log, onChange });
   }
@@ -125,6 +146,8 @@ export class Exporter {
     this.#snapshots.stop();
     this.#watchdog.stop();
     this.#nudge?.stop();
+    this.#reasons?.stop();
+    this.#settings?.stop();
     this.#push?.stop();
     this.#intake.stop();
     this.#web?.close();

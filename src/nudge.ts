@@ -9,6 +9,7 @@
  */
 
 import { connect } from 'node:net';
+import type { ProcessId } from './processes/identity.ts';
 import type { Process } from './processes/process.ts';
 import type { ProcessTable } from './processes/table.ts';
 import type { SupervisorEndpoint } from './rpc/endpoint.ts';
@@ -30,12 +31,21 @@ const CLOSE_LOOKS = 20;
 /** What there is of a process; `gone` is reaped. */
 export type Remains = 'alive' | 'zombie' | 'gone';
 
+/** A process whose pid is gone, and whose event is yet to come. */
+export interface Death {
+  readonly id: ProcessId;
+  readonly pid: number;
+}
+
 export interface NudgeOptions {
   readonly table: ProcessTable;
   /** Looked at not so closely, a zombie is alive. */
   readonly lookAt: (pid: number, closely: boolean) => Remains;
-  /** Ends supervisord's sleep. */
-  readonly knock: () => void;
+  /**
+   * Ends supervisord's sleep. `deaths` are those that it has reaped and not told of: where
+   * they are asked about at once, that ends the sleep as well.
+   */
+  readonly wake: (deaths: readonly Death[]) => void;
 }
 
 export class Nudge {
@@ -64,7 +74,8 @@ export class Nudge {
   /** The pause follows what looking took, so that its share of the core stays what it is. */
   #look(): void {
     const began = performance.now();
-    if (this.#hasNews()) this.#options.knock();
+    const news = this.#findNews();
+    if (news !== undefined) this.#options.wake(news);
     const pause = (performance.now() - began) / SHARE_OF_CORE;
     this.#timer = setTimeout(
       () => this.#look(),
@@ -72,24 +83,29 @@ export class Nudge {
     );
   }
 
-  /** Whether there is a death that supervisord was not woken for yet. */
-  #hasNews(): boolean {
-    const pids = [...this.#options.table.values()].flatMap((process) => livePid(process) ?? []);
+  /** Deaths that supervisord was not woken for yet; an empty list where there are only zombies. */
+  #findNews(): Death[] | undefined {
+    const living = [...this.#options.table.values()].flatMap(livingOf);
     const told = new Map<number, Remains>();
+    const deaths: Death[] = [];
     let hasNews = false;
-    for (const [index, pid] of pids.entries()) {
+    for (const [index, { id, pid }] of living.entries()) {
       const before = this.#told.get(pid) ?? 'alive';
       const remains =
-        before === 'gone' ? before : this.#options.lookAt(pid, this.#isTurnOf(index, pids.length));
+        before === 'gone'
+          ? before
+          : this.#options.lookAt(pid, this.#isTurnOf(index, living.length));
       // A zombie that is looked at not so closely is still one.
       const known = remains === 'alive' ? before : remains;
       if (known === 'alive') continue;
       told.set(pid, known);
-      hasNews ||= known !== before;
+      if (known === before) continue;
+      hasNews = true;
+      if (known === 'gone') deaths.push({ id, pid });
     }
     this.#turn += CLOSE_LOOKS;
     this.#told = told;
-    return hasNews;
+    return hasNews ? deaths : undefined;
   }
 
   #isTurnOf(index: number, count: number): boolean {
@@ -97,9 +113,10 @@ export class Nudge {
   }
 }
 
-/** The pid of a process that is there for all we know. */
-function livePid({ state, pid }: Readonly<Process>): number | undefined {
-  return state === 'RUNNING' || state === 'STARTING' || state === 'STOPPING' ? pid : undefined;
+/** A process that is there for all we know, with its pid. */
+function livingOf({ id, state, pid }: Readonly<Process>): Death[] {
+  const isThere = state === 'RUNNING' || state === 'STARTING' || state === 'STOPPING';
+  return isThere && pid !== undefined ? [{ id, pid }] : [];
 }
 
 /** Connects to supervisord's HTTP server and hangs up: enough to end its sleep. */

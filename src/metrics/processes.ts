@@ -18,6 +18,15 @@ interface Family {
   readonly help: string;
   /** undefined: the process has no such series now. */
   readonly value: (process: View) => number | undefined;
+  /** Labels beside `name` and `group`, which may change. */
+  readonly labels?: (process: View) => string;
+  /** Whether it is known only where exit reasons are found out. */
+  readonly ofExitReasons?: boolean;
+}
+
+/** What to leave out. */
+export interface ShownFamilies {
+  readonly exitReasons: boolean;
 }
 
 const FAMILIES: readonly Family[] = [
@@ -36,8 +45,15 @@ const FAMILIES: readonly Family[] = [
   {
     name: 'supervisord_exit_status',
     type: 'gauge',
-    help: 'Exit status of the last exit, as supervisord tells it: -1 for any signal, 0 once started again.',
+    help: 'Exit status of the last exit, -1 for any signal. Where it could not be found out: what supervisord says, which is 0 once the process was started again.',
     value: (process) => process.exitStatus,
+  },
+  {
+    name: 'supervisord_exit_signal',
+    type: 'gauge',
+    help: 'Number of the signal that was the last exit, 0 for none; absent where it is not known.',
+    value: (process) => process.exitSignal,
+    ofExitReasons: true,
   },
   {
     name: 'supervisord_start_time_seconds',
@@ -70,6 +86,37 @@ const FAMILIES: readonly Family[] = [
     value: (process) => process.backoffTries,
   },
   {
+    name: 'supervisord_process_start_retries',
+    type: 'gauge',
+    help: 'Failed attempts to start the process that are followed by another (startretries); behind them it is FATAL.',
+    value: (process) => process.settings?.startRetries,
+  },
+  {
+    name: 'supervisord_process_autostart',
+    type: 'gauge',
+    help: 'Whether the process is started together with supervisord (autostart).',
+    value: ({ settings }) => settings && Number(settings.autostart),
+  },
+  {
+    name: 'supervisord_process_last_stop_duration_seconds',
+    type: 'gauge',
+    help: 'How long the last deliberate stop of the process took.',
+    value: (process) => process.stopDuration,
+  },
+  {
+    name: 'supervisord_process_stop_wait_seconds',
+    type: 'gauge',
+    help: 'How long the process is given to stop before it is killed (stopwaitsecs).',
+    value: (process) => process.settings?.stopWaitSeconds,
+  },
+  {
+    name: 'supervisord_process_spawn_error_info',
+    type: 'gauge',
+    help: 'Why the process could not be started, while it is BACKOFF or FATAL; always 1.',
+    value: ({ spawnError }) => (spawnError === undefined ? undefined : 1),
+    labels: ({ spawnError }) => `error="${escapeLabel(spawnError ?? '')}"`,
+  },
+  {
     name: 'supervisord_process_exits_total',
     type: 'counter',
     help: 'Exits of the process while it was RUNNING, expected or not.',
@@ -94,6 +141,7 @@ const TRANSITIONS_HEAD = headOf(
 interface Lines {
   readonly labels: string;
   readonly values: (number | undefined)[];
+  readonly further: string[];
   /** One a family; empty where there is no series. */
   readonly samples: string[];
   /** All transitions together, which grows with each of them. */
@@ -104,13 +152,17 @@ interface Lines {
 /** Writes the processes of a table in the Prometheus text format, 0.0.4. */
 export class ProcessText {
   readonly #table: ProcessTable;
+  readonly #families: readonly Family[];
   #version = -1;
   #text = '';
   /** By the record itself: a process that was removed and added back is another one. */
   readonly #lines = new WeakMap<View, Lines>();
 
-  constructor(table: ProcessTable) {
+  constructor(table: ProcessTable, shown: ShownFamilies) {
     this.#table = table;
+    this.#families = FAMILIES.filter(
+      ({ ofExitReasons = false }) => shown.exitReasons || !ofExitReasons,
+    );
   }
 
   render(): string {
@@ -124,7 +176,7 @@ export class ProcessText {
   #write(): string {
     const all = [...this.#table.values()].map((process) => this.#update(process));
     const parts: string[] = [];
-    for (const [index, { name, type, help }] of FAMILIES.entries()) {
+    for (const [index, { name, type, help }] of this.#families.entries()) {
       parts.push(headOf(name, type, help));
       for (const { samples } of all) parts.push(samples[index] ?? '');
     }
@@ -134,13 +186,15 @@ export class ProcessText {
   }
 
   #update(process: View): Lines {
-    const lines = this.#lines.get(process) ?? newLines(process);
+    const lines = this.#lines.get(process) ?? newLines(process, this.#families);
     this.#lines.set(process, lines);
-    for (const [index, { name, value }] of FAMILIES.entries()) {
+    for (const [index, { name, value, labels }] of this.#families.entries()) {
       const now = value(process);
-      if (lines.values[index] === now) continue;
+      const further = now === undefined || labels === undefined ? '' : `,${labels(process)}`;
+      if (lines.values[index] === now && lines.further[index] === further) continue;
       lines.values[index] = now;
-      lines.samples[index] = now === undefined ? '' : `${name}{${lines.labels}} ${now}\n`;
+      lines.further[index] = further;
+      lines.samples[index] = now === undefined ? '' : `${name}{${lines.labels}${further}} ${now}\n`;
     }
     let total = 0;
     for (const count of process.transitions.values()) total += count;
@@ -152,11 +206,12 @@ export class ProcessText {
   }
 }
 
-function newLines({ id }: View): Lines {
+function newLines({ id }: View, families: readonly Family[]): Lines {
   return {
     labels: `name="${escapeLabel(id.name)}",group="${escapeLabel(id.group)}"`,
-    values: FAMILIES.map(() => undefined),
-    samples: FAMILIES.map(() => ''),
+    values: families.map(() => undefined),
+    further: families.map(() => ''),
+    samples: families.map(() => ''),
     transitionsTotal: -1,
     transitions: '',
   };

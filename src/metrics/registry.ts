@@ -25,13 +25,15 @@ export interface Metrics {
 export interface MetricsOptions {
   /** Whether to show `process_*` and `nodejs_*`, the exporter's own footprint. */
   readonly footprint: boolean;
+  /** Whether exit codes and signals are found out. */
+  readonly exitReasons: boolean;
   readonly build: Build;
 }
 
 export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {
   const registry = new Registry();
   registerStates(table, registry);
-  const processes = new ProcessText(table);
+  const processes = new ProcessText(table, options);
   const exporter = registerExporterMetrics(registry, options.build);
   if (options.footprint) {
     collectDefaultMetrics({

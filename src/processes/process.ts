@@ -2,6 +2,7 @@
 
 import type { ProcessStateEvent } from '../listener/events.ts';
 import type { ProcessInfo } from '../rpc/snapshot.ts';
+import { endInSecond, endToldAt, type Finding, type RunEnd } from './ending.ts';
 import type { ProcessId } from './identity.ts';
 import { type ProcessState, TRANSITIONS, type Transition } from './states.ts';
 
@@ -21,7 +22,19 @@ export interface Process {
   pid: number | undefined;
   startTime: number | undefined;
   stopTime: number | undefined;
+  /** The last end of a run, and why it ended as far as that is known. */
+  end: RunEnd | undefined;
+  /** What was found out of the end of the run `pid` before its event came. */
+  foretold: (Finding & { readonly pid: number }) | undefined;
+  /** Of the last end: -1 for any signal. What XML-RPC says where nothing better is known. */
   exitStatus: number | undefined;
+  /** Number of the signal that was the last end, 0 for none; undefined where it is not known. */
+  exitSignal: number | undefined;
+  /** supervisord's reason why it could not start the process; only in BACKOFF and FATAL. */
+  spawnError: string | undefined;
+  /** Seconds that the last deliberate stop took. */
+  stopDuration: number | undefined;
+  settings: ProcessSettings | undefined;
   /** Start attempts that have failed since the process last ran. */
   backoffTries: number;
 
@@ -43,6 +56,16 @@ export type OrderedFact =
       readonly at: number;
     };
 
+/** What the configuration says of a process. */
+export interface ProcessSettings {
+  /** Whether it is started together with supervisord. */
+  readonly autostart: boolean;
+  /** Failed attempts to start that are followed by another. */
+  readonly startRetries: number;
+  /** Seconds that it is given to stop before it is killed. */
+  readonly stopWaitSeconds: number;
+}
+
 export function newProcess(id: ProcessId, state: ProcessState): Process {
   return {
     id: { group: id.group, name: id.name },
@@ -51,7 +74,13 @@ export function newProcess(id: ProcessId, state: ProcessState): Process {
     pid: undefined,
     startTime: undefined,
     stopTime: undefined,
+    end: undefined,
+    foretold: undefined,
     exitStatus: undefined,
+    exitSignal: undefined,
+    spawnError: undefined,
+    stopDuration: undefined,
+    settings: undefined,
     backoffTries: 0,
     transitions: new Map(TRANSITIONS.map((transition) => [transition, 0])),
     exits: 0,
@@ -75,34 +104,44 @@ export function countTransition(process: Process, event: ProcessStateEvent, at: 
 
 /** Moves a process to the state that an event says it is in, as of `at`. */
 export function enterState(process: Process, event: ProcessStateEvent, at: number): void {
+  const enteredAt = process.lastTransitionTime;
+  const pid = event.pid ?? process.pid;
   process.state = event.to;
   process.lastTransitionTime = at;
+  process.pid = undefined;
+  // FATAL follows BACKOFF for the same reason.
+  if (event.to !== 'FATAL') process.spawnError = undefined;
   switch (event.to) {
     case 'STARTING':
       process.startTime = at;
-      process.pid = undefined;
       process.backoffTries = event.tries ?? process.backoffTries;
       break;
     case 'RUNNING':
-      process.pid = event.pid;
+      process.pid = pid;
       process.backoffTries = 0;
       break;
     case 'BACKOFF':
-      process.pid = undefined;
       process.backoffTries = event.tries ?? process.backoffTries;
+      endRun(process, pid, at);
       break;
     case 'STOPPING':
-      process.pid = event.pid;
+      process.pid = pid;
       break;
     case 'EXITED':
-    case 'STOPPED':
-      process.pid = undefined;
       process.stopTime = at;
       process.backoffTries = 0;
+      endRun(process, pid, at);
+      break;
+    case 'STOPPED':
+      process.stopTime = at;
+      process.backoffTries = 0;
+      // From BACKOFF it is stopped without running.
+      if (event.from !== 'STOPPING') break;
+      process.stopDuration = enteredAt === undefined ? undefined : toMilliseconds(at - enteredAt);
+      endRun(process, pid, at);
       break;
     case 'FATAL':
     case 'UNKNOWN':
-      process.pid = undefined;
       break;
     default: {
       const unhandled: never = event.to;
@@ -111,16 +150,56 @@ export function enterState(process: Process, event: ProcessStateEvent, at: numbe
   }
 }
 
+/** Stamps are no finer. */
+function toMilliseconds(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
+}
+
+/** A run is over, as an event tells that came at `at`. Why it ended may be known before that. */
+function endRun(process: Process, pid: number | undefined, at: number): void {
+  const { foretold } = process;
+  process.foretold = undefined;
+  process.end = endToldAt(at, pid);
+  if (foretold !== undefined && foretold.pid === pid) explainEnd(process, process.end, foretold);
+}
+
+/** Takes what was found out of an end, unless another one has come since. */
+export function explainEnd(process: Process, end: RunEnd, { ending, spawnError }: Finding): void {
+  const isDown = process.state === 'BACKOFF' || process.state === 'FATAL';
+  if (isDown && spawnError !== undefined) process.spawnError = spawnError;
+  if (process.end !== end) return;
+  if (ending !== undefined) {
+    process.end = { ...end, ending };
+    process.exitStatus = ending.status;
+    process.exitSignal = ending.signal;
+  } else if (!isDown) {
+    // In BACKOFF and FATAL there may have been no run at all.
+    process.exitSignal = undefined;
+  }
+}
+
 /** Takes over what a snapshot says, which is what supervisord itself holds to be so. */
 export function takeSnapshot(process: Process, info: ProcessInfo): void {
   process.startTime = agree(process.startTime, info.start);
-  process.stopTime = agree(process.stopTime, info.stop);
-  process.exitStatus = info.exitStatus;
+  takeEnd(process, info);
+  process.spawnError = info.spawnError;
   process.pid = info.pid === 0 ? undefined : info.pid;
   if (process.state !== info.state || process.lastTransitionTime === undefined) {
     process.lastTransitionTime = enteredAt(info) ?? process.lastTransitionTime;
   }
   process.state = info.state;
+}
+
+/**
+ * XML-RPC tells of the end of a run for as long as the process is not started again, and
+ * then says 0: it does not overrule what was found out of the same end.
+ */
+function takeEnd(process: Process, info: ProcessInfo): void {
+  const before = process.stopTime;
+  process.stopTime = agree(before, info.stop);
+  if (info.stop === 0) process.exitSignal = 0;
+  else if (before === undefined || info.stop > before) process.end = endInSecond(info.stop);
+  if (process.end?.ending === undefined) process.exitStatus = info.exitStatus;
 }
 
 /** Seconds that an event may be behind what it tells: supervisord sends it up to a turn later. */

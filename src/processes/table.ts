@@ -8,8 +8,17 @@
 
 import type { ProcessStateEvent } from '../listener/events.ts';
 import type { Snapshot } from '../rpc/snapshot.ts';
+import type { Finding, RunEnd } from './ending.ts';
 import { keyOf, type ProcessId, type ProcessKey } from './identity.ts';
-import { countTransition, enterState, newProcess, type Process, takeSnapshot } from './process.ts';
+import {
+  countTransition,
+  enterState,
+  explainEnd,
+  newProcess,
+  type Process,
+  type ProcessSettings,
+  takeSnapshot,
+} from './process.ts';
 
 /** Groups whose removal is remembered, so that a late event does not bring them back. */
 const MAX_REMOVED_GROUPS = 1024;
@@ -18,6 +27,10 @@ export class ProcessTable {
   readonly #processes = new Map<ProcessKey, Process>();
   /** The serial of the event that removed a group. */
   readonly #removedGroups = new Map<string, number>();
+
+  /** Processes whose last end has no reason yet, and nobody has been told. */
+  readonly #unexplained = new Set<Process>();
+  #hasNewcomers = false;
 
   #version = 0;
   /** The latest transition that has come; -1 before the first. */
@@ -61,7 +74,7 @@ export class ProcessTable {
     // Behind a snapshot that has no place yet, older events change nothing or lead in a
     // circle back to the same state; newer ones start from it.
     if (this.#isAhead && event.from !== process.state) return;
-    enterState(process, event, at);
+    this.#change(process, () => enterState(process, event, at));
   }
 
   /** Drops a group's processes, but for those that a later event has named. */
@@ -90,7 +103,7 @@ export class ProcessTable {
     for (const info of snapshot.processes) {
       named.add(keyOf(info));
       const process = this.#ensure(info, info.state);
-      if (!isLater(process, since)) takeSnapshot(process, info);
+      if (!isLater(process, since)) this.#change(process, () => takeSnapshot(process, info));
     }
     this.#dropUnless((process) => named.has(keyOf(process.id)) || isLater(process, since));
   }
@@ -112,11 +125,13 @@ export class ProcessTable {
       const { ordered } = process;
       if (ordered?.source === 'event' && ordered.serial > serial) {
         // It may have come while a snapshot was ahead, and have changed nothing then.
-        if (process.state !== ordered.state) enterState(process, ordered.event, ordered.at);
+        if (process.state !== ordered.state) {
+          this.#change(process, () => enterState(process, ordered.event, ordered.at));
+        }
         continue;
       }
       if (ordered !== undefined && ordered.state !== info.state) corrections += 1;
-      takeSnapshot(process, info);
+      this.#change(process, () => takeSnapshot(process, info));
       process.ordered = { source: 'snapshot', serial, state: info.state };
     }
     this.#dropUnless((process) => named.has(keyOf(process.id)) || isLater(process, serial));
@@ -126,6 +141,51 @@ export class ProcessTable {
   /** The events have caught up with the snapshot that was ahead of them, though its place was never told. */
   settle(): void {
     this.#isAhead = false;
+  }
+
+  /** The ends whose reason is not known, each told once. */
+  takeUnexplained(): { readonly id: ProcessId; readonly end: RunEnd }[] {
+    const ends = [...this.#unexplained].flatMap(({ id, end }) => (end ? [{ id, end }] : []));
+    this.#unexplained.clear();
+    return ends;
+  }
+
+  /** Takes what was found out of an end; of no use any more if that was not the last one. */
+  explain(id: ProcessId, end: RunEnd, finding: Finding): void {
+    const process = this.#processes.get(keyOf(id));
+    if (process === undefined) return;
+    this.#version += 1;
+    explainEnd(process, end, finding);
+  }
+
+  /** Takes what was found out of the end of the run `pid`, whose event may have yet to come. */
+  foretell(id: ProcessId, pid: number, finding: Finding): void {
+    const process = this.#processes.get(keyOf(id));
+    if (process === undefined) return;
+    if (process.pid === pid) process.foretold = { pid, ...finding };
+    else if (process.end?.pid === pid) this.explain(id, process.end, finding);
+  }
+
+  /** Whether there are processes whose settings have not been asked for; told once. */
+  takeNewcomers(): boolean {
+    const had = this.#hasNewcomers;
+    this.#hasNewcomers = false;
+    return had;
+  }
+
+  /** Takes what the configuration says of a process. */
+  configure(id: ProcessId, settings: ProcessSettings): void {
+    const process = this.#processes.get(keyOf(id));
+    if (process === undefined) return;
+    this.#version += 1;
+    process.settings = settings;
+  }
+
+  /** Does what may be the end of a run. */
+  #change(process: Process, change: () => void): void {
+    const { end } = process;
+    change();
+    if (process.end !== end && process.end?.ending === undefined) this.#unexplained.add(process);
   }
 
   /** The process an event is about; undefined where it is known to be gone since. */
@@ -143,11 +203,13 @@ export class ProcessTable {
     if (known !== undefined) return known;
     const born = newProcess(id, state);
     this.#processes.set(key, born);
+    this.#hasNewcomers = true;
     return born;
   }
 
   #drop(process: Process): void {
     this.#processes.delete(keyOf(process.id));
+    this.#unexplained.delete(process);
   }
 
   #dropUnless(keep: (process: Process) => boolean): void {

@@ -42,13 +42,31 @@ interface TransportOptions extends ClientOptions {
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 const REPLY_CHECK_MS = 20;
 
+export interface RpcClientOptions {
+  /** For each call. */
+  readonly timeoutMs: number;
+  /**
+   * Whether to keep the connection open between calls. supervisord reads a call on an open
+   * connection in the turn in which it comes; a new connection is accepted in one turn and
+   * read in the next.
+   */
+  readonly keepOpen: boolean;
+}
+
 export class RpcClient {
   readonly #endpoint: SupervisorEndpoint;
-  readonly #timeoutMs: number;
+  readonly #options: RpcClientOptions;
+  #kept: http.Agent | undefined;
 
-  constructor(endpoint: SupervisorEndpoint, timeoutMs: number) {
+  constructor(endpoint: SupervisorEndpoint, options: RpcClientOptions) {
     this.#endpoint = endpoint;
-    this.#timeoutMs = timeoutMs;
+    this.#options = options;
+  }
+
+  /** Closes the connection that was kept open. */
+  close(): void {
+    this.#kept?.destroy();
+    this.#kept = undefined;
   }
 
   /**
@@ -56,6 +74,15 @@ export class RpcClient {
    * their results; rejects with RpcError, also when a single one of them is a fault.
    */
   async multicall(calls: readonly RpcCall[]): Promise<unknown[]> {
+    const results = await this.multicallSettled(calls);
+    for (const result of results) {
+      if (result instanceof RpcError) throw result;
+    }
+    return results;
+  }
+
+  /** The same, where a call that is a fault has an RpcError for its result, and the others stand. */
+  async multicallSettled(calls: readonly RpcCall[]): Promise<unknown[]> {
     const results = await this.call('system.multicall', [calls]);
     if (!Array.isArray(results) || results.length !== calls.length) {
       throw this.#error(
@@ -63,26 +90,37 @@ export class RpcClient {
         'did not answer system.multicall with a result for each call',
       );
     }
-    results.forEach((result, index) => {
+    return results.map((result, index) => {
       const fault = readFault(result);
-      if (fault !== undefined) throw this.#fault(calls[index]?.methodName ?? '', fault);
+      return fault === undefined ? result : this.#fault(calls[index]?.methodName ?? '', fault);
     });
-    return results;
   }
 
   /** Makes one call. Rejects with RpcError. */
-  call(methodName: string, params: readonly unknown[]): Promise<unknown> {
-    const agent = this.#isSecure() ? new https.Agent() : new http.Agent();
+  async call(methodName: string, params: readonly unknown[]): Promise<unknown> {
+    const wasOpen = this.#kept !== undefined && Object.keys(this.#kept.freeSockets).length > 0;
+    try {
+      return await this.#callOnce(methodName, params);
+    } catch (error) {
+      // A connection that was kept open may turn out to be closed on the other side.
+      if (!wasOpen || !(error instanceof RpcError) || error.kind !== 'unreachable') throw error;
+      return this.#callOnce(methodName, params);
+    }
+  }
+
+  #callOnce(methodName: string, params: readonly unknown[]): Promise<unknown> {
+    const agent = this.#agent();
+    const readBefore = bytesRead(agent);
     let deadline: NodeJS.Timeout | undefined;
     let sizeCheck: NodeJS.Timeout | undefined;
     return new Promise<unknown>((resolve, reject) => {
       deadline = setTimeout(() => {
-        const seconds = this.#timeoutMs / 1000;
+        const seconds = this.#options.timeoutMs / 1000;
         reject(this.#error('timeout', `did not answer within ${seconds} s`));
-      }, this.#timeoutMs);
+      }, this.#options.timeoutMs);
       // `xmlrpc` has no limit of its own, and gathers whatever comes.
       sizeCheck = setInterval(() => {
-        if (bytesRead(agent) > MAX_REPLY_BYTES) {
+        if (bytesRead(agent) - readBefore > MAX_REPLY_BYTES) {
           reject(this.#error('not-xml-rpc', `sent a reply of over ${MAX_REPLY_BYTES} bytes`));
         }
       }, REPLY_CHECK_MS);
@@ -91,11 +129,26 @@ export class RpcClient {
         if (error) reject(this.#explain(methodName, error));
         else resolve(value);
       });
-    }).finally(() => {
-      clearTimeout(deadline);
-      clearInterval(sizeCheck);
-      agent.destroy();
-    });
+    })
+      .catch((error: unknown) => {
+        // A reply may still come on it, and would be taken for that of the next call.
+        this.close();
+        throw error;
+      })
+      .finally(() => {
+        clearTimeout(deadline);
+        clearInterval(sizeCheck);
+        if (agent !== this.#kept) agent.destroy();
+      });
+  }
+
+  #agent(): http.Agent {
+    const { keepOpen } = this.#options;
+    if (this.#kept !== undefined) return this.#kept;
+    const settings = { keepAlive: keepOpen, maxSockets: 1 };
+    const agent = this.#isSecure() ? new https.Agent(settings) : new http.Agent(settings);
+    if (keepOpen) this.#kept = agent;
+    return agent;
   }
 
   #isSecure(): boolean {
@@ -106,7 +159,9 @@ export class RpcClient {
   #connect(agent: http.Agent): xmlrpc.Client {
     const endpoint = this.#endpoint;
     const { credentials } = endpoint;
-    const headers: Record<string, string> = { Connection: 'close' };
+    const headers: Record<string, string> = {
+      Connection: this.#options.keepOpen ? 'keep-alive' : 'close',
+    };
     if (credentials !== undefined) headers['Authorization'] = basicAuthorization(credentials);
     const common = { path: endpoint.path, headers, agent };
     if (endpoint.kind === 'unix') {
@@ -196,6 +251,8 @@ function messageOf(error: unknown): string {
 
 /** What has come over the connections that an agent has open. */
 function bytesRead(agent: http.Agent): number {
-  const sockets = Object.values(agent.sockets).flatMap((open) => open ?? []);
+  const sockets = [...Object.values(agent.sockets), ...Object.values(agent.freeSockets)].flatMap(
+    (open) => open ?? [],
+  );
   return sockets.reduce((total, socket) => total + socket.bytesRead, 0);
 }

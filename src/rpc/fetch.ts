@@ -7,7 +7,7 @@ import { parseSnapshot, SNAPSHOT_CALLS, type Snapshot } from './snapshot.ts';
 export const TOKEN_TYPE = 'supervisor-exporter';
 
 /**
- * Rejects with RpcError or SnapshotError. supervisord runs the calls of a multicall in one
+ * Rejects with RpcError or UnexpectedValue. supervisord runs the calls of a multicall in one
  * turn of its loop: all events before the token's are in the snapshot, none behind it is.
  */
 export async function fetchSnapshot(client: RpcClient, token: string): Promise<Snapshot> {

@@ -2,6 +2,7 @@
 
 import type { ProcessId } from '../processes/identity.ts';
 import { type ProcessState, stateOfCode } from '../processes/states.ts';
+import { readNumber, readString, readStruct, unexpected } from './values.ts';
 
 export interface Snapshot {
   readonly server: ServerFacts;
@@ -26,11 +27,8 @@ export interface ProcessInfo extends ProcessId {
   readonly exitStatus: number;
   /** 0 while there is none. */
   readonly pid: number;
-}
-
-/** An answer that is XML-RPC and not what Supervisor answers. */
-export class SnapshotError extends Error {
-  override readonly name = 'SnapshotError';
+  /** Why it could not be started; undefined outside BACKOFF and FATAL, or where there is nothing to say. */
+  readonly spawnError: string | undefined;
 }
 
 /** The calls whose results, in this order, are a snapshot. */
@@ -41,7 +39,7 @@ export const SNAPSHOT_CALLS = [
   'supervisor.getIdentification',
 ] as const;
 
-/** Reads the results of SNAPSHOT_CALLS. Throws SnapshotError, which says what is wrong and where. */
+/** Reads the results of SNAPSHOT_CALLS. Throws UnexpectedValue, which says what is wrong and where. */
 export function parseSnapshot(results: readonly unknown[]): Snapshot {
   const [processes, state, version, identifier] = results;
   if (!Array.isArray(processes)) throw unexpected('getAllProcessInfo', 'a list', processes);
@@ -59,7 +57,11 @@ export function parseSnapshot(results: readonly unknown[]): Snapshot {
   };
 }
 
-function parseProcessInfo(entry: unknown): ProcessInfo {
+/** Longer ones are cut: it is a label. */
+const MAX_SPAWN_ERROR_LENGTH = 200;
+
+/** Reads what getProcessInfo says, or an entry of getAllProcessInfo. Throws UnexpectedValue. */
+export function parseProcessInfo(entry: unknown): ProcessInfo {
   const info = readStruct(entry, 'an entry');
   const group = readString(info['group'], 'group');
   const name = readString(info['name'], 'name');
@@ -75,32 +77,12 @@ function parseProcessInfo(entry: unknown): ProcessInfo {
     stop: readNumber(info, 'stop', where),
     exitStatus: readNumber(info, 'exitstatus', where),
     pid: readNumber(info, 'pid', where),
+    spawnError: readSpawnError(state, readString(info['spawnerr'], `spawnerr of ${where}`)),
   };
 }
 
-function readStruct(value: unknown, where: string): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw unexpected(where, 'a struct', value);
-  }
-  return value as Readonly<Record<string, unknown>>;
-}
-
-function readString(value: unknown, where: string): string {
-  if (typeof value !== 'string') throw unexpected(where, 'a string', value);
-  return value;
-}
-
-function readNumber(
-  struct: Readonly<Record<string, unknown>>,
-  member: string,
-  where: string,
-): number {
-  const value = struct[member];
-  if (typeof value !== 'number') throw unexpected(`${member} of ${where}`, 'a number', value);
-  return value;
-}
-
-function unexpected(where: string, wanted: string, got: unknown): SnapshotError {
-  const shown = JSON.stringify(got)?.slice(0, 80) ?? 'nothing';
-  return new SnapshotError(`${where} should be ${wanted} and is ${shown}`);
+/** supervisord also says here which exit code was not expected, which is no failure to start. */
+function readSpawnError(state: ProcessState, text: string): string | undefined {
+  const isFailure = state === 'BACKOFF' || state === 'FATAL';
+  return isFailure && text !== '' ? text.slice(0, MAX_SPAWN_ERROR_LENGTH) : undefined;
 }

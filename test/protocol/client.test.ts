@@ -93,7 +93,7 @@ client(
         /self-signed certificate/,
       );
       const script = `import { RpcClient } from './src/rpc/client.ts'; import { parseEndpoint } from './src/rpc/endpoint.ts';
-        console.log(await new RpcClient(parseEndpoint('https://localhost:${port}', {}), 5000).call('m', []));`;
+        console.log(await new RpcClient(parseEndpoint('https://localhost:${port}', {}), { timeoutMs: 5000, keepOpen: false }).call('m', []));`;
       const output = await within(
         10_000,
         'a trusting client',
@@ -257,7 +257,7 @@ client(
 function connect(url: string): RpcClient {
   const endpoint = parseEndpoint(url, {});
   if (typeof endpoint === 'string') throw new Error(endpoint);
-  return new RpcClient(endpoint, TIMEOUT_MS);
+  return new RpcClient(endpoint, { timeoutMs: TIMEOUT_MS, keepOpen: false });
 }
 
 function failsWith(rpc: RpcClient, kind: RpcErrorKind, message: RegExp): Promise<RpcError> {

@@ -208,6 +208,7 @@ class FakeSupervisor {
       now: int(2),
       exitstatus: int(0),
       pid: int(7),
+      spawnerr: string(''),
     });
     const results = array(
       '<value><boolean>1</boolean></value>',

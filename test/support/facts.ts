@@ -42,7 +42,16 @@ export function info(
   state: ProcessState,
   more: Partial<ProcessInfo> = {},
 ): ProcessInfo {
-  return { ...id(process), state, start: 0, stop: 0, exitStatus: 0, pid: 0, ...more };
+  return {
+    ...id(process),
+    state,
+    start: 0,
+    stop: 0,
+    exitStatus: 0,
+    pid: 0,
+    spawnError: undefined,
+    ...more,
+  };
 }
 
 export function snapshot(processes: readonly ProcessInfo[], now = 0): Snapshot {

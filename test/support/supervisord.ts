@@ -24,6 +24,8 @@ export interface Story {
   readonly environment?: NodeJS.ProcessEnv;
   /** Further .conf files, by name, that are there from the start. */
   readonly files?: Readonly<Record<string, string>>;
+  /** A descriptor to be its stdout. Node's own pipes are sockets, which nobody can open as /dev/stdout. */
+  readonly stdout?: number;
 }
 
 export class Supervisord {
@@ -40,7 +42,7 @@ export class Supervisord {
     this.changeSection({});
     for (const [name, text] of Object.entries(story.files ?? {})) this.writeConf(name, text);
     this.#child = spawn('supervisord', ['-c', join(root, 'test/e2e/conf', `${story.conf}.conf`)], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', story.stdout ?? 'pipe', 'pipe'],
       env: { ...process.env, STORY_DIR: this.dir, STORY_PORT: String(port), ...story.environment },
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {

@@ -15,6 +15,7 @@ config('the defaults', () => {
       supervisor: undefined,
       supervisorTimeoutMs: 5_000,
       nudge: true,
+      exitReasons: true,
       ownGroup: undefined,
       alertmanagers: [],
       alertLabels: {},

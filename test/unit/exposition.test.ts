@@ -9,7 +9,7 @@ const exposition = suite('exposition of the processes');
 
 exposition('after whatever has changed, the text is what a fresh one would be', () => {
   const table = new ProcessTable();
-  const subject = new ProcessText(table);
+  const subject = new ProcessText(table, { exitReasons: true });
   const changes: ReadonlyArray<() => unknown> = [
     () => {},
     () => table.transition(event(0, 'cat', 'STOPPED>STARTING', { tries: 0 }), 1.5),
@@ -30,14 +30,14 @@ exposition('after whatever has changed, the text is what a fresh one would be', 
   for (const [step, change] of changes.entries()) {
     change();
     const text = subject.render();
-    assert.is(text, new ProcessText(table).render(), `step ${step}`);
+    assert.is(text, new ProcessText(table, { exitReasons: true }).render(), `step ${step}`);
     assert.is(subject.render(), text);
   }
 });
 
 exposition('a series that has no value now is left out, and comes back', () => {
   const table = new ProcessTable();
-  const subject = new ProcessText(table);
+  const subject = new ProcessText(table, { exitReasons: true });
   const start = () => new Exposition(subject.render()).value('supervisord_start_time_seconds');
   table.transition(event(0, 'cat', 'STOPPED>STARTING'), 1.5);
   assert.is(start(), 1.5);
@@ -51,7 +51,7 @@ exposition('names are data: whatever a label may hold is escaped', () => {
   const table = new ProcessTable();
   table.transition(event(0, 'a"b\\c\nd:🚀', 'STOPPED>STARTING'), 1);
   assert.match(
-    new ProcessText(table).render(),
+    new ProcessText(table, { exitReasons: true }).render(),
     'supervisord_up{name="🚀",group="a\\"b\\\\c\\nd"} 1\n',
   );
 });

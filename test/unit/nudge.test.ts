@@ -1,7 +1,7 @@
 import { mock } from 'node:test';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Nudge } from '../../src/nudge.ts';
+import { type Death, Nudge } from '../../src/nudge.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import { event, info, snapshot } from '../support/facts.ts';
 
@@ -23,7 +23,8 @@ function begin() {
   );
   const alive = new Set([7, 8]);
   const zombies = new Set<number>();
-  const world = { table, alive, zombies, looks: 0, knocks: 0 };
+  const deaths: Death[] = [];
+  const world = { table, alive, zombies, deaths, looks: 0, knocks: 0 };
   const subject = new Nudge({
     table,
     lookAt: (pid, closely) => {
@@ -31,8 +32,9 @@ function begin() {
       if (!alive.has(pid)) return 'gone';
       return closely && zombies.has(pid) ? 'zombie' : 'alive';
     },
-    knock: () => {
+    wake: (deaths) => {
       world.knocks += 1;
+      world.deaths.push(...deaths);
     },
   });
   subject.start();

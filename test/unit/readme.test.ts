@@ -10,7 +10,11 @@ const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 
 readme('its table has every metric of /metrics, with its type, and no other', async () => {
   const build = { version: '', revision: '', nodeVersion: '' };
-  const { render } = createMetrics(new ProcessTable(), { footprint: false, build });
+  const { render } = createMetrics(new ProcessTable(), {
+    footprint: false,
+    exitReasons: true,
+    build,
+  });
   const served = [...(await render()).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
     ([, name, type]) => `${name} ${type}`,
   );

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseSnapshot, SnapshotError } from '../../src/rpc/snapshot.ts';
+import { parseSnapshot } from '../../src/rpc/snapshot.ts';
+import { UnexpectedValue } from '../../src/rpc/values.ts';
 
 const snapshots = suite('snapshot');
 
@@ -36,10 +37,28 @@ snapshots('what supervisord answers', () => {
         stop: 0,
         exitStatus: 0,
         pid: 3986,
+        spawnError: undefined,
       },
     ],
   });
 });
+
+for (const [state, spawnerr, error] of [
+  [200, "can't find command 'cat'", "can't find command 'cat'"],
+  [
+    30,
+    'Exited too quickly (process log may have details)',
+    'Exited too quickly (process log may have details)',
+  ],
+  [30, '', undefined],
+  [100, 'Bad exit code 3', undefined],
+  [30, 'x'.repeat(500), 'x'.repeat(200)],
+] as const) {
+  snapshots(`spawnerr ${JSON.stringify(spawnerr.slice(0, 20))} in state ${state}`, () => {
+    const [cat] = parseSnapshot([[{ ...CAT, state, spawnerr }], ...REST]).processes;
+    assert.is(cat?.spawnError, error);
+  });
+}
 
 snapshots('no process at all', () => {
   assert.equal(parseSnapshot([[], ...REST]).processes, []);
@@ -83,7 +102,7 @@ for (const [title, results, message] of WRONG) {
   snapshots(`${title}: an error that says what is wrong and where`, () => {
     assert.throws(
       () => parseSnapshot(results),
-      (error: unknown) => error instanceof SnapshotError && message.test(error.message),
+      (error: unknown) => error instanceof UnexpectedValue && message.test(error.message),
     );
   });
 }

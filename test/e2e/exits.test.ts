@@ -1,0 +1,228 @@
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { eventually, timed } from '../support/deadline.ts';
+import type { Exposition } from '../support/exposition.ts';
+import { play, type Supervisord } from '../support/supervisord.ts';
+
+const exits = suite('why it died');
+
+const TOO_SOON = 'Exited too quickly (process log may have details)';
+
+exits(
+  'codes and signals of every kind of end, also of programs that run again',
+  timed(60_000, () =>
+    play({ conf: 'exits' }, async (supervisord) => {
+      await supervisord.until(15_000, (metrics) => {
+        for (const name of ['twin', 'wörker-é', 'stopped', 'polite'])
+          assertState(metrics, name, 20);
+      });
+      process.kill(await pidOf(supervisord, 'wörker-é:wörker-é'), 'SIGKILL');
+      process.kill(await pidOf(supervisord, 'twin:twin'), 'SIGUSR1');
+      await supervisord.call('supervisor.stopProcess', 'stopped:stopped');
+      await supervisord.call('supervisor.stopProcess', 'polite:polite');
+      await supervisord.until(15_000, (metrics) => {
+        assert.equal(reasonOf(metrics, 'coded'), { status: 7, signal: 0 });
+        assert.ok((metrics.transitions('coded:coded')['EXITED>STARTING'] ?? 0) > 0);
+        assert.equal(reasonOf(metrics, 'wörker-é'), { status: -1, signal: 9 });
+        assertState(metrics, 'wörker-é', 20);
+        assert.equal(reasonOf(metrics, 'dumped'), { status: -1, signal: 11 });
+        assert.equal(reasonOf(metrics, 'batch'), { status: 0, signal: 0 });
+        assert.equal(reasonOf(metrics, 'failing'), { status: 3, signal: 0 });
+        assert.equal(reasonOf(metrics, 'missing'), { status: 0, signal: 0 });
+        assert.equal(reasonOf(metrics, 'stopped'), { status: -1, signal: 15 });
+        assert.equal(reasonOf(metrics, 'polite'), { status: 0, signal: 0 });
+        assert.equal(reasonOf(metrics, 'twin', 'twin'), { status: -1, signal: 10 });
+        assert.equal(reasonOf(metrics, 'twin', 'other'), { status: 0, signal: 0 });
+        assert.equal(errorsOf(metrics), {
+          failing: TOO_SOON,
+          missing: "can't find command '/no/such/program'",
+        });
+        const took = metrics.value('supervisord_process_last_stop_duration_seconds', {
+          name: 'polite',
+        });
+        assert.ok(took !== undefined && took > 0.4 && took < 5, `${took} s`);
+      });
+      const metrics = await supervisord.metrics();
+      const setting = (what: string, name: string) =>
+        metrics.value(`supervisord_process_${what}`, { name });
+      assert.is(setting('stop_wait_seconds', 'polite'), 7);
+      assert.is(setting('start_retries', 'waiting'), 9);
+      assert.is(setting('autostart', 'waiting'), 0);
+      assert.is(setting('autostart', 'exporter'), 1);
+      assert.not.match(supervisord.exporterLog, /level=(?:WARN|ERROR)/);
+    }),
+  ),
+);
+
+exits(
+  'a program that is added by update has its settings, and what ended before the exporter began is known',
+  timed(60_000, () =>
+    play({ conf: 'exits' }, async (supervisord) => {
+      await supervisord.until(15_000, (metrics) => assertState(metrics, 'failing', 200));
+      supervisord.writeConf(
+        'added.conf',
+        '[program:added]\ncommand=sleep infinity\nstartretries=5\n',
+      );
+      await supervisord.ctl('update', 'added');
+      await supervisord.until(10_000, (metrics) =>
+        assert.is(metrics.value('supervisord_process_start_retries', { name: 'added' }), 5),
+      );
+      await supervisord.ctl('restart', 'exporter');
+      await supervisord.until(10_000, (metrics) => {
+        assert.equal(reasonOf(metrics, 'failing'), { status: 3, signal: 0 });
+        assert.equal(reasonOf(metrics, 'dumped'), { status: -1, signal: 11 });
+        assert.is(errorsOf(metrics)['failing'], TOO_SOON);
+      });
+    }),
+  ),
+);
+
+interface PoorLog {
+  readonly title: string;
+  /** What is the matter with the log. */
+  readonly conf?: string;
+  readonly spoil?: (log: string) => void;
+  readonly flags?: readonly string[];
+  readonly stdout?: () => number;
+  /** The one warning; undefined where there is to be none. */
+  readonly said?: RegExp;
+  /** Known of a program that was killed by SIGTERM and runs again. */
+  readonly killed: { readonly status: number; readonly signal: number | undefined };
+  /** Known of one that exits with 7 and runs again. */
+  readonly coded?: { readonly status: number; readonly signal: number | undefined };
+}
+
+const MOST_KILLS = 5;
+
+const BY_SIGTERM = { status: -1, signal: 15 };
+const BY_SOME_SIGNAL = { status: -1, signal: undefined };
+const CAN_NOT_BE_READ = /msg="supervisord's log can't be read.*FAILED|NO_FILE/;
+const DOES_NOT_TELL = /msg="supervisord's log does not tell why a program ended/;
+
+/** With the nudge the exit code is known whatever the log is like; which signal it was is not. */
+const POOR_LOGS: readonly PoorLog[] = [
+  { title: 'a good log', killed: BY_SIGTERM },
+  { title: '/dev/null', conf: 'logfile=/dev/null', said: DOES_NOT_TELL, killed: BY_SOME_SIGNAL },
+  {
+    title: '/dev/stdout',
+    conf: 'logfile=/dev/stdout\nlogfile_maxbytes=0',
+    stdout: makePipe,
+    said: CAN_NOT_BE_READ,
+    killed: BY_SOME_SIGNAL,
+  },
+  { title: 'loglevel=warn', conf: 'loglevel=warn', killed: BY_SIGTERM },
+  { title: 'loglevel=error', conf: 'loglevel=error', said: DOES_NOT_TELL, killed: BY_SOME_SIGNAL },
+  { title: 'no file', spoil: rmSync, said: CAN_NOT_BE_READ, killed: BY_SOME_SIGNAL },
+  {
+    title: 'not UTF-8',
+    spoil: (log) => appendFileSync(log, Buffer.from([0xff, 0xfe, 0x0a])),
+    said: CAN_NOT_BE_READ,
+    killed: BY_SOME_SIGNAL,
+  },
+  {
+    title: 'characters that XML does not have',
+    spoil: (log) => appendFileSync(log, '\u001b[31m\u0000\n'),
+    killed: BY_SIGTERM,
+  },
+  {
+    title: 'a good log, and no nudge',
+    flags: ['--no-supervisor.nudge'],
+    killed: BY_SIGTERM,
+  },
+  {
+    title: 'not to be looked at',
+    flags: ['--no-collector.exit-reason'],
+    killed: { status: 0, signal: undefined },
+    coded: { status: 0, signal: undefined },
+  },
+];
+
+exits(
+  'with each kind of log: what can be known is, and what is wrong is said once',
+  timed(90_000, async () => {
+    await Promise.all(POOR_LOGS.map(playPoorLog));
+  }),
+);
+
+function playPoorLog(poor: PoorLog): Promise<void> {
+  const { title, conf = '', flags = [], killed, coded = { status: 7, signal: 0 } } = poor;
+  const files = { 'log.conf': `[supervisord]\n${conf}\n` };
+  const stdout = poor.stdout === undefined ? {} : { stdout: poor.stdout() };
+  return play({ conf: 'poor-log', flags, files, ...stdout }, async (supervisord) => {
+    await supervisord.until(30_000, (metrics) => assertState(metrics, 'killed', 20));
+    poor.spoil?.(join(supervisord.dir, 'supervisord.log'));
+    await killUntilKnown(supervisord, killed, title);
+    await supervisord.until(30_000, (metrics) => {
+      assert.equal(reasonOf(metrics, 'coded'), coded, title);
+      assert.is(metrics.value('supervisord_exporter_rpc_up'), 1, title);
+    });
+    await eventually(10_000, () => {
+      const warnings = supervisord.exporterLog.match(/level=WARN .*/g) ?? [];
+      assert.is(warnings.length, poor.said === undefined ? 0 : 1, `${title}: ${warnings.join()}`);
+      if (poor.said !== undefined) assert.match(warnings.join(), poor.said, title);
+    });
+  });
+}
+
+/**
+ * Where the log does not help, an answer that comes behind the restart is too late, which
+ * happens on a busy machine: there is another try then. The log needs no second one.
+ */
+async function killUntilKnown(
+  supervisord: Supervisord,
+  reason: PoorLog['killed'],
+  title: string,
+): Promise<void> {
+  const needsLog = reason.signal !== undefined;
+  for (let kills = 1; ; kills++) {
+    process.kill(await pidOf(supervisord, 'killed:killed'), 'SIGTERM');
+    await supervisord.until(30_000, (metrics) => {
+      assert.is(metrics.transitions('killed:killed')['STARTING>RUNNING'], 1 + kills, title);
+    });
+    const known = reasonOf(await supervisord.metrics(), 'killed');
+    if (needsLog || kills === MOST_KILLS || isDeepStrictEqual(known, reason)) {
+      return assert.equal(known, reason, title);
+    }
+  }
+}
+
+/** A pipe, as a container's stdout is; it takes 64 KiB without being read. */
+function makePipe(): number {
+  const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
+  try {
+    const path = join(dir, 'stdout');
+    execFileSync('mkfifo', [path]);
+    return openSync(path, 'r+');
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+function reasonOf(metrics: Exposition, name: string, group = name) {
+  return {
+    status: metrics.value('supervisord_exit_status', { name, group }),
+    signal: metrics.value('supervisord_exit_signal', { name, group }),
+  };
+}
+
+function errorsOf(metrics: Exposition): Record<string, string | undefined> {
+  const errors = metrics.where('supervisord_process_spawn_error_info');
+  return Object.fromEntries(errors.map(({ labels }) => [labels['name'], labels['error']]));
+}
+
+function assertState(metrics: Exposition, name: string, code: number): void {
+  for (const { value } of metrics.where('supervisord_state', { name }))
+    assert.is(value, code, name);
+  assert.ok(metrics.where('supervisord_state', { name }).length > 0, name);
+}
+
+async function pidOf(supervisord: Supervisord, process: string): Promise<number> {
+  return (await supervisord.call<{ pid: number }>('supervisor.getProcessInfo', process)).pid;
+}
+
+exits.run();
