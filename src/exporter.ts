@@ -168,6 +168,7 @@ export class Exporter {
       table: this.#table,
       metrics: this.#metrics.exporter,
       log,
+      exitReasons: this.#reasons !== undefined,
     });
     this.#push.start();
   }

@@ -51,9 +51,22 @@ interface Held {
 
 export class Board {
   readonly #held = new Map<string, Held>();
+  readonly #reasonPatience: number;
+  #isWaiting = false;
+
+  /** `reasonPatience`: seconds for which nothing is told as long as its reason is not known. */
+  constructor(reasonPatience: number) {
+    this.#reasonPatience = reasonPatience;
+  }
+
+  /** Whether the last review held something back. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
 
   /** Takes the processes as they are at `at`, and returns the alerts that are to be told now. */
   review(processes: Iterable<View>, at: number): Alert[] {
+    this.#isWaiting = false;
     const present = new Set<ProcessKey>();
     for (const process of processes) {
       present.add(keyOf(process.id));
@@ -71,11 +84,13 @@ export class Board {
     const key = fatalKey(keyOf(process.id));
     const held = this.#held.get(key);
     if (held !== undefined && held.holdsUntil === undefined) return;
+    const startsAt = process.lastTransitionTime ?? at;
+    if (process.spawnError === undefined && this.#isWorthWaiting(startsAt, at)) return;
     this.#held.set(key, {
       alert: held?.alert ?? {
         name: 'SupervisorProcessFatal',
         process: process.id,
-        startsAt: process.lastTransitionTime ?? at,
+        startsAt,
       },
       holdsUntil: undefined,
       endsAt: undefined,
@@ -98,6 +113,7 @@ export class Board {
   #noteExit(process: View, at: number): void {
     const exitedAt = process.lastUnexpectedExitTime;
     if (exitedAt === undefined) return;
+    if (process.end?.ending === undefined && this.#isWorthWaiting(exitedAt, at)) return;
     const holdsUntil = exitedAt + UNEXPECTED_EXIT_SECONDS;
     const key = exitKey(keyOf(process.id));
     const held = this.#held.get(key);
@@ -111,6 +127,13 @@ export class Board {
       endsAt: holdsUntil + LATER_THAN_RULE_SECONDS,
       toldAt: isOngoing ? held.toldAt : undefined,
     });
+  }
+
+  /** Whether the reason of what happened then may still be found out. */
+  #isWorthWaiting(happenedAt: number, at: number): boolean {
+    const isWorthIt = at < happenedAt + this.#reasonPatience;
+    this.#isWaiting ||= isWorthIt;
+    return isWorthIt;
   }
 
   #due(at: number): Alert[] {

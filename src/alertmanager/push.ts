@@ -11,23 +11,30 @@ import { type Labels, toWire, type WireAlert } from './wire.ts';
 /** How often what is due again is looked for. */
 const LOOK_AGAIN_MS = 1_000;
 
+/** Why a program exited is known within a few milliseconds, longer on a busy machine; the page is to say it. */
+const REASON_PATIENCE_MS = 200;
+
 export interface PushOptions {
   readonly urls: readonly HttpUrl[];
   readonly labels: Labels;
   readonly table: ProcessTable;
   readonly metrics: ExporterMetrics;
   readonly log: Logger;
+  /** Whether it is found out why programs exit. */
+  readonly exitReasons: boolean;
 }
 
 export class Push {
   readonly #labels: Labels;
   readonly #table: ProcessTable;
   readonly #targets: readonly Target[];
-  readonly #board = new Board();
+  readonly #board: Board;
   #review: NodeJS.Immediate | undefined;
   #lookAgain: NodeJS.Timeout | undefined;
+  #patience: NodeJS.Timeout | undefined;
 
   constructor(options: PushOptions) {
+    this.#board = new Board(options.exitReasons ? REASON_PATIENCE_MS / 1000 : 0);
     this.#labels = options.labels;
     this.#table = options.table;
     this.#targets = options.urls.map((url) => targetOf(url, options));
@@ -47,17 +54,25 @@ export class Push {
 
   stop(): void {
     clearInterval(this.#lookAgain);
+    clearTimeout(this.#patience);
     clearImmediate(this.#review);
     for (const target of this.#targets) target.stop();
   }
 
   #tell(): void {
     const alerts = this.#board.review(this.#table.values(), Date.now() / 1000);
+    clearTimeout(this.#patience);
+    if (this.#board.isWaiting) {
+      this.#patience = setTimeout(() => this.poke(), REASON_PATIENCE_MS);
+    }
     if (alerts.length === 0) return;
     const wire = new Map<string, WireAlert>();
     for (const alert of alerts) {
       const { name, process } = alert;
-      wire.set(`${name} ${process.group}:${process.name}`, toWire(alert, this.#labels));
+      wire.set(
+        `${name} ${process.group}:${process.name}`,
+        toWire(alert, this.#labels, this.#table.get(process)),
+      );
     }
     for (const target of this.#targets) target.offer(wire);
   }

@@ -1,5 +1,7 @@
 /** Alerts as Alertmanager's API v2 takes them (POST /api/v2/alerts). */
 
+import type { Process } from '../processes/process.ts';
+import { signalName } from '../signals.ts';
 import type { Alert, AlertName } from './board.ts';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -25,32 +27,52 @@ const SUMMARIES: Readonly<Record<AlertName, string>> = {
   SupervisorProcessUnexpectedExit: 'A program has exited unexpectedly.',
 };
 
-/** `labels` are those of the exporter: `job`, `instance`, and whatever the rules' alerts get besides. */
-export function toWire(alert: Alert, labels: Labels): WireAlert {
+/**
+ * `labels` are those of the exporter: `job`, `instance`, and whatever the rules' alerts get
+ * besides. `process` is what is known of the process now; undefined where it is gone.
+ */
+export function toWire(
+  alert: Alert,
+  labels: Labels,
+  process: Readonly<Process> | undefined,
+): WireAlert {
   const { group, name } = alert.process;
   return {
     labels: { ...labels, alertname: alert.name, severity: SEVERITIES[alert.name], group, name },
     annotations: {
       summary: SUMMARIES[alert.name],
-      description: describe(alert, labels['instance'] ?? ''),
+      description: describe(alert, labels['instance'] ?? '', process),
     },
     startsAt: toRfc3339(alert.startsAt),
     endsAt: toRfc3339(alert.endsAt),
   };
 }
 
-function describe({ name: alert, process }: Alert, instance: string): string {
-  const who = `${process.group}:${process.name} on ${instance}`;
-  switch (alert) {
-    case 'SupervisorProcessFatal':
-      return `${who} is FATAL: it could not be started and supervisord does not try any more.`;
+function describe(alert: Alert, instance: string, process: Readonly<Process> | undefined): string {
+  const who = `${alert.process.group}:${alert.process.name} on ${instance}`;
+  switch (alert.name) {
+    case 'SupervisorProcessFatal': {
+      const reason =
+        process?.spawnError === undefined ? '' : ` The last error was: ${process.spawnError}.`;
+      return `${who} is FATAL: it could not be started and supervisord does not try any more.${reason}`;
+    }
     case 'SupervisorProcessUnexpectedExit':
-      return `${who} has exited with a code that is not among its exitcodes, or by a signal.`;
+      return `${who} exited unexpectedly${process === undefined ? '' : describeExit(process)}.`;
     default: {
-      const unhandled: never = alert;
+      const unhandled: never = alert.name;
       throw new Error(`unhandled alert ${unhandled}`);
     }
   }
+}
+
+/** Empty where it is not known, or where the process has ended in another way since. */
+function describeExit({ stopTime, lastUnexpectedExitTime, end }: Readonly<Process>): string {
+  const ending = stopTime === lastUnexpectedExitTime ? end?.ending : undefined;
+  if (ending === undefined) return '';
+  if (ending.signal === 0) return `, with status ${ending.status}`;
+  return ending.signal === undefined
+    ? ', killed by a signal'
+    : `, killed by ${signalName(ending.signal)}`;
 }
 
 function toRfc3339(seconds: number): string {

@@ -9,8 +9,8 @@
  * A program is named without its group. Everything else in the log is passed over.
  */
 
-import { constants } from 'node:os';
 import type { Ending } from '../processes/ending.ts';
+import { signalNumber } from '../signals.ts';
 
 export type LogLine =
   | { readonly kind: 'spawned'; readonly name: string; readonly pid: number }
@@ -46,25 +46,4 @@ function readTime(groups: readonly string[]): number {
 function readEnding(status: string | undefined, signal: string | undefined): Ending {
   if (status !== undefined) return { status: Number(status), signal: 0 };
   return { status: -1, signal: signal === undefined ? undefined : signalNumber(signal) };
-}
-
-/** Names of Python's signal module that Node does not have. */
-const FURTHER_SIGNALS: Readonly<Record<string, number>> = {
-  SIGCLD: 17,
-  SIGRTMIN: 34,
-  SIGRTMAX: 64,
-};
-
-/** Undefined for a name that this system does not have. */
-function signalNumber(name: string): number | undefined {
-  const [, plain] = /^signal (\d+)$/.exec(name) ?? [];
-  if (plain !== undefined) return Number(plain);
-  const known: Readonly<Record<string, number>> = constants.signals;
-  return known[name] ?? FURTHER_SIGNALS[name];
-}
-
-/** What people call a signal; its number where it has no name. */
-export function signalName(signal: number): string {
-  const [name] = Object.entries(constants.signals).find(([, number]) => number === signal) ?? [];
-  return name ?? `signal ${signal}`;
 }

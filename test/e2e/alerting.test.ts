@@ -187,6 +187,13 @@ async function raisesWhatItShould(
     'and none is over yet',
   );
   assert.equal(sortedLabels(await alertmanager.alerts()), expected);
+  assertSays(webhook, 'killed', /exited unexpectedly.*, killed by (?:SIGKILL|signal 9)\./);
+  assertSays(webhook, 'failing', /FATAL.*The last error was: Exited too quickly/);
+}
+
+function assertSays(webhook: Webhook, name: string, reason: RegExp): void {
+  const [alert] = webhook.told({ name });
+  assert.match(alert?.annotations['description'] ?? '', reason);
 }
 
 function sortedLabels(alerts: readonly { readonly labels: Readonly<Record<string, string>> }[]) {

@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Board } from '../../src/alertmanager/board.ts';
 import { toWire } from '../../src/alertmanager/wire.ts';
+import type { Finding } from '../../src/processes/ending.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
 
@@ -78,7 +79,7 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
 for (const [title, steps] of Object.entries(HISTORIES)) {
   board(title, () => {
     const table = new ProcessTable();
-    const subject = new Board();
+    const subject = new Board(0);
     for (const [serial, [at, happening, told]] of steps.entries()) {
       if (happening === 'removed') table.removeGroup('cat', serial);
       else if (happening !== 'nothing') {
@@ -107,14 +108,16 @@ board('after a restart of the exporter, what a snapshot finds FATAL is told', ()
     ]),
     0,
   );
-  assert.equal(new Board().review(table.values(), 100), [
+  assert.equal(new Board(0).review(table.values(), 100), [
     { name: FATAL, process: id('cat'), startsAt: 50, endsAt: 190 },
   ]);
 });
 
+const LABELS = { job: 'supervisor', instance: 'host:9876' };
+
 board('on the wire: the labels of the rule, and no other; times in RFC 3339', () => {
   const alert = { name: FATAL, process: id('shop:web'), startsAt: 1.5, endsAt: 91.5 } as const;
-  const wire = toWire(alert, { job: 'supervisor', instance: 'host:9876' });
+  const wire = toWire(alert, LABELS, undefined);
   assert.equal(wire.labels, {
     alertname: FATAL,
     severity: 'critical',
@@ -126,6 +129,64 @@ board('on the wire: the labels of the rule, and no other; times in RFC 3339', ()
   assert.is(wire.startsAt, '1970-01-01T00:00:01.500Z');
   assert.is(wire.endsAt, '1970-01-01T00:01:31.500Z');
   assert.match(wire.annotations['description'] ?? '', /^shop:web on host:9876 is FATAL/);
+});
+
+board(
+  'an exit is told with its reason as soon as that is known, and without it when it is late',
+  () => {
+    const table = new ProcessTable();
+    const subject = new Board(0.05);
+    const tell = (at: number) =>
+      subject.review(table.values(), at).map(({ name, startsAt }) => `${name} ${startsAt}`);
+    table.transition(event(1, 'cat', 'RUNNING>EXITED', { expected: false, pid: 7 }), 100);
+    assert.equal(tell(100), []);
+    assert.ok(subject.isWaiting);
+    for (const { id, end } of table.takeUnexplained()) {
+      table.explain(id, end, { ending: { status: 3, signal: 0 }, spawnError: undefined });
+    }
+    assert.equal(tell(100.01), [`${EXIT} 100`]);
+    assert.not(subject.isWaiting);
+
+    table.transition(event(2, 'dog', 'RUNNING>EXITED', { expected: false, pid: 8 }), 101);
+    assert.equal(tell(101.04), []);
+    assert.equal(tell(101.06), [`${EXIT} 101`]);
+    assert.not(subject.isWaiting);
+  },
+);
+
+const REASONS: ReadonlyArray<readonly [finding: Finding, text: RegExp]> = [
+  [{ ending: { status: 3, signal: 0 }, spawnError: undefined }, /unexpectedly, with status 3\.$/],
+  [
+    { ending: { status: -1, signal: 9 }, spawnError: undefined },
+    /unexpectedly, killed by SIGKILL\.$/,
+  ],
+  [{ ending: { status: -1, signal: undefined }, spawnError: undefined }, /, killed by a signal\.$/],
+  [{ ending: undefined, spawnError: undefined }, /exited unexpectedly\.$/],
+];
+for (const [finding, text] of REASONS) {
+  board(`the description of an exit: ${text.source}`, () => {
+    const table = new ProcessTable();
+    table.transition(event(1, 'cat', 'RUNNING>EXITED', { expected: false, pid: 7 }), 100);
+    for (const { id, end } of table.takeUnexplained()) table.explain(id, end, finding);
+    const alert = { name: EXIT, process: id('cat'), startsAt: 100, endsAt: 190 } as const;
+    const { annotations } = toWire(alert, LABELS, table.get(id('cat')));
+    assert.match(annotations['description'] ?? '', text);
+    table.transition(event(2, 'cat', 'STOPPING>STOPPED', { pid: 8 }), 110);
+    const later = toWire(alert, LABELS, table.get(id('cat')));
+    assert.match(
+      later.annotations['description'] ?? '',
+      /unexpectedly\.$/,
+      'a later end is another',
+    );
+  });
+}
+
+board('the description of FATAL has the error of the last start', () => {
+  const table = new ProcessTable();
+  table.takeAt(snapshot([info('cat', 'FATAL', { stop: 50, spawnError: "can't find 'cat'" })]), 0);
+  const alert = { name: FATAL, process: id('cat'), startsAt: 50, endsAt: 190 } as const;
+  const { annotations } = toWire(alert, LABELS, table.get(id('cat')));
+  assert.match(annotations['description'] ?? '', /The last error was: can't find 'cat'\.$/);
 });
 
 board.run();

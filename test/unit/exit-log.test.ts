@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseLog, signalName } from '../../src/exits/log.ts';
+import { parseLog } from '../../src/exits/log.ts';
+import { signalName, signalNumber } from '../../src/signals.ts';
 
 const log = suite('log of supervisord');
 
@@ -60,6 +61,9 @@ log('half a megabyte of one line takes no time to speak of', () => {
 });
 
 log('signals have names, or else numbers', () => {
+  assert.is(signalNumber('SIGKILL'), 9);
+  assert.is(signalNumber('signal 50'), 50);
+  assert.is(signalNumber('toString'), undefined);
   assert.is(signalName(9), 'SIGKILL');
   assert.is(signalName(6), 'SIGABRT');
   assert.is(signalName(50), 'signal 50');

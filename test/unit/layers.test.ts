@@ -13,9 +13,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The vocabularies of the two doors, which are types and know no stream.
   processes: ['listener/events.ts', 'rpc/snapshot.ts'],
   rpc: ['processes', 'url.ts'],
-  alertmanager: ['processes', 'metrics', 'log.ts', 'url.ts'],
+  alertmanager: ['processes', 'metrics', 'signals.ts', 'log.ts', 'url.ts'],
   'url.ts': [],
-  exits: ['processes', 'rpc', 'nudge.ts', 'log.ts'],
+  exits: ['processes', 'rpc', 'nudge.ts', 'signals.ts', 'log.ts'],
+  'signals.ts': [],
   'settings.ts': ['processes', 'rpc', 'log.ts'],
   metrics: ['processes', 'listener/events.ts', 'rpc', 'version.ts'],
   web: [],
