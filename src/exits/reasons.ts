@@ -36,7 +36,7 @@ const LOG_PAUSE_MS = 60_000;
 /** Processes asked about in one call. */
 const MAX_ASKED = 50;
 
-/** What asking may take of supervisord's time. A call that also wakes it does not wait for that. */
+/** What asking may take of supervisord's time: in a storm it has better things to do, and the log has it all. */
 const SHARE_OF_SUPERVISORD = 0.1;
 const LONGEST_PAUSE_MS = 1_000;
 
@@ -87,15 +87,14 @@ export class ExitReasons {
 
   /**
    * Asks about runs that are over and whose events are yet to come, which wakes supervisord
-   * as well. False where something else is being asked, and this has to wait.
+   * as well. False where this has to wait: something is being asked, or has been just now.
    */
   foretell(deaths: readonly Death[]): boolean {
     const at = Date.now() / 1000;
     for (const { id, pid } of deaths) {
       this.#questions.set(keyOf(id), { id, end: endToldAt(at, pid), aheadOf: pid });
     }
-    if (this.#isAsking) return false;
-    clearTimeout(this.#timer);
+    if (this.#isAsking || this.#timer !== undefined) return false;
     void this.#ask();
     return true;
   }

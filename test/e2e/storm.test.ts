@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readAccount } from '../support/account.ts';
+import { signalName } from '../../src/signals.ts';
+import { readAccount, readLastEnds } from '../support/account.ts';
 import { eventually, timed } from '../support/deadline.ts';
 import type { Exposition } from '../support/exposition.ts';
 import { play, type Supervisord } from '../support/supervisord.ts';
@@ -18,6 +19,7 @@ storm(
       await sleep(STORM_MS);
       await calm(supervisord);
       await assertCounted(supervisord);
+      await assertReasons(supervisord);
     }),
   ),
 );
@@ -140,6 +142,20 @@ async function assertCounted(supervisord: Supervisord): Promise<void> {
   }
   assert.ok(exits > 150, `a storm, and not ${exits} exits`);
   assertNothingLost(metrics);
+}
+
+/** Of each program, the last end is the one shown: its exit code, or the signal of its stop. */
+async function assertReasons(supervisord: Supervisord): Promise<void> {
+  await eventually(5_000, async () => {
+    const metrics = await supervisord.metrics();
+    for (const [name, end] of readLastEnds(supervisord.log)) {
+      const status = metrics.value('supervisord_exit_status', { name });
+      const signal = metrics.value('supervisord_exit_signal', { name });
+      const shown =
+        signal === 0 ? `exit status ${status}` : `terminated by ${signalName(signal ?? 0)}`;
+      assert.is(shown, end, name);
+    }
+  });
 }
 
 function assertNothingLost(metrics: Exposition): void {

@@ -27,6 +27,12 @@ export function readAccount(log: string): Map<string, ProgramAccount> {
   return accounts;
 }
 
+/** How each program ended last, as the log words it: `exit status 3`, `terminated by SIGTERM`. */
+export function readLastEnds(log: string): Map<string, string> {
+  const ends = log.matchAll(/(?:exited|stopped): (\S+) \((exit status \d+|terminated by SIG\w+)/g);
+  return new Map([...ends].map(([, name = '', end = '']) => [name, end]));
+}
+
 /** How many events of our pool supervisord says it discarded. */
 export function readDiscarded(log: string): number {
   return [...log.matchAll(/pool exporter event buffer overflowed, discarding event/g)].length;
