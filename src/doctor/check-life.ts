@@ -9,7 +9,7 @@ import type {
   Facts,
   PortFacts,
   ProcessFacts,
-  SocketFacts,
+  RpcFacts,
 } from './facts.ts';
 import { type Finding, fail, ok, remove, warn, write } from './finding.ts';
 import type { Section } from './ini.ts';
@@ -36,10 +36,11 @@ export function checkCommand({ listener, missing }: ExporterFacts): Finding[] {
 
 /** Whether the exporter may use XML-RPC: its user the socket, and its credentials. */
 export function checkAccess(
-  { listener, user, access, ports }: ExporterFacts,
-  socket: SocketFacts | undefined,
+  exporter: ExporterFacts,
+  { socket, rpc }: Pick<Facts, 'socket' | 'rpc'>,
   servers: readonly Section[],
 ): Finding[] {
+  const { listener, user } = exporter;
   const { section } = listener;
   if (typeof user === 'string') {
     return [fail('user', user, `${write(section, 'user=…')} with one that there is`)];
@@ -58,20 +59,38 @@ export function checkAccess(
       ),
     ];
   }
+  return checkCredentials(exporter, rpc, servers);
+}
+
+function checkCredentials(
+  { listener, access, processes, ports }: ExporterFacts,
+  rpc: RpcFacts,
+  servers: readonly Section[],
+): Finding[] {
+  const { section } = listener;
   // The exporter itself knows best: what is in its environment need not stand in its section.
-  const isUp = ports.some(({ holder }) => holder.kind === 'exporter' && holder.numbers?.isRpcUp);
+  const isUp =
+    isRunning(processes) &&
+    ports.some(({ holder }) => holder.kind === 'exporter' && holder.numbers?.isRpcUp);
   if (access === undefined) return [];
   if (access === 'granted' || isUp) return [ok('access', 'the exporter may use XML-RPC')];
-  if (access.why !== 'unauthorized') return [];
-  const names = servers.map(({ name }) => `[${name}]`).join(' or ');
-  const given = section.settings.has('environment')
-    ? 'keep what is there and write the right ones'
-    : 'those of the server';
+  if (access.why === 'unauthorized') {
+    const names = servers.map(({ name }) => `[${name}]`).join(' or ');
+    return [
+      fail(
+        'access',
+        `the exporter has not the username and password that ${names} wants`,
+        write(section, 'environment=SUPERVISOR_USERNAME="…",SUPERVISOR_PASSWORD="…"'),
+      ),
+    ];
+  }
+  // Otherwise doctor has had the same answer, and it has been said.
+  if (rpc.kind !== 'answered') return [];
   return [
     fail(
       'access',
-      `the exporter has not the username and password that ${names} wants`,
-      `${write(section, 'environment=SUPERVISOR_USERNAME="…",SUPERVISOR_PASSWORD="…"')} (${given})`,
+      `the exporter can't use XML-RPC: ${access.message}`,
+      `${write(section, 'command=…')} without --supervisor.url, or with the right one`,
     ),
   ];
 }
@@ -144,34 +163,39 @@ export function checkDrift({ listener, processes, writtenAt }: ExporterFacts): F
 }
 
 export function checkPorts(facts: ExporterFacts): Finding[] {
-  const isRunning = facts.processes?.some(({ state }) => state === 'RUNNING') ?? false;
-  return facts.ports.map((port) => checkPort(port, facts, isRunning));
+  return facts.ports.map((port) => checkPort(port, facts));
+}
+
+function isRunning(processes: ExporterFacts['processes']): boolean {
+  return processes?.some(({ state }) => state === 'RUNNING') ?? false;
 }
 
 function checkPort(
   { address, holder }: PortFacts,
   { listener, processes }: ExporterFacts,
-  isRunning: boolean,
 ): Finding {
+  const runs = isRunning(processes);
+  const isStarting = processes?.some(({ state }) => state === 'STARTING') ?? false;
   const shown = formatAddress(address);
   const other = `${write(listener.section, 'command=…')} with another --web.listen-address=:PORT`;
   switch (holder.kind) {
     case 'exporter':
-      if (isRunning || processes === undefined)
+      if (runs || isStarting || processes === undefined) {
         return ok('port', `the exporter answers on ${shown}`);
+      }
       return fail('port', `${shown} is taken by another supervisor-exporter`, other);
     case 'guarded':
-      return isRunning || processes === undefined
+      return runs || isStarting || processes === undefined
         ? ok('port', `${shown} answers, and wants TLS or a password`)
         : fail('port', `${shown} is taken by another program`, other);
     case 'stranger':
-      return isRunning
+      return runs
         ? warn('port', `${shown} answers, and not as an exporter`, 'see who has the port: ss -ltnp')
         : fail('port', `${shown} is taken by another program`, other);
     case 'unusable':
       return fail('port', `${shown} can't be listened on: ${holder.reason}`, other);
     case 'nobody':
-      return isRunning
+      return runs
         ? fail('port', `nobody answers on ${shown}`, `supervisorctl tail ${listener.pool} stderr`)
         : ok('port', `${shown} is free`);
     default: {

@@ -86,7 +86,7 @@ function examineExporter(
     ...checkRestart(section),
     checkStartsecs(section),
     ...checkLogs(section),
-    ...checkAccess(exporter, facts.socket, serversOf(configuration)),
+    ...checkAccess(exporter, facts, serversOf(configuration)),
     ...checkPorts(exporter),
     ...checkState(exporter),
     ...checkDrift(exporter),

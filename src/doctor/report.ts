@@ -7,7 +7,7 @@ const WORDS: Readonly<Record<Level, string>> = { ok: 'ok', warn: 'warn', fail: '
 /** ANSI colours: green, yellow, red. */
 const COLOURS: Readonly<Record<Level, number>> = { ok: 32, warn: 33, fail: 31 };
 
-const CHECK_WIDTH = 16;
+const CHECK_WIDTH = 17;
 
 /** A line for each finding, and one below it for what to do. */
 export function formatReport(findings: readonly Finding[], coloured: boolean): string {
