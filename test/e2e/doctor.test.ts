@@ -109,7 +109,7 @@ doctor(
 );
 
 doctor(
-  'the password: wrong in the section, then right there, and nowhere shown',
+  'a wrong password in the section: found with the right one and without, and not shown',
   timed(60_000, async () => {
     const environment = { RPC_PORT: String(await freePort()) };
     const section = { environment: 'SUPERVISOR_USERNAME="me",SUPERVISOR_PASSWORD="wrong-secret"' };
@@ -121,11 +121,11 @@ doctor(
         assert.not.match(refused.text, 'secret');
         assert.match(refused.text, /environment=SUPERVISOR_USERNAME="…",SUPERVISOR_PASSWORD="…"/);
       });
-      // Its own credentials are doctor's only where doctor has none.
       const admitted = { SUPERVISOR_USERNAME: 'me', SUPERVISOR_PASSWORD: 'right' };
-      const asked = await examineStory(supervisord, 'password', { ...environment, ...admitted });
-      assert.equal(asked.troubles, ['FAIL access'], asked.text);
-      assert.not.match(asked.text, /right\b.*\n.*right\b/);
+      await eventually(10_000, async () => {
+        const asked = await examineStory(supervisord, 'password', { ...environment, ...admitted });
+        assert.equal(asked.troubles, ['FAIL access'], asked.text);
+      });
     });
   }),
 );
