@@ -143,7 +143,7 @@ export function checkDrift({ listener, processes, writtenAt }: ExporterFacts): F
   };
   const { loaded } = process;
   const different = (['command', 'priority', 'startsecs'] as const).filter(
-    (option) => written[option] !== loaded[option],
+    (option) => written[option] !== loaded[option] && !isUnexpanded(written[option]),
   );
   if (different.length > 0) {
     const options = different.map((option) => `${option} (${loaded[option]})`).join(', ');
@@ -160,6 +160,11 @@ export function checkDrift({ listener, processes, writtenAt }: ExporterFacts): F
     ];
   }
   return [ok('loaded', 'supervisord goes by what is written')];
+}
+
+/** A value that can't be expanded without supervisord's environment stands as it is written. */
+function isUnexpanded(value: string | number): boolean {
+  return String(value).includes('%(');
 }
 
 export function checkPorts(facts: ExporterFacts): Finding[] {

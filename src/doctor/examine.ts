@@ -1,7 +1,7 @@
 /** From the facts to what is found, in the order in which things depend on one another. */
 
-import { dirname, extname, join } from 'node:path';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
+import { quoteWord } from '../shlex.ts';
 import {
   checkAccess,
   checkAlone,
@@ -112,8 +112,9 @@ function sectionMissing(misplaced: Section | undefined, configuration: Configura
 /** Into a file that is included, or else at the end of the one file. */
 function targetOf({ path, patterns }: Configuration): string {
   const pattern = patterns.find((candidate) => candidate.includes('*'));
-  if (pattern === undefined) return `>>${path}`;
-  return `>${join(dirname(pattern), `exporter${extname(pattern) || '.conf'}`)}`;
+  const [, folder, extension = '.conf'] = /^(.*\/)[^/]*?(\.[^./]+)?$/.exec(pattern ?? '') ?? [];
+  if (folder === undefined) return `>>${quoteWord(path)}`;
+  return `>${quoteWord(`${folder}exporter${extension}`)}`;
 }
 
 /** Values of the sections that matter that can't be read without supervisord's own environment. */

@@ -208,8 +208,10 @@ async function askProcesses(
     own.map(async ({ name, state, start }) => {
       const who = `${pool}:${name}`;
       const info = await ask(client, 'supervisor.getProcessInfo', [who]);
+      // A device, as in a container, has no end to read.
+      const isFile = readString(info, 'stderr_logfile')?.startsWith('/dev/') === false;
       const tail =
-        state === 'RUNNING'
+        state === 'RUNNING' || !isFile
           ? undefined
           : await ask(client, 'supervisor.tailProcessStderrLog', [who, 0, TAIL_BYTES]);
       return {
