@@ -31,7 +31,7 @@ export function checkConfiguration(facts: Facts['configuration']): Finding[] {
       fail(
         'configuration',
         `${file.path} can't be read: ${file.reason}`,
-        'run doctor as a user who may read it, such as root',
+        'run doctor as somebody who may read it, such as root; where it is no file, name one: --supervisor.config=FILE',
       ),
     ),
     ...errors.map((place) =>

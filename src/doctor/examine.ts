@@ -37,8 +37,7 @@ import type { Section } from './ini.ts';
 
 /** `configured` are the endpoints that the configuration tells of. */
 export function examine(facts: Facts, configured: readonly SupervisorEndpoint[]): Finding[] {
-  const configuration =
-    facts.configuration.kind === 'read' ? facts.configuration.configuration : undefined;
+  const configuration = readableOf(facts.configuration);
   const servers = configuration === undefined ? [] : serversOf(configuration);
   return [
     checkNode(facts.nodeVersion),
@@ -49,6 +48,12 @@ export function examine(facts: Facts, configured: readonly SupervisorEndpoint[])
     ...checkRpc(facts.rpc, facts.socket, servers),
     ...(configuration === undefined ? [] : examineSections(facts, configuration, servers)),
   ];
+}
+
+/** A configuration in which nothing could be read has no other mistakes. */
+function readableOf(facts: Facts['configuration']): Configuration | undefined {
+  if (facts.kind === 'none' || facts.configuration.sections.length === 0) return undefined;
+  return facts.configuration;
 }
 
 function examineSections(

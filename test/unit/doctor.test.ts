@@ -188,6 +188,7 @@ const SITUATIONS: ReadonlyArray<
     { text: `${SERVER}nonsense\n${sectionOf({})}` },
     [/^fail configuration: \/s\.conf:6 /],
   ],
+  ['what is no configuration at all', { text: 'nonsense' }, [/^fail configuration: \/s\.conf:1 /]],
   [
     'no HTTP server, no interface',
     { text: `[supervisord]\n${sectionOf({})}` },
