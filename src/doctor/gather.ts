@@ -2,27 +2,18 @@
 
 import { resolve } from 'node:path';
 import type { DoctorRequest } from '../config.ts';
-import { RpcClient, RpcError } from '../rpc/client.ts';
+import type { RpcClient } from '../rpc/client.ts';
 import {
   type CredentialsEnvironment,
   describeEndpoint,
   parseEndpoint,
   type SupervisorEndpoint,
 } from '../rpc/endpoint.ts';
-import { parseSnapshot, SNAPSHOT_CALLS, SnapshotError } from '../rpc/snapshot.ts';
+import { askProcesses, askServer, createClient, tryAccess } from './ask.ts';
 import { serversOf } from './check-server.ts';
 import { type Configuration, readConfiguration, type Surroundings } from './configuration.ts';
-import type {
-  ConfigurationFacts,
-  ExporterFacts,
-  Facts,
-  LoadedFacts,
-  PortFacts,
-  ProcessFacts,
-  RpcFacts,
-  RpcFailure,
-} from './facts.ts';
-import { findListeners, findMisplaced, type Listener } from './listener.ts';
+import type { ConfigurationFacts, ExporterFacts, Facts, PortFacts, RpcFacts } from './facts.ts';
+import { findListeners, findMisplaced, type Listener, supervisorOf } from './listener.ts';
 import {
   exists,
   FILES,
@@ -57,7 +48,7 @@ export async function gather(request: DoctorRequest, host: Host): Promise<Gather
     read === undefined ? [] : findListeners(read, host.program, told && describeEndpoint(told));
   const endpoint = withCredentials(request.supervisor ?? told, listeners);
   const socket = endpoint?.kind === 'unix' ? lookAtSocket(endpoint.socketPath) : undefined;
-  const client = endpoint && new RpcClient(endpoint, request.supervisorTimeoutMs);
+  const client = endpoint && createClient(endpoint, request.supervisorTimeoutMs);
   const rpc: RpcFacts = client === undefined ? { kind: 'not-asked' } : await askServer(client);
   const exporters: ExporterFacts[] = [];
   for (const listener of listeners) {
@@ -110,27 +101,6 @@ function withCredentials(
   return same ?? endpoint;
 }
 
-function supervisorOf({ config }: Listener): SupervisorEndpoint | undefined {
-  return typeof config === 'string' ? undefined : config.supervisor;
-}
-
-async function askServer(client: RpcClient): Promise<RpcFacts> {
-  try {
-    const calls = SNAPSHOT_CALLS.map((methodName) => ({ methodName, params: [] }));
-    return { kind: 'answered', snapshot: parseSnapshot(await client.multicall(calls)) };
-  } catch (error) {
-    return failureOf(error);
-  }
-}
-
-function failureOf(error: unknown): RpcFailure {
-  if (error instanceof RpcError) return { kind: 'failed', why: error.kind, message: error.message };
-  if (error instanceof SnapshotError) {
-    return { kind: 'failed', why: 'unexpected', message: error.message };
-  }
-  throw error;
-}
-
 async function gatherExporter(
   listener: Listener,
   rpc: RpcFacts,
@@ -144,8 +114,11 @@ async function gatherExporter(
     listener,
     user: user === undefined ? undefined : (findUser(user) ?? `there is no user ${user}`),
     missing: missingOf(listener, host),
-    access: await tryAccess(listener, rpc, timeoutMs),
-    processes: client && (await askProcesses(client, listener, rpc)),
+    access: rpc.kind === 'not-asked' ? undefined : await tryAccess(listener, timeoutMs),
+    processes:
+      client && rpc.kind === 'answered'
+        ? await askProcesses(client, listener.pool, rpc.snapshot)
+        : undefined,
     ports: await probePorts(listener),
     writtenAt: writtenAt(section.place.file),
   };
@@ -168,22 +141,6 @@ function missingOf({ words, section }: Listener, host: Host): string[] {
   return missing;
 }
 
-/** Asks as the exporter would. */
-async function tryAccess(
-  listener: Listener,
-  rpc: RpcFacts,
-  timeoutMs: number,
-): Promise<ExporterFacts['access']> {
-  const endpoint = supervisorOf(listener);
-  if (endpoint === undefined || rpc.kind === 'not-asked') return undefined;
-  try {
-    await new RpcClient(endpoint, timeoutMs).call('supervisor.getSupervisorVersion', []);
-    return 'granted';
-  } catch (error) {
-    return failureOf(error);
-  }
-}
-
 async function probePorts({ config }: Listener): Promise<PortFacts[]> {
   if (typeof config === 'string') return [];
   const fixed = config.listenAddresses.filter(({ port }) => port !== 0);
@@ -193,91 +150,4 @@ async function probePorts({ config }: Listener): Promise<PortFacts[]> {
       holder: await probePort(address, config.telemetryPath),
     })),
   );
-}
-
-async function askProcesses(
-  client: RpcClient,
-  { pool }: Listener,
-  rpc: RpcFacts,
-): Promise<ProcessFacts[] | undefined> {
-  if (rpc.kind !== 'answered') return undefined;
-  const { now, processes } = rpc.snapshot;
-  const own = processes.filter(({ group }) => group === pool);
-  const loaded = await ask(client, 'supervisor.getAllConfigInfo', []);
-  return Promise.all(
-    own.map(async ({ name, state, start }) => {
-      const who = `${pool}:${name}`;
-      const info = await ask(client, 'supervisor.getProcessInfo', [who]);
-      // A device, as in a container, has no end to read.
-      const isFile = readString(info, 'stderr_logfile')?.startsWith('/dev/') === false;
-      const tail =
-        state === 'RUNNING' || !isFile
-          ? undefined
-          : await ask(client, 'supervisor.tailProcessStderrLog', [who, 0, TAIL_BYTES]);
-      return {
-        name,
-        state,
-        start,
-        now,
-        spawnError: readString(info, 'spawnerr') ?? '',
-        lastLines: lastLinesOf(tail),
-        loaded: loadedOf(loaded, pool, name),
-      };
-    }),
-  );
-}
-
-const TAIL_BYTES = 4096;
-const SHOWN_LINES = 3;
-
-/** The answer to a call that not every supervisord knows; undefined where it fails. */
-async function ask(
-  client: RpcClient,
-  method: string,
-  params: readonly unknown[],
-): Promise<unknown> {
-  try {
-    return await client.call(method, params);
-  } catch (error) {
-    if (error instanceof RpcError) return undefined;
-    throw error;
-  }
-}
-
-/** Of the answer to tailProcessStderrLog: the text, its end in the file, and whether there was more. */
-function lastLinesOf(tail: unknown): string[] {
-  const text: unknown = Array.isArray(tail) ? tail[0] : undefined;
-  if (typeof text !== 'string') return [];
-  return text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .slice(-SHOWN_LINES);
-}
-
-function loadedOf(configs: unknown, group: string, name: string): LoadedFacts | undefined {
-  if (!Array.isArray(configs)) return undefined;
-  const entry: unknown = configs.find(
-    (candidate: unknown) =>
-      readString(candidate, 'group') === group && readString(candidate, 'name') === name,
-  );
-  const command = readString(entry, 'command');
-  const priority = readNumber(entry, 'process_prio');
-  const startsecs = readNumber(entry, 'startsecs');
-  if (command === undefined || priority === undefined || startsecs === undefined) return undefined;
-  return { command, priority, startsecs };
-}
-
-function readString(value: unknown, member: string): string | undefined {
-  const found = readMember(value, member);
-  return typeof found === 'string' ? found : undefined;
-}
-
-function readNumber(value: unknown, member: string): number | undefined {
-  const found = readMember(value, member);
-  return typeof found === 'number' ? found : undefined;
-}
-
-function readMember(value: unknown, member: string): unknown {
-  if (typeof value !== 'object' || value === null) return undefined;
-  return (value as Readonly<Record<string, unknown>>)[member];
 }

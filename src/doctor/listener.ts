@@ -2,6 +2,7 @@
 
 import { basename } from 'node:path';
 import { type Config, parseCommandLine, UsageError } from '../config.ts';
+import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import { splitWords } from '../shlex.ts';
 import { type Configuration, parseEnvironment } from './configuration.ts';
 import type { Section } from './ini.ts';
@@ -20,7 +21,6 @@ export interface Listener {
 
 export const LISTENER_PREFIX = 'eventlistener:';
 
-/** supervisord's defaults for an event listener. */
 const PROGRAM_PREFIXES = ['program:', 'fcgi-program:'] as const;
 
 /** The [eventlistener:…] sections whose command runs the exporter, whose own file is `program`. */
@@ -58,6 +58,11 @@ export function findMisplaced({ sections }: Configuration, program: string): Sec
 /** The settings of two listeners are compared by this: a process has 999 where its section says nothing. */
 export function priorityOf(section: Section): string {
   return section.settings.get('priority')?.value ?? '999';
+}
+
+/** Where the exporter will look for XML-RPC, and with what credentials. */
+export function supervisorOf({ config }: Listener): SupervisorEndpoint | undefined {
+  return typeof config === 'string' ? undefined : config.supervisor;
 }
 
 function commandOf(section: Section): readonly string[] {
