@@ -37,7 +37,11 @@ export async function tryAccess(
 }
 
 function failureOf(error: unknown): RpcFailure {
-  if (error instanceof RpcError) return { kind: 'failed', why: error.kind, message: error.message };
+  if (error instanceof RpcError) {
+    const isForbidden = (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EACCES';
+    const why = isForbidden ? 'forbidden' : error.kind;
+    return { kind: 'failed', why, message: error.message };
+  }
   if (error instanceof UnexpectedValue) {
     return { kind: 'failed', why: 'unexpected', message: error.message };
   }

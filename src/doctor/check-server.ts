@@ -85,18 +85,14 @@ export function checkServer(configuration: Configuration): Finding[] {
   return findings;
 }
 
-/** That the endpoint asked is the one that the configuration speaks of. */
-export function checkEndpoint(
-  asked: SupervisorEndpoint | undefined,
-  configured: readonly SupervisorEndpoint[],
-): Finding[] {
-  if (asked === undefined || configured.length === 0) return [];
-  const names = configured.map(describeEndpoint);
-  if (names.includes(describeEndpoint(asked))) return [];
+/** That the endpoint asked is one that the configuration speaks of. */
+export function checkEndpoint({ endpoint, others }: Pick<Facts, 'endpoint' | 'others'>): Finding[] {
+  if (endpoint === undefined || others.length === 0) return [];
+  const names = others.map(describeEndpoint).join(', ');
   return [
     warn(
       'configuration',
-      `it tells of ${names.join(', ')}, and not of ${describeEndpoint(asked)}, which is asked`,
+      `it tells of ${names}, and not of ${describeEndpoint(endpoint)}, which is asked`,
       'name both of one supervisord: --supervisor.url=URL --supervisor.config=FILE',
     ),
   ];
@@ -184,11 +180,15 @@ function remedyOf(
   switch (why) {
     case 'unauthorized':
       return `give doctor those of ${servers.map(describeCredentials).join(' or ')}: SUPERVISOR_USERNAME=… SUPERVISOR_PASSWORD=… supervisor-exporter doctor`;
-    case 'unreachable': {
+    case 'unreachable':
+      return 'start supervisord, or name where it listens: --supervisor.url=URL';
+    case 'forbidden': {
       const unix = servers.find(({ name }) => name.startsWith('unix'));
-      return unix === undefined
-        ? 'start supervisord, or name where it listens: --supervisor.url=URL'
-        : `start supervisord if it does not run; else run doctor as the owner of the socket, or as root, or let others in: ${write(unix, 'chmod=0770')} and chown=root:GROUP; then restart supervisord`;
+      const others =
+        unix === undefined
+          ? ''
+          : `; or let others in: ${write(unix, 'chmod=0770')} and chown=root:GROUP, then restart supervisord`;
+      return `run doctor as the owner of the socket, or as root${others}`;
     }
     case 'timeout':
       return 'see what keeps supervisord busy (its log, its CPU), or give it longer: --supervisor.timeout=30s';

@@ -69,11 +69,8 @@ export function readConfiguration(
   const included = patterns.flatMap((pattern) => glob(pattern, files.list));
   for (const file of included) add(file);
 
-  const own = ini.section('supervisord')?.settings.get('environment');
-  const ownExpanded = own === undefined ? undefined : expand(own.value, names);
-  if (ownExpanded?.kind === 'expanded') {
-    Object.assign(names, environmentNames(parseEnvironment(ownExpanded.text) ?? {}));
-  }
+  const own = ini.section('supervisord');
+  if (own !== undefined) Object.assign(names, ownNames(own, names));
   return {
     path,
     included,
@@ -114,14 +111,26 @@ function environmentNames(
   return names;
 }
 
+/** What a section puts into the environment may stand in its other values. */
+function ownNames(section: Section, names: Record<string, string>): Record<string, string> {
+  const expanded = expand(section.settings.get('environment')?.value ?? '', names);
+  return expanded.kind === 'expanded'
+    ? environmentNames(parseEnvironment(expanded.text) ?? {})
+    : {};
+}
+
 function expandSections(sections: readonly Section[], names: Record<string, string>) {
   const unexpanded: Unexpanded[] = [];
   const expanded = sections.map((section): Section => {
     const program = section.name.slice(section.name.indexOf(':') + 1);
-    const known = { ...names, program_name: program, group_name: program, process_num: 0 };
+    const known = {
+      ...names,
+      ...{ program_name: program, group_name: program, process_num: 0, numprocs: 1 },
+      ...ownNames(section, names),
+    };
     const settings = new Map<string, Setting>();
     for (const [option, setting] of section.settings) {
-      const result = expand(setting.value, { ...known, numprocs: 1 });
+      const result = expand(setting.value, known);
       if (result.kind === 'expanded') {
         settings.set(option, { ...setting, value: result.text });
         continue;

@@ -15,7 +15,6 @@ export async function diagnose(
   host: Host,
   coloured: boolean,
 ): Promise<Diagnosis> {
-  const { facts, configured } = await gather(request, host);
-  const findings = examine(facts, configured);
+  const findings = examine(await gather(request, host));
   return { text: formatReport(findings, coloured), exitStatus: exitStatusOf(findings) };
 }

@@ -1,6 +1,5 @@
 /** From the facts to what is found, in the order in which things depend on one another. */
 
-import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import { quoteWord } from '../shlex.ts';
 import {
   checkAccess,
@@ -35,15 +34,14 @@ import type { ExporterFacts, Facts } from './facts.ts';
 import { describePlace, type Finding, fail, ok, warn } from './finding.ts';
 import type { Section } from './ini.ts';
 
-/** `configured` are the endpoints that the configuration tells of. */
-export function examine(facts: Facts, configured: readonly SupervisorEndpoint[]): Finding[] {
+export function examine(facts: Facts): Finding[] {
   const configuration = readableOf(facts.configuration);
   const servers = configuration === undefined ? [] : serversOf(configuration);
   return [
     checkNode(facts.nodeVersion),
     ...checkConfiguration(facts.configuration),
     ...(configuration === undefined ? [] : checkServer(configuration)),
-    ...checkEndpoint(facts.endpoint, configured),
+    ...checkEndpoint(facts),
     ...checkSocket(facts.endpoint, facts.socket),
     ...checkRpc(facts.rpc, facts.socket, servers),
     ...(configuration === undefined ? [] : examineSections(facts, configuration, servers)),

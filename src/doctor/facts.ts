@@ -14,6 +14,8 @@ export interface Facts {
   readonly configuration: ConfigurationFacts;
   /** Where XML-RPC is asked for; undefined where neither flag, environment nor configuration tell. */
   readonly endpoint: SupervisorEndpoint | undefined;
+  /** The endpoints that the configuration tells of, where the one that is asked is none of them. */
+  readonly others: readonly SupervisorEndpoint[];
   /** Of a unix:// endpoint. */
   readonly socket: SocketFacts | undefined;
   readonly rpc: RpcFacts;
@@ -53,7 +55,8 @@ export type RpcFacts =
 
 export interface RpcFailure {
   readonly kind: 'failed';
-  readonly why: RpcErrorKind | 'unexpected';
+  /** `forbidden`: the socket is there, and not for this user. */
+  readonly why: RpcErrorKind | 'forbidden' | 'unexpected';
   readonly message: string;
 }
 

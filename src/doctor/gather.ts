@@ -21,6 +21,7 @@ import {
   findUser,
   lookAtSocket,
   searchPaths,
+  withoutLinks,
   writtenAt,
 } from './machine.ts';
 import { probePort } from './probe.ts';
@@ -33,13 +34,7 @@ export interface Host extends Surroundings {
   readonly cwd: string;
 }
 
-export interface Gathered {
-  readonly facts: Facts;
-  /** The endpoints that the configuration tells of, the one that supervisord tells its programs first. */
-  readonly configured: readonly SupervisorEndpoint[];
-}
-
-export async function gather(request: DoctorRequest, host: Host): Promise<Gathered> {
+export async function gather(request: DoctorRequest, host: Host): Promise<Facts> {
   const configuration = findConfiguration(request, host);
   const read = configuration.kind === 'read' ? configuration.configuration : undefined;
   const configured = read === undefined ? [] : endpointsOf(read, host);
@@ -56,8 +51,9 @@ export async function gather(request: DoctorRequest, host: Host): Promise<Gather
   }
   const misplaced = read && findMisplaced(read, host.program);
   const { nodeVersion } = host;
-  const facts = { nodeVersion, configuration, endpoint, socket, rpc, exporters, misplaced };
-  return { facts, configured };
+  const isOwn = endpoint && configured.some((other) => isSame(other, endpoint));
+  const others = isOwn ? [] : configured;
+  return { nodeVersion, configuration, endpoint, others, socket, rpc, exporters, misplaced };
 }
 
 function findConfiguration({ configFile }: DoctorRequest, host: Host): ConfigurationFacts {
@@ -89,15 +85,21 @@ function endpointsOf(configuration: Configuration, host: Host): SupervisorEndpoi
     .filter((endpoint) => typeof endpoint !== 'string');
 }
 
+/** A server has many names: links lead to a socket, and many hosts to a port. */
+function isSame(one: SupervisorEndpoint, other: SupervisorEndpoint): boolean {
+  if (one.kind === 'unix' && other.kind === 'unix') {
+    return withoutLinks(one.socketPath) === withoutLinks(other.socketPath);
+  }
+  return one.kind === 'tcp' && other.kind === 'tcp' && one.port === other.port;
+}
+
 /** Without credentials of its own, doctor tries those that the exporter is given. */
 function withCredentials(
   endpoint: SupervisorEndpoint | undefined,
   listeners: readonly Listener[],
 ): SupervisorEndpoint | undefined {
   if (endpoint === undefined || endpoint.credentials !== undefined) return endpoint;
-  const same = listeners
-    .map(supervisorOf)
-    .find((other) => other && describeEndpoint(other) === describeEndpoint(endpoint));
+  const same = listeners.map(supervisorOf).find((other) => other && isSame(other, endpoint));
   return same ?? endpoint;
 }
 

@@ -37,8 +37,9 @@ export function findListeners(
       const at = words.findIndex((word) => runsExporter(word, program));
       if (at === -1) return [];
       const environment = { ...shared, ...environmentOf(section) };
+      const url = section.settings.get('serverurl')?.value ?? 'AUTO';
       const config = configOf(words.slice(at + 1), {
-        SUPERVISOR_SERVER_URL: serverUrl,
+        SUPERVISOR_SERVER_URL: url.toUpperCase() === 'AUTO' ? serverUrl : url,
         ...environment,
       });
       const pool = section.name.slice(LISTENER_PREFIX.length);

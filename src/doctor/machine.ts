@@ -6,6 +6,7 @@ import {
   existsSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   type Stats,
   statSync,
 } from 'node:fs';
@@ -53,6 +54,15 @@ export function searchPaths(cwd: string, path: string): string[] {
 
 export function exists(path: string): boolean {
   return existsSync(path);
+}
+
+/** The path itself where it leads nowhere. */
+export function withoutLinks(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 /** Epoch seconds; undefined where it is not to be had. */

@@ -65,10 +65,11 @@ configuration("[supervisord] environment= is known to the others, and a program'
   const found = read({
     '/etc/s.conf': [
       '[supervisord]\nenvironment=PORT="81",X=%(ENV_DIR)s',
-      '[eventlistener:e]\ncommand=%(program_name)s %(ENV_PORT)s %(ENV_X)s %(process_num)02d',
+      '[eventlistener:e]\ncommand=%(program_name)s %(ENV_PORT)s %(ENV_X)s %(process_num)02d %(ENV_OWN)s',
+      'environment=OWN=%(ENV_X)s/y',
     ].join('\n'),
   });
-  assert.is(settingOf(found, 'eventlistener:e', 'command'), 'e 81 /d 00');
+  assert.is(settingOf(found, 'eventlistener:e', 'command'), 'e 81 /d 00 /d/y');
   assert.equal(found.unexpanded, []);
 });
 

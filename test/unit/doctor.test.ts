@@ -68,28 +68,26 @@ function find({ text = SERVER + sectionOf({}), facts, exporter }: Situation): Fi
   assert.ok(typeof endpoint !== 'string');
   const server = { version: '4.2.5', identifier: 'supervisor', stateCode: 1 };
   const listeners = findListeners(configuration, '/own/file.cjs', 'unix:///run/s.sock');
-  return examine(
-    {
-      nodeVersion: 'v20.1.0',
-      configuration: { kind: 'read', configuration },
-      endpoint,
-      socket: { kind: 'present', socket: SOCKET, folders: [folder('/'), folder('/run')] },
-      rpc: { kind: 'answered', snapshot: { server, now: 1_200, processes: [] } },
-      exporters: listeners.map((listener) => ({
-        listener,
-        user: undefined,
-        missing: [],
-        access: 'granted',
-        processes: [RUNNING],
-        ports: [{ address: ADDRESS, holder: { kind: 'exporter', numbers: NUMBERS } }],
-        writtenAt: 900,
-        ...exporter,
-      })),
-      misplaced: findMisplaced(configuration, '/own/file.cjs'),
-      ...facts,
-    },
-    [endpoint],
-  );
+  return examine({
+    nodeVersion: 'v20.1.0',
+    configuration: { kind: 'read', configuration },
+    endpoint,
+    others: [],
+    socket: { kind: 'present', socket: SOCKET, folders: [folder('/'), folder('/run')] },
+    rpc: { kind: 'answered', snapshot: { server, now: 1_200, processes: [] } },
+    exporters: listeners.map((listener) => ({
+      listener,
+      user: undefined,
+      missing: [],
+      access: 'granted',
+      processes: [RUNNING],
+      ports: [{ address: ADDRESS, holder: { kind: 'exporter', numbers: NUMBERS } }],
+      writtenAt: 900,
+      ...exporter,
+    })),
+    misplaced: findMisplaced(configuration, '/own/file.cjs'),
+    ...facts,
+  });
 }
 
 /** What is not ok: `LEVEL CHECK: MESSAGE -> REMEDY`. */
@@ -233,8 +231,13 @@ const SITUATIONS: ReadonlyArray<
     [/^fail socket: \/run\/s\.sock is not there/],
   ],
   [
-    'a socket that doctor may not use',
+    'a socket that nobody listens to',
     { facts: { rpc: { ...REFUSED, why: 'unreachable' } } },
+    [/^fail xml-rpc: refuses -> start supervisord/],
+  ],
+  [
+    'a socket that doctor may not use',
+    { facts: { rpc: { ...REFUSED, why: 'forbidden' } } },
     [/^fail xml-rpc: refuses -> .*add to \[unix_http_server\] in \/s\.conf: chmod=0770/],
   ],
   [
@@ -386,8 +389,10 @@ const SITUATIONS: ReadonlyArray<
   ],
   [
     'a configuration of another supervisord',
-    { text: SERVER + sectionOf({}), facts: { endpoint: { ...tcp(), host: 'h' } } },
-    [/^warn configuration: it tells of unix:\/\/\/run\/s\.sock, and not of http:\/\/h:9001/],
+    { text: SERVER + sectionOf({}), facts: { others: [tcp()] } },
+    [
+      /^warn configuration: it tells of http:\/\/localhost:9001, and not of unix:\/\/\/run\/s\.sock/,
+    ],
   ],
 ];
 
