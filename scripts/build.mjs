@@ -23,6 +23,7 @@ const { outputFiles } = await build({
   define: {
     BUILD_VERSION: JSON.stringify(version),
     BUILD_REVISION: JSON.stringify(revision()),
+    BUILD_SECTION: JSON.stringify(readFileSync(join(root, 'supervisor/exporter.conf'), 'utf8')),
   },
   logLevel: 'warning',
 });

@@ -38,8 +38,20 @@ export interface Environment extends CredentialsEnvironment {
   readonly SUPERVISOR_GROUP_NAME?: string | undefined;
 }
 
+/** What `doctor` was asked to look at. */
+export interface DoctorRequest {
+  /** Of the flag or the environment; undefined to take it from the configuration. */
+  readonly supervisor: SupervisorEndpoint | undefined;
+  readonly supervisorTimeoutMs: number;
+  /** undefined to look where supervisord looks. */
+  readonly configFile: string | undefined;
+}
+
 export type Invocation =
   | { readonly kind: 'run'; readonly config: Config }
+  /** The flags, as given, are for the command that is printed. */
+  | { readonly kind: 'print-config'; readonly flags: readonly string[] }
+  | { readonly kind: 'doctor'; readonly request: DoctorRequest }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' };
 
@@ -84,6 +96,11 @@ export const FLAGS = {
     value: '5s',
     help: 'How long an XML-RPC call may take, such as 500ms, 5s or 1m.',
   },
+  'supervisor.config': {
+    type: 'string',
+    value: 'FILE',
+    help: "For doctor: supervisord's configuration, if it is not where supervisord looks for it.",
+  },
   'supervisor.nudge': {
     type: 'boolean',
     help: 'Wake supervisord when a program has died, so that it tells of it in milliseconds and not after up to a second. On by default; --no-supervisor.nudge turns it off.',
@@ -119,39 +136,110 @@ export const FLAGS = {
   help: { type: 'boolean', short: 'h', help: 'Print this help and exit.' },
 } as const satisfies Record<string, Flag>;
 
+/** What is done instead of being run by supervisord. */
+export const COMMANDS = {
+  'print-config':
+    "Print the section for supervisord's configuration, with this very program and the flags that are given as its command.",
+  doctor:
+    'Check a supervisord, its configuration and the exporter in it, and say what to change. Exit status 0 only when all is well.',
+  help: 'Print this help and exit.',
+} as const;
+
+type Command = keyof typeof COMMANDS;
+
 /** Reads a command line without the program's name. Throws UsageError. */
 export function parseCommandLine(argv: readonly string[], environment: Environment): Invocation {
-  const flags = readFlags(argv);
-  if (flags.help) return { kind: 'help' };
+  const { flags, command, rest } = readArguments(argv);
+  if (flags.help || command === 'help') return { kind: 'help' };
   if (flags.version) return { kind: 'version' };
-  const url = flags['supervisor.url'] ?? (environment.SUPERVISOR_SERVER_URL || undefined);
+  if (command === 'doctor') return { kind: 'doctor', request: readRequest(flags, environment) };
+  if (flags['supervisor.config'] !== undefined) {
+    throw new UsageError('--supervisor.config is a flag of doctor');
+  }
+  const config = readConfig(flags, environment);
+  return command === 'print-config' ? { kind: command, flags: rest } : { kind: 'run', config };
+}
+
+function readConfig(flags: Flags, environment: Environment): Config {
   return {
-    kind: 'run',
-    config: {
-      listenAddresses: (flags['web.listen-address'] ?? [':9876']).map(readAddress),
-      telemetryPath: readPath(flags['web.telemetry-path'] ?? '/metrics'),
-      exporterMetrics: !flags['web.disable-exporter-metrics'],
-      supervisor: url === undefined ? undefined : readEndpoint(url, environment),
-      supervisorTimeoutMs: readDuration('supervisor.timeout', flags['supervisor.timeout'] ?? '5s'),
-      nudge: !flags['no-supervisor.nudge'],
-      exitReasons: !flags['no-collector.exit-reason'],
-      ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
-      alertmanagers: (flags['alertmanager.url'] ?? []).map(readAlertmanager),
-      alertLabels: Object.fromEntries((flags['alertmanager.label'] ?? []).map(readLabel)),
-      logLevel: readChoice('log.level', LOG_LEVELS, flags['log.level'] ?? 'info'),
-      logFormat: readChoice('log.format', LOG_FORMATS, flags['log.format'] ?? 'logfmt'),
-    },
+    listenAddresses: (flags['web.listen-address'] ?? [':9876']).map(readAddress),
+    telemetryPath: readPath(flags['web.telemetry-path'] ?? '/metrics'),
+    exporterMetrics: !flags['web.disable-exporter-metrics'],
+    supervisor: readSupervisor(flags, environment),
+    supervisorTimeoutMs: readTimeout(flags),
+    nudge: !flags['no-supervisor.nudge'],
+    exitReasons: !flags['no-collector.exit-reason'],
+    ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
+    alertmanagers: (flags['alertmanager.url'] ?? []).map(readAlertmanager),
+    alertLabels: Object.fromEntries((flags['alertmanager.label'] ?? []).map(readLabel)),
+    logLevel: readChoice('log.level', LOG_LEVELS, flags['log.level'] ?? 'info'),
+    logFormat: readChoice('log.format', LOG_FORMATS, flags['log.format'] ?? 'logfmt'),
   };
 }
 
-function readFlags(argv: readonly string[]) {
+const DOCTOR_FLAGS: readonly string[] = [
+  'supervisor.url',
+  'supervisor.timeout',
+  'supervisor.config',
+];
+
+function readRequest(flags: Flags, environment: Environment): DoctorRequest {
+  const foreign = Object.keys(flags).find((flag) => !DOCTOR_FLAGS.includes(flag));
+  if (foreign !== undefined) throw new UsageError(`--${foreign} is not a flag of doctor`);
+  if (flags['supervisor.config'] === '') throw invalid('supervisor.config', '', 'a file');
+  return {
+    supervisor: readSupervisor(flags, environment),
+    supervisorTimeoutMs: readTimeout(flags),
+    configFile: flags['supervisor.config'],
+  };
+}
+
+type Flags = ReturnType<typeof readArguments>['flags'];
+
+function readArguments(argv: readonly string[]) {
+  const { values: flags, tokens } = parseStrictly(argv);
+  const positionals = tokens.filter((token) => token.kind === 'positional');
+  const [first, second] = positionals;
+  if (first === undefined) return { flags, command: undefined, rest: argv };
+  if (!isCommand(first.value)) throw notCommand(first.value);
+  if (second !== undefined) {
+    throw new UsageError(`${first.value} takes no argument ${JSON.stringify(second.value)}`);
+  }
+  return { flags, command: first.value, rest: argv.filter((_, index) => index !== first.index) };
+}
+
+function parseStrictly(argv: readonly string[]) {
   try {
-    return parseArgs({ args: [...argv], options: FLAGS, strict: true }).values;
+    return parseArgs({
+      args: [...argv],
+      options: FLAGS,
+      strict: true,
+      allowPositionals: true,
+      tokens: true,
+    });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    // Its second sentence explains how to pass positional arguments, which there are none of.
+    // Its second sentence explains how to pass positional arguments that look like flags.
     throw new UsageError(error.message.replace(/\. .*$/s, '').replaceAll(/\s+/g, ' '));
   }
+}
+
+function isCommand(word: string): word is Command {
+  return Object.hasOwn(COMMANDS, word);
+}
+
+function notCommand(word: string): UsageError {
+  const known = Object.keys(COMMANDS).join(', ');
+  return new UsageError(`there is no command ${JSON.stringify(word)}; there are: ${known}`);
+}
+
+function readSupervisor(flags: Flags, environment: Environment): SupervisorEndpoint | undefined {
+  const url = flags['supervisor.url'] ?? (environment.SUPERVISOR_SERVER_URL || undefined);
+  return url === undefined ? undefined : readEndpoint(url, environment);
+}
+
+function readTimeout(flags: Flags): number {
+  return readDuration('supervisor.timeout', flags['supervisor.timeout'] ?? '5s');
 }
 
 function readAddress(text: string): ListenAddress {

@@ -1,25 +1,14 @@
 /** What the program says of itself to a person. */
 
-import { FLAGS, type Flag } from './config.ts';
-
-/** The least that makes it work; supervisor/exporter.conf has the rest, with the reasons. */
-const SECTION = `\
-  [eventlistener:exporter]
-  command=supervisor-exporter
-  events=PROCESS_STATE,PROCESS_GROUP,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE,TICK_60
-  buffer_size=8192
-  priority=-9876
-  autorestart=true
-`;
+import { COMMANDS, FLAGS, type Flag } from './config.ts';
 
 /** For somebody who has started it on a terminal. */
 export const BY_HAND = `\
 supervisor-exporter is run by supervisord, as an event listener, and not by hand.
 
-Put this into supervisord's configuration, then run "supervisorctl update":
-
-${SECTION}
-"supervisor-exporter --help" lists the flags.
+  supervisor-exporter print-config   prints the section for supervisord's configuration
+  supervisor-exporter doctor         checks a supervisord and the exporter in it
+  supervisor-exporter --help         lists the flags
 `;
 
 /** The text of --help. */
@@ -30,12 +19,20 @@ export function helpText(): string {
     const short = flag.short === undefined ? '' : `, -${flag.short}`;
     return `  --${name}${value}${short}\n${wrap(flag.help, '        ')}`;
   });
+  const commands = Object.entries(COMMANDS).map(
+    ([name, help]) => `  ${name}\n${wrap(help, '        ')}`,
+  );
   return `usage: supervisor-exporter [flags]
+       supervisor-exporter print-config [flags]
+       supervisor-exporter doctor [--supervisor.url=URL] [--supervisor.config=FILE]
 
 Prometheus exporter for Supervisor. supervisord runs it as an event listener and
-tells it every state change of every program as it happens:
+tells it every state change of every program as it happens.
 
-${SECTION}
+Commands, for people:
+
+${commands.join('\n')}
+
 Flags, with their defaults:
 
 ${flags.join('\n')}

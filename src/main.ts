@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import { hostname } from 'node:os';
-import { type Config, parseCommandLine, UsageError } from './config.ts';
+import { type Config, type DoctorRequest, parseCommandLine, UsageError } from './config.ts';
 import { type End, Exporter } from './exporter.ts';
 import { BY_HAND, helpText } from './help.ts';
 import { createLogger } from './log.ts';
@@ -31,6 +31,12 @@ function main(): void {
           `supervisor-exporter, version ${BUILD.version} (revision: ${BUILD.revision}, node: ${BUILD.nodeVersion})\n`,
         );
         break;
+      case 'print-config':
+        void printSection(invocation.flags);
+        break;
+      case 'doctor':
+        void examineSupervisord(invocation.request);
+        break;
       case 'run':
         if (process.stdin.isTTY) fail(EXIT_STATUS.refused, BY_HAND);
         void run(invocation.config);
@@ -39,6 +45,36 @@ function main(): void {
     if (!(error instanceof UsageError)) throw error;
     fail(EXIT_STATUS.refused, `supervisor-exporter: ${error.message} (try --help)\n`);
   }
+}
+
+/** Loaded only when asked for, as doctor is: the exporter starts without either. */
+async function printSection(flags: readonly string[]): Promise<void> {
+  const { CommandError, printConfig } = await import('./print-config.ts');
+  try {
+    process.stdout.write(printConfig([process.execPath, ownFile(), ...flags]));
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    fail(EXIT_STATUS.refused, `supervisor-exporter: ${error.message}\n`);
+  }
+}
+
+async function examineSupervisord(request: DoctorRequest): Promise<void> {
+  const { diagnose } = await import('./doctor/doctor.ts');
+  const host = {
+    nodeVersion: process.version,
+    program: ownFile(),
+    cwd: process.cwd(),
+    hostname: hostname(),
+    environment: process.env,
+  };
+  const { text, exitStatus } = await diagnose(request, host, process.stdout.isTTY);
+  process.stdout.write(text);
+  process.exitCode = exitStatus;
+}
+
+/** npm calls it by a link. */
+function ownFile(): string {
+  return fs.realpathSync(process.argv[1] ?? '');
 }
 
 async function run(config: Config): Promise<void> {

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { formatCommand } from '../../src/print-config.ts';
 import { everyChunking } from '../support/chunks.ts';
 import { eventually, timed } from '../support/deadline.ts';
-import { ACKNOWLEDGED, runToEnd, withExporter } from '../support/exporter.ts';
+import { ACKNOWLEDGED, PROGRAM, runToEnd, withExporter } from '../support/exporter.ts';
 import { group, remote, step, tick, wire } from '../support/wire.ts';
 
 const listener = suite('listener protocol');
@@ -179,6 +181,7 @@ for (const arg of [
   '--web.listen-address=:99999',
   '--supervisor.url=ftp://x',
   '--log.level=loud',
+  'docto',
 ]) {
   listener(
     `${arg}: one line on stderr, nothing on stdout, exit status 2`,
@@ -208,6 +211,24 @@ listener(
       );
     }),
   ),
+);
+
+listener(
+  'print-config: the shipped section with this very command, on stdout',
+  timed(20_000, async () => {
+    const { code, stdout, stderr } = await runToEnd(['print-config', '--log.level=debug']);
+    assert.is(code, 0);
+    assert.is(stderr, '');
+    const shipped = readFileSync(
+      new URL('../../supervisor/exporter.conf', import.meta.url),
+      'utf8',
+    );
+    const command = formatCommand([process.execPath, PROGRAM, '--log.level=debug']);
+    assert.is(
+      stdout,
+      shipped.replace(/^command=.*$/m, () => `command=${command}`),
+    );
+  }),
 );
 
 listener(

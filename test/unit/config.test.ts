@@ -91,7 +91,9 @@ config('an empty URL in the environment is none', () => {
 
 const REFUSED: ReadonlyArray<readonly [arg: string, message: RegExp]> = [
   ['--nonsense', /Unknown option '--nonsense'/],
-  ['word', /Unexpected argument 'word'/],
+  ['word', /there is no command "word"; there are: print-config, doctor, help$/],
+  ['constructor', /there is no command "constructor"/],
+  ['--supervisor.config=/s.conf', /--supervisor\.config is a flag of doctor/],
   ['--web.listen-address', /--web.listen-address.*missing/],
   ['--web.disable-exporter-metrics=1', /web.disable-exporter-metrics/],
   ['--web.listen-address=:99999', /":99999" is not an address/],
@@ -127,6 +129,52 @@ for (const [arg, message] of REFUSED) {
   });
 }
 
+const REFUSED_COMMANDS: ReadonlyArray<readonly [args: readonly string[], message: RegExp]> = [
+  [['doctor', 'more'], /^doctor takes no argument "more"$/],
+  [['doctor', '--web.listen-address=:1'], /^--web\.listen-address is not a flag of doctor$/],
+  [['doctor', '--supervisor.config='], /"" is not a file$/],
+  [['doctor', '--supervisor.url=x'], /is not of the form/],
+  [['print-config', '--log.level=loud'], /"loud" is not one of/],
+  [['print-config', '--supervisor.config=/s'], /is a flag of doctor/],
+  [['doctor', 'print-config'], /^doctor takes no argument "print-config"$/],
+];
+
+for (const [args, message] of REFUSED_COMMANDS) {
+  config(`${args.join(' ')} is refused in one line`, () => {
+    const error = thrownBy(() => parseCommandLine(args, {}));
+    assert.instance(error, UsageError);
+    assert.match(error instanceof UsageError ? error.message : '', message);
+  });
+}
+
+config('print-config hands on the flags as they are given, wherever it stands', () => {
+  for (const args of [
+    ['print-config', '--web.listen-address', ':1', '--log.level=debug'],
+    ['--web.listen-address', ':1', 'print-config', '--log.level=debug'],
+  ]) {
+    assert.equal(parseCommandLine(args, {}), {
+      kind: 'print-config',
+      flags: ['--web.listen-address', ':1', '--log.level=debug'],
+    });
+  }
+});
+
+config('doctor asks where the flag says, or the environment, or finds out', () => {
+  const request = (args: readonly string[], environment: object) => {
+    const invocation = parseCommandLine(['doctor', ...args], environment);
+    return invocation.kind === 'doctor' ? invocation.request : undefined;
+  };
+  assert.equal(request([], {}), {
+    supervisor: undefined,
+    supervisorTimeoutMs: 5_000,
+    configFile: undefined,
+  });
+  const told = { SUPERVISOR_SERVER_URL: 'unix:///s.sock' };
+  assert.is(request([], told)?.supervisor?.kind, 'unix');
+  assert.is(request(['--supervisor.url=http://h:1'], told)?.supervisor?.kind, 'tcp');
+  assert.is(request(['--supervisor.config=s.conf'], told)?.configFile, 's.conf');
+});
+
 config('a password is not shown in what is wrong with its URL', () => {
   for (const url of [
     'ftp://me:secret@x',
@@ -148,6 +196,9 @@ config('the help names every flag, in lines that fit a terminal', () => {
   for (const line of help.split('\n')) assert.ok(line.length <= 90, line);
   assert.is(parseCommandLine(['--help', '--log.level=loud'], {}).kind, 'help');
   assert.is(parseCommandLine(['-h'], {}).kind, 'help');
+  assert.is(parseCommandLine(['help'], {}).kind, 'help');
+  assert.is(parseCommandLine(['doctor', '--help'], {}).kind, 'help');
+  for (const command of ['print-config', 'doctor']) assert.match(help, `\n  ${command}\n`);
   assert.is(parseCommandLine(['--version'], {}).kind, 'version');
 });
 

@@ -25,6 +25,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'version.ts': [],
   'config.ts': ['web/address.ts', 'log.ts', 'rpc/endpoint.ts', 'url.ts', 'alertmanager/wire.ts'],
   'help.ts': ['config.ts'],
+  'shlex.ts': [],
+  'print-config.ts': ['shlex.ts'],
+  doctor: ['config.ts', 'shlex.ts', 'rpc', 'web/address.ts'],
 };
 
 /** Where nothing of the outside may be named: no stream, no clock, no process, no package. */
@@ -38,6 +41,12 @@ const PURE = [
   'exits/match.ts',
   'url.ts',
   'alertmanager/board.ts',
+  'shlex.ts',
+  'print-config.ts',
+  ...['python', 'ini', 'glob', 'facts', 'finding', 'examine', 'report'].map(
+    (name) => `doctor/${name}.ts`,
+  ),
+  ...filesOf('doctor').filter((file) => file.includes('/check-')),
   ...filesOf('processes'),
 ];
 

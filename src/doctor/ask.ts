@@ -1,0 +1,126 @@
+/** Asks supervisord what it says of itself and of the exporter. Changes nothing in it. */
+
+import { RpcClient, RpcError } from '../rpc/client.ts';
+import { CONFIG_CALL } from '../rpc/config-info.ts';
+import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
+import { parseSnapshot, SNAPSHOT_CALLS, type Snapshot } from '../rpc/snapshot.ts';
+import { readNumber, readString, readStruct, UnexpectedValue } from '../rpc/values.ts';
+import type { ExporterFacts, LoadedFacts, ProcessFacts, RpcFacts, RpcFailure } from './facts.ts';
+import { type Listener, supervisorOf } from './listener.ts';
+
+export function createClient(endpoint: SupervisorEndpoint, timeoutMs: number): RpcClient {
+  return new RpcClient(endpoint, { timeoutMs, keepOpen: false });
+}
+
+export async function askServer(client: RpcClient): Promise<RpcFacts> {
+  try {
+    const calls = SNAPSHOT_CALLS.map((methodName) => ({ methodName, params: [] }));
+    return { kind: 'answered', snapshot: parseSnapshot(await client.multicall(calls)) };
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+/** Asks as the exporter would. */
+export async function tryAccess(
+  listener: Listener,
+  timeoutMs: number,
+): Promise<ExporterFacts['access']> {
+  const endpoint = supervisorOf(listener);
+  if (endpoint === undefined) return undefined;
+  try {
+    await createClient(endpoint, timeoutMs).call('supervisor.getSupervisorVersion', []);
+    return 'granted';
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+function failureOf(error: unknown): RpcFailure {
+  if (error instanceof RpcError) {
+    const isForbidden = (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EACCES';
+    const why = isForbidden ? 'forbidden' : error.kind;
+    return { kind: 'failed', why, message: error.message };
+  }
+  if (error instanceof UnexpectedValue) {
+    return { kind: 'failed', why: 'unexpected', message: error.message };
+  }
+  throw error;
+}
+
+/** What supervisord says of the processes of a group. */
+export async function askProcesses(
+  client: RpcClient,
+  group: string,
+  { now, processes }: Snapshot,
+): Promise<ProcessFacts[]> {
+  const own = processes.filter((process) => process.group === group);
+  const configs = await ask(client, CONFIG_CALL, [], parseLoaded);
+  return Promise.all(
+    own.map(async ({ name, state, start, spawnError = '' }) => {
+      const loaded = configs?.find((config) => config.group === group && config.name === name);
+      const lastLines = state === 'RUNNING' ? [] : await askLastLines(client, group, name, loaded);
+      return { name, state, start, now, spawnError, lastLines, loaded };
+    }),
+  );
+}
+
+interface Loaded extends LoadedFacts {
+  readonly group: string;
+  readonly name: string;
+  readonly stderrLog: string;
+}
+
+function parseLoaded(result: unknown): Loaded[] {
+  if (!Array.isArray(result)) return [];
+  return result.map((entry) => {
+    const config = readStruct(entry, 'an entry');
+    return {
+      group: readString(config['group'], 'group'),
+      name: readString(config['name'], 'name'),
+      command: readString(config['command'], 'command'),
+      priority: readNumber(config, 'process_prio', 'an entry'),
+      startsecs: readNumber(config, 'startsecs', 'an entry'),
+      stderrLog: readString(config['stderr_logfile'], 'stderr_logfile'),
+    };
+  });
+}
+
+const TAIL_BYTES = 4096;
+const SHOWN_LINES = 3;
+
+async function askLastLines(
+  client: RpcClient,
+  group: string,
+  name: string,
+  loaded: Loaded | undefined,
+): Promise<readonly string[]> {
+  // A device, as in a container, has no end to read.
+  if (loaded === undefined || loaded.stderrLog.startsWith('/dev/')) return [];
+  const params = [`${group}:${name}`, 0, TAIL_BYTES];
+  return (await ask(client, 'supervisor.tailProcessStderrLog', params, parseTail)) ?? [];
+}
+
+/** The answer is the text, its end in the file, and whether there was more. */
+function parseTail(result: unknown): string[] {
+  const text: unknown = Array.isArray(result) ? result[0] : undefined;
+  return readString(text, 'the end of the log')
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(-SHOWN_LINES);
+}
+
+/** For what not every supervisord can tell; undefined where it does not. */
+async function ask<Answer>(
+  client: RpcClient,
+  method: string,
+  params: readonly unknown[],
+  parse: (result: unknown) => Answer,
+): Promise<Answer | undefined> {
+  try {
+    return parse(await client.call(method, params));
+  } catch (error) {
+    if (error instanceof RpcError || error instanceof UnexpectedValue) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,219 @@
+/** Checks of supervisord itself: its configuration, its HTTP server, and whether it answers. */
+
+import { describeEndpoint, type SupervisorEndpoint } from '../rpc/endpoint.ts';
+import type { Configuration } from './configuration.ts';
+import type { Facts, Node, RpcFacts, SocketFacts, User } from './facts.ts';
+import { describePlace, type Finding, fail, ok, warn, write } from './finding.ts';
+import type { Section } from './ini.ts';
+
+const OLDEST_NODE = 20;
+
+export function checkNode(version: string): Finding {
+  const major = Number(/^v(\d+)\./.exec(version)?.[1]);
+  if (major >= OLDEST_NODE) return ok('node', version);
+  return fail('node', `${version} is too old`, `install Node ${OLDEST_NODE} or later`);
+}
+
+export function checkConfiguration(facts: Facts['configuration']): Finding[] {
+  if (facts.kind === 'none') {
+    const looked = facts.looked.join(', ');
+    return [
+      fail(
+        'configuration',
+        `no configuration of supervisord is there: ${looked}`,
+        'name it: supervisor-exporter doctor --supervisor.config=FILE',
+      ),
+    ];
+  }
+  const { path, included, patterns, unreadable, errors } = facts.configuration;
+  const findings = [
+    ...unreadable.map((file) =>
+      fail(
+        'configuration',
+        `${file.path} can't be read: ${file.reason}`,
+        'run doctor as somebody who may read it, such as root; where it is no file, name one: --supervisor.config=FILE',
+      ),
+    ),
+    ...errors.map((place) =>
+      fail(
+        'configuration',
+        `${describePlace(place)} is no section and no NAME=VALUE, and supervisord refuses the file`,
+        `correct ${describePlace(place)}`,
+      ),
+    ),
+  ];
+  if (findings.length > 0) return findings;
+  const more = patterns.length === 0 ? '' : `, and ${included.length} included`;
+  return [ok('configuration', `${path}${more}`)];
+}
+
+const SERVERS = /^(?:unix|inet)_http_server(?::|$)/;
+const RPC_FACTORY = 'supervisor.rpcinterface_factory';
+const RPC_INTERFACE = `${RPC_FACTORY}=supervisor.rpcinterface:make_main_rpcinterface`;
+
+/** The sections that make supervisord listen for XML-RPC. */
+export function serversOf({ sections }: Configuration): readonly Section[] {
+  return sections.filter(({ name }) => SERVERS.test(name));
+}
+
+export function checkServer(configuration: Configuration): Finding[] {
+  const servers = serversOf(configuration);
+  const findings: Finding[] = [];
+  if (servers.length === 0) {
+    findings.push(
+      fail(
+        'http server',
+        'supervisord has none, so the exporter learns only what events tell',
+        `add to ${configuration.path}: [unix_http_server], below it file=/run/supervisor.sock and chmod=0700; then restart supervisord`,
+      ),
+    );
+  } else {
+    findings.push(ok('http server', servers.map(({ name }) => `[${name}]`).join(', ')));
+  }
+  const rpc = configuration.sections.find(({ name }) => name === 'rpcinterface:supervisor');
+  if (rpc?.settings.has(RPC_FACTORY)) {
+    findings.push(ok('rpc interface', '[rpcinterface:supervisor]'));
+  } else {
+    findings.push(
+      fail(
+        'rpc interface',
+        'supervisord answers no XML-RPC without [rpcinterface:supervisor]',
+        `add to ${configuration.path}: [rpcinterface:supervisor], below it ${RPC_INTERFACE}; then restart supervisord`,
+      ),
+    );
+  }
+  return findings;
+}
+
+/** That the endpoint asked is one that the configuration speaks of. */
+export function checkEndpoint({ endpoint, others }: Pick<Facts, 'endpoint' | 'others'>): Finding[] {
+  if (endpoint === undefined || others.length === 0) return [];
+  const names = others.map(describeEndpoint).join(', ');
+  return [
+    warn(
+      'configuration',
+      `it tells of ${names}, and not of ${describeEndpoint(endpoint)}, which is asked`,
+      'name both of one supervisord: --supervisor.url=URL --supervisor.config=FILE',
+    ),
+  ];
+}
+
+export function checkSocket(
+  endpoint: SupervisorEndpoint | undefined,
+  socket: SocketFacts | undefined,
+): Finding[] {
+  if (endpoint?.kind !== 'unix' || socket === undefined) return [];
+  const path = endpoint.socketPath;
+  switch (socket.kind) {
+    case 'absent':
+      return [
+        fail(
+          'socket',
+          `${path} is not there: supervisord does not run, or something has removed it`,
+          'start supervisord; where it runs, restart it, and keep the socket out of folders that are cleaned, such as /tmp',
+        ),
+      ];
+    case 'hidden':
+      return [
+        fail(
+          'socket',
+          `${path}: ${socket.reason}`,
+          'run doctor as a user who may see it, such as root',
+        ),
+      ];
+    case 'present':
+      return [ok('socket', `${path}, mode ${octal(socket.socket)}`)];
+    default: {
+      const unhandled: never = socket;
+      throw new Error(`unhandled socket ${JSON.stringify(unhandled)}`);
+    }
+  }
+}
+
+const WRITE = 0o2;
+const SEARCH = 0o1;
+
+/** What keeps a user from the socket: connecting takes `w` on it, and `x` on every folder before it. */
+export function obstacleFor(user: User, socket: SocketFacts): Node | undefined {
+  if (user.uid === 0 || socket.kind !== 'present') return undefined;
+  const folder = socket.folders.find((node) => !isAllowed(user, node, SEARCH));
+  return folder ?? (isAllowed(user, socket.socket, WRITE) ? undefined : socket.socket);
+}
+
+/** The bits of the owner count for the owner alone, those of the group for its members alone. */
+function isAllowed(user: User, { mode, uid, gid }: Node, bit: number): boolean {
+  if (user.uid === uid) return (mode & (bit << 6)) !== 0;
+  if (user.gids.includes(gid)) return (mode & (bit << 3)) !== 0;
+  return (mode & bit) !== 0;
+}
+
+export function octal({ mode }: Node): string {
+  return `0${mode.toString(8).padStart(3, '0')}`;
+}
+
+/** `servers` are the sections to change where supervisord answers and refuses. */
+export function checkRpc(
+  rpc: RpcFacts,
+  socket: SocketFacts | undefined,
+  servers: readonly Section[],
+): Finding[] {
+  switch (rpc.kind) {
+    case 'not-asked':
+      return [];
+    case 'answered':
+      return [ok('xml-rpc', 'answers'), checkVersion(rpc.snapshot.server.version)];
+    case 'failed':
+      // The check of the socket has said it.
+      if (socket !== undefined && socket.kind !== 'present') return [];
+      return [fail('xml-rpc', rpc.message, remedyOf(rpc.why, servers))];
+    default: {
+      const unhandled: never = rpc;
+      throw new Error(`unhandled answer ${JSON.stringify(unhandled)}`);
+    }
+  }
+}
+
+function remedyOf(
+  why: (RpcFacts & { kind: 'failed' })['why'],
+  servers: readonly Section[],
+): string {
+  switch (why) {
+    case 'unauthorized':
+      return `give doctor those of ${servers.map(describeCredentials).join(' or ')}: SUPERVISOR_USERNAME=… SUPERVISOR_PASSWORD=… supervisor-exporter doctor`;
+    case 'unreachable':
+      return 'start supervisord, or name where it listens: --supervisor.url=URL';
+    case 'forbidden': {
+      const unix = servers.find(({ name }) => name.startsWith('unix'));
+      const others =
+        unix === undefined
+          ? ''
+          : `; or let others in: ${write(unix, 'chmod=0770')} and chown=root:GROUP, then restart supervisord`;
+      return `run doctor as the owner of the socket, or as root${others}`;
+    }
+    case 'timeout':
+      return 'see what keeps supervisord busy (its log, its CPU), or give it longer: --supervisor.timeout=30s';
+    case 'http-status':
+    case 'fault':
+    case 'not-xml-rpc':
+    case 'unexpected':
+      return 'see whether the URL leads to supervisord, and has [rpcinterface:supervisor] in its configuration';
+    default: {
+      const unhandled: never = why;
+      throw new Error(`unhandled failure ${unhandled}`);
+    }
+  }
+}
+
+function describeCredentials(section: Section): string {
+  const place = section.settings.get('password')?.place ?? section.place;
+  return `[${section.name}] (${describePlace(place)})`;
+}
+
+function checkVersion(version: string): Finding {
+  if (version.startsWith('4.')) return ok('supervisord', version);
+  return warn(
+    'supervisord',
+    `${version} is not tested with this exporter`,
+    'run supervisord 4, which is',
+  );
+}
