@@ -117,7 +117,8 @@ export function shippedWith(file: string, changes: Readonly<Record<string, strin
   return text;
 }
 
-function runPrometheus(
+/** Runs `body` beside a Prometheus whose folder, with its prometheus.yml in it, `configure` has filled. */
+export function runPrometheus(
   configure: (dir: string) => void,
   body: (prometheus: Prometheus) => Promise<void>,
 ): Promise<void> {
