@@ -37,12 +37,15 @@ compat(
         await tellTheStory(supervisord);
         await eventually(15_000, () => assertSame(supervisord, peerUrl));
 
+        // Without a snapshot: a start is an event, and supervisord forgets the exit status by it.
+        await supervisord.ctl('start', 'stopped', 'shop:same');
+        await eventually(15_000, () => assertSame(supervisord, peerUrl));
+
         const { pid } = await infoOf(supervisord, 'stopping');
         process.kill(pid, 'SIGKILL');
         await supervisord.until(10_000, (metrics) =>
           assert.is(stateOf(metrics, 'stopping:stopping'), STATE_CODES.STOPPED),
         );
-        await supervisord.ctl('start', 'failed', 'shop:same');
         await takeSnapshot(supervisord, 'once-more');
         await eventually(15_000, () => assertSame(supervisord, peerUrl));
       }),

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { COMPAT_FAMILIES } from '../../src/metrics/compat.ts';
 import { ProcessText } from '../../src/metrics/processes.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import { Exposition } from '../support/exposition.ts';
@@ -45,6 +46,30 @@ exposition('a series that has no value now is left out, and comes back', () => {
   assert.is(start(), undefined);
   table.transition(event(2, 'cat', 'BACKOFF>STARTING', { tries: 1 }), 3);
   assert.is(start(), 3);
+});
+
+exposition("node_exporter's metrics are those of XML-RPC, as soon as an event tells", () => {
+  const table = new ProcessTable();
+  const subject = new ProcessText(table, COMPAT_FAMILIES.node_exporter);
+  const shown = () => {
+    const metrics = new Exposition(subject.render());
+    return ['up', 'state', 'exit_status', 'start_time_seconds'].map((name) =>
+      metrics.value(`node_supervisord_${name}`),
+    );
+  };
+  table.takeAt(snapshot([info('cat', 'EXITED', { start: 1, stop: 2, exitStatus: 3 })]), 0);
+  assert.equal(shown(), [0, 100, 3, undefined]);
+  table.transition(event(1, 'cat', 'EXITED>STARTING', { tries: 0 }), 3);
+  assert.equal(shown(), [1, 10, 0, 3]);
+  table.transition(event(2, 'cat', 'STARTING>BACKOFF', { tries: 1 }), 4);
+  assert.equal(shown(), [0, 30, 0, undefined]);
+  table.transition(event(3, 'cat', 'BACKOFF>FATAL'), 5);
+  assert.equal(shown(), [0, 200, 0, undefined]);
+  table.transition(event(4, 'cat', 'FATAL>STARTING', { tries: 0 }), 6);
+  table.transition(event(5, 'cat', 'STARTING>RUNNING', { pid: 7 }), 7);
+  assert.equal(shown(), [1, 20, 0, 6]);
+  table.transition(event(6, 'cat', 'RUNNING>STOPPING', { pid: 7 }), 8);
+  assert.equal(shown(), [1, 40, 0, 6]);
 });
 
 exposition('names are data: whatever a label may hold is escaped', () => {
