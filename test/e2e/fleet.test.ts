@@ -16,15 +16,13 @@ fleet(
   'ten supervisords under one Prometheus: found by files, told apart, and alerted on one by one',
   timed(150_000, () =>
     playFleet(SIZE, async (supervisords) => {
-      let dir = '';
-      const configure = (folder: string) => {
-        dir = folder;
+      const configure = (dir: string) => {
         writeConfiguration(dir);
         // Two of production and one of staging, as the example has them; then all the others.
         writeTargets(dir, 'first', exampleOf(supervisords));
         writeTargets(dir, 'others', targetFile(supervisords.slice(3, -1)));
       };
-      await runPrometheus(configure, async (prometheus) => {
+      await runPrometheus(configure, async (prometheus, dir) => {
         await untilUp(prometheus, supervisords.slice(0, -1));
         writeTargets(dir, 'late', targetFile(supervisords.slice(-1)));
         await untilUp(prometheus, supervisords);
