@@ -48,6 +48,7 @@ function isAlive(state: ProcessState): boolean {
 /**
  * supervisord forgets the last exit status at each start, and does not keep that of a failed
  * one (its process.py: spawn and finish), so it has one to tell in these two states alone.
+ * One that was stopped in BACKOFF has none either; we show that of its last attempt.
  */
 function exitStatusByRpc({ state, exitStatus }: View): number | undefined {
   return state === 'EXITED' || state === 'STOPPED' ? exitStatus : 0;

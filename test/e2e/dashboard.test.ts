@@ -11,8 +11,6 @@ const dashboard = suite('dashboard');
 
 /** What is to come, and why it is not there yet. */
 const PENDING: Readonly<Record<string, string>> = {
-  supervisord_exit_signal: 'comes with the exit reasons',
-  supervisord_process_spawn_error_info: 'comes with the exit reasons',
   supervisord_process_cpu_seconds_total: 'comes with the resources',
   supervisord_process_resident_memory_bytes: 'comes with the resources',
   supervisord_process_virtual_memory_bytes: 'comes with the resources',
@@ -94,9 +92,7 @@ async function withStory(body: (prometheus: Prometheus) => Promise<void>): Promi
       assert.is(metrics.value('supervisord_state', { name: 'failing' }), 200);
       assert.is(metrics.value('supervisord_state', { name: 'failed' }), 100);
     });
-    // A new group brings a snapshot, and that the exit status of what has ended.
-    supervisord.writeConf('added.conf', '[program:added]\ncommand=sleep infinity\n');
-    await supervisord.ctl('update');
+    await supervisord.ctl('stop', 'stopped');
     const target = `127.0.0.1:${supervisord.port}`;
     await withShippedPrometheus({ target, alertmanagers: ['127.0.0.1:9'] }, body);
   });

@@ -1,6 +1,5 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { COMPAT_FAMILIES } from '../../src/metrics/compat.ts';
 import { ProcessText } from '../../src/metrics/processes.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import { Exposition } from '../support/exposition.ts';
@@ -50,7 +49,7 @@ exposition('a series that has no value now is left out, and comes back', () => {
 
 exposition("node_exporter's metrics are those of XML-RPC, as soon as an event tells", () => {
   const table = new ProcessTable();
-  const subject = new ProcessText(table, COMPAT_FAMILIES.node_exporter);
+  const subject = new ProcessText(table, { exitReasons: false, compat: 'node_exporter' });
   const shown = () => {
     const metrics = new Exposition(subject.render());
     return ['up', 'state', 'exit_status', 'start_time_seconds'].map((name) =>
