@@ -43,8 +43,7 @@ compat(
         await supervisord.ctl('start', 'stopped', 'shop:same');
         await eventually(15_000, () => assertSame(supervisord, peerUrl));
 
-        const { pid } = await infoOf(supervisord, 'stopping');
-        process.kill(pid, 'SIGKILL');
+        await kill(supervisord, 'stopping');
         await supervisord.until(10_000, (metrics) =>
           assert.is(stateOf(metrics, 'stopping:stopping'), STATE_CODES.STOPPED),
         );
@@ -74,8 +73,7 @@ async function tellTheStory(supervisord: Supervisord): Promise<void> {
       assert.is(metrics.value('supervisord_process_exits_total', { name }), 1);
     }
   });
-  const { pid } = await infoOf(supervisord, 'restarted');
-  process.kill(pid, 'SIGKILL');
+  await kill(supervisord, 'restarted');
   await supervisord.ctl('stop', 'stopped', 'given-up');
   await supervisord.call('supervisor.stopProcess', 'stopping', false);
   await supervisord.until(15_000, (metrics) => {
@@ -145,8 +143,10 @@ async function withNodeExporter(
   await withServer(command, url, () => body(url));
 }
 
-function infoOf(supervisord: Supervisord, name: string): Promise<{ readonly pid: number }> {
-  return supervisord.call('supervisor.getProcessInfo', name);
+async function kill(supervisord: Supervisord, name: string): Promise<void> {
+  const { pid } = await supervisord.call<{ pid: number }>('supervisor.getProcessInfo', name);
+  assert.ok(pid > 0, `${name} runs`);
+  process.kill(pid, 'SIGKILL');
 }
 
 function stateOf(metrics: Exposition, process: string): number | undefined {
