@@ -19,6 +19,7 @@ needSystemPackages({
   supervisor: ['supervisord', '--version'],
   prometheus: ['promtool', '--version'],
   'prometheus-alertmanager': ['prometheus-alertmanager', '--version'],
+  'prometheus-node-exporter': ['prometheus-node-exporter', '--version'],
   'python3-prometheus-client': ['/usr/bin/python3', '-c', 'import prometheus_client'],
   openssl: ['openssl', 'version'],
 });

@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { OWN_LABELS } from './alertmanager/wire.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './log.ts';
+import { COMPATS, type Compat } from './metrics/compat.ts';
 import {
   type CredentialsEnvironment,
   parseEndpoint,
@@ -28,6 +29,8 @@ export interface Config {
   readonly alertmanagers: readonly HttpUrl[];
   /** Labels of pushed alerts, as given. */
   readonly alertLabels: Readonly<Record<string, string>>;
+  /** The exporter whose metrics to show as well. */
+  readonly compat: Compat | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -122,6 +125,10 @@ export const FLAGS = {
     value: 'job=supervisor',
     help: "Label NAME=VALUE of the pushed alerts. Repeatable. Give them the labels that the rules' alerts have, external labels included; instance is the listen address, or HOSTNAME:PORT.",
   },
+  'metrics.compat': {
+    type: 'string',
+    help: 'Show the metrics of another exporter as well: node_exporter, for the four node_supervisord_* of its supervisord collector.',
+  },
   'log.level': {
     type: 'string',
     value: 'info',
@@ -172,6 +179,7 @@ function readConfig(flags: Flags, environment: Environment): Config {
     ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
     alertmanagers: (flags['alertmanager.url'] ?? []).map(readAlertmanager),
     alertLabels: Object.fromEntries((flags['alertmanager.label'] ?? []).map(readLabel)),
+    compat: readCompat(flags['metrics.compat']),
     logLevel: readChoice('log.level', LOG_LEVELS, flags['log.level'] ?? 'info'),
     logFormat: readChoice('log.format', LOG_FORMATS, flags['log.format'] ?? 'logfmt'),
   };
@@ -307,6 +315,10 @@ function readChoice<Choice extends string>(
   const choice = choices.find((candidate) => candidate === text);
   if (choice === undefined) throw invalid(flag, text, `one of ${choices.join(', ')}`);
   return choice;
+}
+
+function readCompat(text: string | undefined): Compat | undefined {
+  return text === undefined ? undefined : readChoice('metrics.compat', COMPATS, text);
 }
 
 function invalid(flag: string, text: string, wanted: string): UsageError {

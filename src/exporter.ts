@@ -72,6 +72,7 @@ export class Exporter {
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
       exitReasons: config.exitReasons && config.supervisor !== undefined,
+      compat: config.compat,
       build: io.build,
     });
     const metrics = this.#metrics.exporter;

@@ -9,10 +9,12 @@
 import type { Process } from '../processes/process.ts';
 import { endsOf, isUp, PROCESS_STATES, STATE_CODES } from '../processes/states.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import { COMPAT_FAMILIES, type Compat } from './compat.ts';
 
-type View = Readonly<Process>;
+export type View = Readonly<Process>;
 
-interface Family {
+/** A metric with at most one series a process. */
+export interface Family {
   readonly name: string;
   readonly type: 'gauge' | 'counter';
   readonly help: string;
@@ -24,9 +26,10 @@ interface Family {
   readonly ofExitReasons?: boolean;
 }
 
-/** What to leave out. */
+/** What to show beside what always is. */
 export interface ShownFamilies {
   readonly exitReasons: boolean;
+  readonly compat?: Compat | undefined;
 }
 
 const FAMILIES: readonly Family[] = [
@@ -160,9 +163,10 @@ export class ProcessText {
 
   constructor(table: ProcessTable, shown: ShownFamilies) {
     this.#table = table;
-    this.#families = FAMILIES.filter(
-      ({ ofExitReasons = false }) => shown.exitReasons || !ofExitReasons,
-    );
+    this.#families = [
+      ...FAMILIES.filter(({ ofExitReasons = false }) => shown.exitReasons || !ofExitReasons),
+      ...(shown.compat === undefined ? [] : COMPAT_FAMILIES[shown.compat]),
+    ];
   }
 
   render(): string {

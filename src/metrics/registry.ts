@@ -3,6 +3,7 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { PROCESS_STATES } from '../processes/states.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import type { Compat } from './compat.ts';
 import { type Build, type ExporterMetrics, registerExporterMetrics } from './exporter.ts';
 import { ProcessText } from './processes.ts';
 
@@ -27,6 +28,8 @@ export interface MetricsOptions {
   readonly footprint: boolean;
   /** Whether exit codes and signals are found out. */
   readonly exitReasons: boolean;
+  /** The exporter whose metrics to show as well. */
+  readonly compat: Compat | undefined;
   readonly build: Build;
 }
 

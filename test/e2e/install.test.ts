@@ -82,6 +82,7 @@ async function assertContents(tarball: string): Promise<void> {
     'dist/supervisor-exporter.cjs',
     'supervisor/exporter.conf',
     'prometheus-rules/alerts.yml',
+    'grafana/supervisor-exporter.json',
     'README.md',
     'CHANGELOG.md',
     'LICENSE',

@@ -117,9 +117,10 @@ export function shippedWith(file: string, changes: Readonly<Record<string, strin
   return text;
 }
 
-function runPrometheus(
+/** Runs `body` beside a Prometheus whose folder, with its prometheus.yml in it, `configure` has filled. */
+export function runPrometheus(
   configure: (dir: string) => void,
-  body: (prometheus: Prometheus) => Promise<void>,
+  body: (prometheus: Prometheus, dir: string) => Promise<void>,
 ): Promise<void> {
   return withFolder('prometheus', async (dir) => {
     configure(dir);
@@ -131,7 +132,7 @@ function runPrometheus(
       `--storage.tsdb.path=${dir}/data`,
       `--web.listen-address=127.0.0.1:${port}`,
     ];
-    await withServer(command, `http://127.0.0.1:${port}/-/ready`, () => body(prometheus));
+    await withServer(command, `http://127.0.0.1:${port}/-/ready`, () => body(prometheus, dir));
   });
 }
 

@@ -47,6 +47,30 @@ exposition('a series that has no value now is left out, and comes back', () => {
   assert.is(start(), 3);
 });
 
+exposition("node_exporter's metrics are those of XML-RPC, as soon as an event tells", () => {
+  const table = new ProcessTable();
+  const subject = new ProcessText(table, { exitReasons: false, compat: 'node_exporter' });
+  const shown = () => {
+    const metrics = new Exposition(subject.render());
+    return ['up', 'state', 'exit_status', 'start_time_seconds'].map((name) =>
+      metrics.value(`node_supervisord_${name}`),
+    );
+  };
+  table.takeAt(snapshot([info('cat', 'EXITED', { start: 1, stop: 2, exitStatus: 3 })]), 0);
+  assert.equal(shown(), [0, 100, 3, undefined]);
+  table.transition(event(1, 'cat', 'EXITED>STARTING', { tries: 0 }), 3);
+  assert.equal(shown(), [1, 10, 0, 3]);
+  table.transition(event(2, 'cat', 'STARTING>BACKOFF', { tries: 1 }), 4);
+  assert.equal(shown(), [0, 30, 0, undefined]);
+  table.transition(event(3, 'cat', 'BACKOFF>FATAL'), 5);
+  assert.equal(shown(), [0, 200, 0, undefined]);
+  table.transition(event(4, 'cat', 'FATAL>STARTING', { tries: 0 }), 6);
+  table.transition(event(5, 'cat', 'STARTING>RUNNING', { pid: 7 }), 7);
+  assert.equal(shown(), [1, 20, 0, 6]);
+  table.transition(event(6, 'cat', 'RUNNING>STOPPING', { pid: 7 }), 8);
+  assert.equal(shown(), [1, 40, 0, 6]);
+});
+
 exposition('names are data: whatever a label may hold is escaped', () => {
   const table = new ProcessTable();
   table.transition(event(0, 'a"b\\c\nd:🚀', 'STOPPED>STARTING'), 1);

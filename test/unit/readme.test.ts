@@ -13,6 +13,7 @@ readme('its table has every metric of /metrics, with its type, and no other', as
   const { render } = createMetrics(new ProcessTable(), {
     footprint: false,
     exitReasons: true,
+    compat: undefined,
     build,
   });
   const served = [...(await render()).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
