@@ -1,6 +1,7 @@
 /** A YAML file, read value by value; whatever is wrong is told with the line it stands on. */
 
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -32,9 +33,9 @@ export class Place {
 
   constructor(source: Source, node: Node | null, line: number, path: string) {
     this.#source = source;
-    this.#node = isAlias(node) ? (node.resolve(source.document) ?? null) : node;
     this.#line = line;
     this.#path = path;
+    this.#node = isAlias(node) ? this.#resolve(node) : node;
   }
 
   /** What is wrong here, to be thrown. */
@@ -90,6 +91,13 @@ export class Place {
     return choices[name] as Value;
   }
 
+  /** An alias of nothing is no error to the parser, and must not pass for a blank. */
+  #resolve(alias: Alias): Node {
+    const node = alias.resolve(this.#source.document);
+    if (node === undefined) throw this.error(`*${alias.source} stands for nothing`);
+    return node;
+  }
+
   #isBlank(): boolean {
     return this.#node === null || (isScalar(this.#node) && this.#node.value === null);
   }
@@ -106,11 +114,15 @@ export class Place {
   #pairs(): Array<readonly [key: string, place: Place]> {
     if (this.#isBlank() && this.#path === '') return [];
     if (!isMap<ParsedNode, ParsedNode | null>(this.#node)) throw this.error('is not a mapping');
+    const names = new Set<string>();
     return this.#node.items.map(({ key, value }) => {
       if (!isScalar(key)) throw this.#at(key, null, this.#path).error('a key is not a string');
       // As it was written: a user may be called 007.
       const name = key.source ?? String(key.value);
-      return [name, this.#at(key, value, this.#path === '' ? name : `${this.#path}.${name}`)];
+      const place = this.#at(key, value, this.#path === '' ? name : `${this.#path}.${name}`);
+      if (names.has(name)) throw place.error('is there twice');
+      names.add(name);
+      return [name, place];
     });
   }
 
@@ -120,10 +132,12 @@ export class Place {
   }
 }
 
-/** The whole of a file. Throws WebConfigError for what is no YAML, keys that are there twice among it. */
+/** The whole of a file. Throws WebConfigError for what is no YAML. */
 export function parseYaml(file: string, text: string): Place {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  // Keys that are there twice are looked for above: the parser names the wrong line for some.
+  const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false };
+  const document = parseDocument(text, options);
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) {
     const { line } = lines.linePos(problem.pos[0]);
