@@ -68,7 +68,7 @@ tls(
         assert.is((await curl(exporter, 'http', '/metrics')).status, 0);
         const untrusting = await curl(exporter, 'https', '/metrics');
         assert.match(untrusting.error, /certificate/);
-        const output = await sClient(exporter, '-CAfile', join(dir, 'ca.pem'));
+        const output = await sClient(exporter, '-brief', '-CAfile', join(dir, 'ca.pem'));
         assert.match(output, /Protocol version: TLSv1\.3/);
         assert.match(output, /Verification: OK/);
         assert.match(output, /HTTP\/1\.1 200 OK.*healthy/s);
@@ -131,7 +131,13 @@ tls(
           }
           if (!letIn.every(Boolean)) assert.match(exporter.stderr, /msg="a client is not let in"/);
           // Whoever does not check clients does not have browsers ask their users for certificates.
-          const output = await sClient(exporter, '-CAfile', join(dir, 'ca.pem'), '-trace');
+          const output = await sClient(
+            exporter,
+            '-brief',
+            '-CAfile',
+            join(dir, 'ca.pem'),
+            '-trace',
+          );
           assert.is(/CertificateRequest/.test(output), lines.length > 0, lines[0]);
         });
       }
@@ -183,7 +189,7 @@ tls(
       ] as const) {
         await withTls(dir, lines, async (exporter) => {
           for (const name of ['TLS10', 'TLS11', 'TLS12', 'TLS13'] as const) {
-            const output = await sClient(exporter, flags[name], ...OLD);
+            const output = await sClient(exporter, '-brief', flags[name], ...OLD);
             const isAccepted = output.includes(`Protocol version: ${spoken[name]}\n`);
             assert.is(isAccepted, accepted.join().includes(name), `${lines}: ${name}\n${output}`);
           }
@@ -209,7 +215,7 @@ tls(
         [list, curves],
         async (exporter) => {
           const chosen = async (...args: string[]) =>
-            /Ciphersuite: (\S+)/.exec(await sClient(exporter, ...args))?.[1];
+            /Ciphersuite: (\S+)/.exec(await sClient(exporter, '-brief', ...args))?.[1];
           assert.is(await chosen('-tls1_2', ...ofClient), 'ECDHE-RSA-CHACHA20-POLY1305');
           assert.is(await chosen('-tls1_2', '-cipher', 'ECDHE-RSA-AES128-GCM-SHA256'), undefined);
           // As in Go, those of TLS 1.3 are not up for choice.
@@ -218,7 +224,7 @@ tls(
             'TLS_AES_128_GCM_SHA256',
           );
           assert.match(
-            await sClient(exporter, '-curves', 'P-384:P-521'),
+            await sClient(exporter, '-brief', '-curves', 'P-384:P-521'),
             /Server Temp Key: ECDH, secp384r1|Peer Temp Key: ECDH, secp384r1/,
           );
           assert.is(await chosen('-curves', 'X25519'), undefined);
@@ -230,7 +236,7 @@ tls(
         dir,
         [list, preference],
         async (exporter) => {
-          const output = await sClient(exporter, '-tls1_2', ...ofClient);
+          const output = await sClient(exporter, '-brief', '-tls1_2', ...ofClient);
           assert.match(output, /Ciphersuite: ECDHE-RSA-AES256-GCM-SHA384/);
         },
         'rsa',

@@ -39,12 +39,12 @@ export function curl(
   });
 }
 
-/** What `openssl s_client -brief` tells of the handshake, and what it gets for a GET of /-/healthy. */
+/** What `openssl s_client` tells of the handshake, and what it gets for a GET of /-/healthy. */
 export async function sClient(
   exporter: RunningExporter,
   ...args: readonly string[]
 ): Promise<string> {
-  const connect = ['s_client', '-connect', `127.0.0.1:${exporter.port}`, '-brief', '-ign_eof'];
+  const connect = ['s_client', '-connect', `127.0.0.1:${exporter.port}`, '-ign_eof'];
   const child = spawn('openssl', [...connect, ...args], { stdio: 'pipe' });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

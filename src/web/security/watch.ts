@@ -3,7 +3,7 @@
 import type { WebConfigError } from './error.ts';
 import { type Loaded, load, lookAt } from './load.ts';
 
-const LOOK_PAUSE_MS = 1_000;
+const LOOK_PAUSE_MS = 500;
 
 export class Watch {
   readonly #file: string;
@@ -34,7 +34,7 @@ export class Watch {
     clearTimeout(this.#timer);
   }
 
-  /** What looks otherwise than a second ago is perhaps being written: certificate and key are two files. */
+  /** What looks otherwise than at the last look is perhaps being written: certificate and key are two files. */
   async #look(): Promise<void> {
     const look = await lookAt(this.#files);
     if (look === this.#last && look !== this.#read) {

@@ -4,7 +4,6 @@
  * file has all, and the thread loads nothing but this.
  */
 
-import { constants, platform, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { compareSync } from 'bcryptjs';
 
@@ -12,9 +11,6 @@ export interface Question {
   readonly password: string;
   readonly hash: string;
 }
-
-// On Linux a thread has a priority of its own: events go before passwords, on one core as well.
-if (platform() === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 parentPort?.on('message', ({ password, hash }: Question) => {
   parentPort?.postMessage(compareSync(password, hash));
