@@ -89,7 +89,6 @@ export const FLAGS = {
   },
   'web.config.file': {
     type: 'string',
-    value: 'FILE',
     help: "TLS, basic authentication and HTTP headers, in the format of Prometheus' exporter-toolkit. Plain HTTP without it.",
   },
   'web.disable-exporter-metrics': {

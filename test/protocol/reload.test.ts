@@ -106,8 +106,11 @@ reload(
         assert.ok(exporter.stderr.includes(reason), `${exporter.stderr} has no ${reason}`);
         await assertGuarded();
       }
-      await sleep(2_500);
-      assert.is(times(exporter.stderr, REFUSED), broken.length);
+      write('');
+      await logged(exporter, REFUSED, broken.length + 1);
+      write('# still empty\n');
+      await sleep(2_000);
+      assert.is(times(exporter.stderr, REFUSED), broken.length + 1);
       write(`${TLS}${users({ alice: 'secret', bob: 'bob' })}`);
       await logged(exporter, CHANGED, 1);
       await assertGuarded();

@@ -32,6 +32,8 @@ export class Security {
   readonly #connections = new Set<Socket>();
   #current: Loaded;
   #limiter: TokenBucket | undefined;
+  /** Why the files as they are now are not followed; undefined: they are. */
+  #refusal: string | undefined;
 
   /** Rejects with WebConfigError. */
   static async open(path: string, log: Logger): Promise<Security> {
@@ -129,13 +131,20 @@ export class Security {
   #take(outcome: Loaded | WebConfigError): void {
     const next = outcome instanceof WebConfigError ? outcome : (this.#whyNot(outcome) ?? outcome);
     if (next instanceof WebConfigError) {
-      const reason = next.message;
-      this.#log.error('the web configuration stays as it was: the new one is refused', { reason });
+      this.#refuse(next.message);
       return;
     }
+    this.#refusal = undefined;
     if (next.fingerprint === this.#current.fingerprint) return;
     this.#apply(next);
     this.#log.info('web configuration changed', { ...describe(next.config) });
+  }
+
+  /** Says so once, however often the same is written again. */
+  #refuse(reason: string): void {
+    if (reason === this.#refusal) return;
+    this.#refusal = reason;
+    this.#log.error('the web configuration stays as it was: the new one is refused', { reason });
   }
 
   /** An empty file is what a full disk leaves: it is not to open the door. */

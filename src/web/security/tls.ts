@@ -40,7 +40,8 @@ export function contextOptions(tls: TlsConfig, pems: Pems): SecureContextOptions
   const options: SecureContextOptions = {
     cert: pems.cert,
     key: pems.key,
-    ...(pems.clientCa === undefined ? {} : { ca: pems.clientCa }),
+    // An empty list is not the same as none: Node would load the public authorities.
+    ca: pems.clientCa === undefined ? [] : [pems.clientCa],
     minVersion: tls.minVersion,
     maxVersion: tls.maxVersion,
     ciphers: cipherList(tls),
