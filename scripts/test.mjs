@@ -22,6 +22,7 @@ needSystemPackages({
   'prometheus-node-exporter': ['prometheus-node-exporter', '--version'],
   'python3-prometheus-client': ['/usr/bin/python3', '-c', 'import prometheus_client'],
   openssl: ['openssl', 'version'],
+  curl: ['curl', '--version'],
 });
 needNpmPackages();
 run(process.execPath, ['scripts/build.mjs']);

@@ -15,6 +15,8 @@ import type { ListenAddress } from './web/address.ts';
 export interface Config {
   readonly listenAddresses: readonly ListenAddress[];
   readonly telemetryPath: string;
+  /** TLS, passwords and headers, in the format of Prometheus' exporter-toolkit; undefined: none. */
+  readonly webConfigFile: string | undefined;
   /** Whether to show `process_*` and `nodejs_*`. */
   readonly exporterMetrics: boolean;
   /** undefined: supervisord has no HTTP server, and all there is are events. */
@@ -84,6 +86,10 @@ export const FLAGS = {
     type: 'string',
     value: '/metrics',
     help: 'Path of the metrics.',
+  },
+  'web.config.file': {
+    type: 'string',
+    help: "TLS, basic authentication and HTTP headers, in the format of Prometheus' exporter-toolkit. Plain HTTP without it.",
   },
   'web.disable-exporter-metrics': {
     type: 'boolean',
@@ -171,6 +177,7 @@ function readConfig(flags: Flags, environment: Environment): Config {
   return {
     listenAddresses: (flags['web.listen-address'] ?? [':9876']).map(readAddress),
     telemetryPath: readPath(flags['web.telemetry-path'] ?? '/metrics'),
+    webConfigFile: readFileName('web.config.file', flags['web.config.file']),
     exporterMetrics: !flags['web.disable-exporter-metrics'],
     supervisor: readSupervisor(flags, environment),
     supervisorTimeoutMs: readTimeout(flags),
@@ -269,6 +276,12 @@ function readPath(text: string): string {
   if (!/^\/[^\s?#]*$/.test(text) || TAKEN_PATHS.includes(text)) {
     throw invalid('web.telemetry-path', text, 'a path such as /metrics that is not taken');
   }
+  return text;
+}
+
+/** An empty name is a variable that was not set, and not a wish to do without. */
+function readFileName(flag: string, text: string | undefined): string | undefined {
+  if (text === '') throw invalid(flag, text, 'the name of a file');
   return text;
 }
 

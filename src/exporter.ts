@@ -26,7 +26,8 @@ import { Settings } from './settings.ts';
 import { Snapshots } from './snapshots.ts';
 import { formatAddress } from './web/address.ts';
 import { answer, type Routes } from './web/routes.ts';
-import { serve, type WebService } from './web/server.ts';
+import type { Security } from './web/security/security.ts';
+import { type Answer, serve, type WebService } from './web/server.ts';
 
 /** The outside, as the exporter is given it. */
 export interface ExporterIo {
@@ -59,6 +60,7 @@ export class Exporter {
   readonly #reasons: ExitReasons | undefined;
   readonly #settings: Settings | undefined;
   readonly #table: ProcessTable;
+  #security: Security | undefined;
   #web: WebService | undefined;
   #push: Push | undefined;
 
@@ -116,7 +118,10 @@ export class Exporter {
     this.#intake = new Intake({ table, reconciler, snapshots, watchdog, metrics, log, onChange });
   }
 
-  /** Rejects with ListenError, before supervisord has been told READY, if an address can't be had. */
+  /**
+   * Rejects, before supervisord has been told READY, with ListenError if an address can't be
+   * had, and with WebConfigError if the web configuration can't be followed.
+   */
   async start(): Promise<void> {
     const routes: Routes = {
       telemetryPath: this.#config.telemetryPath,
@@ -124,9 +129,12 @@ export class Exporter {
       render: () => this.#render(),
       notReady: () => this.#snapshots.whyMissing(),
     };
+    const route: Answer = (request, response) => answer(routes, request, response);
+    this.#security = await this.#openSecurity();
     this.#web = await serve({
       addresses: this.#config.listenAddresses,
-      answer: (request, response) => answer(routes, request, response),
+      createServer: this.#security?.createServer,
+      answer: this.#security?.guard(route) ?? route,
       onError: (error) => this.#io.log.error('a request failed', { reason: String(error) }),
     });
     this.#logStart(this.#web);
@@ -151,7 +159,16 @@ export class Exporter {
     this.#settings?.stop();
     this.#push?.stop();
     this.#intake.stop();
+    this.#security?.stop();
     this.#web?.close();
+  }
+
+  /** Loaded only where it is asked for: most do without TLS and passwords. */
+  async #openSecurity(): Promise<Security | undefined> {
+    const { webConfigFile } = this.#config;
+    if (webConfigFile === undefined) return undefined;
+    const { Security } = await import('./web/security/security.ts');
+    return Security.open(webConfigFile, this.#io.log);
   }
 
   /** Alerts carry the address that Prometheus knows us by, as far as we can tell. */

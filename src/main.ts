@@ -8,6 +8,7 @@ import { BY_HAND, helpText } from './help.ts';
 import { createLogger } from './log.ts';
 import type { Remains } from './nudge.ts';
 import { REVISION, VERSION } from './version.ts';
+import { WebConfigError } from './web/security/error.ts';
 import { ListenError } from './web/server.ts';
 
 const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<End, number>;
@@ -102,8 +103,9 @@ async function run(config: Config): Promise<void> {
   try {
     await exporter.start();
   } catch (error) {
-    if (!(error instanceof ListenError)) throw error;
-    end('failed', error.message);
+    if (error instanceof WebConfigError) end('refused', error.message);
+    if (error instanceof ListenError) end('failed', error.message);
+    throw error;
   }
 
   function end(how: End, reason?: string): void {

@@ -1,14 +1,26 @@
 /** The HTTP server: where it listens, and what clients may cost. */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
 import { formatAddress, type ListenAddress } from './address.ts';
 import { sendText } from './respond.ts';
 
 /** Answers a request, or rejects, which should not be. */
 export type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
+/** Makes a server of HTTP, or of HTTPS. */
+export type CreateServer = (options: ServerOptions, listener: RequestListener) => Server;
+
 export interface WebOptions {
   readonly addresses: readonly ListenAddress[];
+  /** Plain HTTP if left out. */
+  readonly createServer?: CreateServer | undefined;
   readonly answer: Answer;
   /** A request could not be answered. */
   readonly onError: (error: unknown) => void;
@@ -51,7 +63,7 @@ export async function serve(options: WebOptions): Promise<WebService> {
   };
   try {
     for (const address of options.addresses) {
-      const server = createServer(
+      const server = (options.createServer ?? createServer)(
         { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 5_000 },
         (request, response) => {
           unread.add(response);

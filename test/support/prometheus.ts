@@ -50,14 +50,19 @@ export class Prometheus {
   }
 }
 
-/** Runs `body` beside a Prometheus that scrapes `target` each second. */
+/**
+ * Runs `body` beside a Prometheus that scrapes `target` each second; `scrape` has what else
+ * its scrape_config says.
+ */
 export function withPrometheus(
   target: string,
   body: (prometheus: Prometheus) => Promise<void>,
+  scrape: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
+  const static_configs = [{ targets: [target] }];
   const config = {
     global: { scrape_interval: '1s' },
-    scrape_configs: [{ job_name: 'supervisor', static_configs: [{ targets: [target] }] }],
+    scrape_configs: [{ job_name: 'supervisor', static_configs, ...scrape }],
   };
   // JSON is YAML.
   return runPrometheus(

@@ -19,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'signals.ts': [],
   'settings.ts': ['processes', 'rpc', 'log.ts'],
   metrics: ['processes', 'listener/events.ts', 'rpc', 'version.ts'],
-  web: [],
+  web: ['log.ts', 'url.ts'],
   'nudge.ts': ['processes', 'rpc/endpoint.ts'],
   'log.ts': [],
   'version.ts': [],
@@ -54,6 +54,9 @@ const PURE = [
     (name) => `doctor/${name}.ts`,
   ),
   ...filesOf('doctor').filter((file) => file.includes('/check-')),
+  'web/security/duration.ts',
+  'web/security/limit.ts',
+  'web/security/credentials.ts',
   ...filesOf('processes'),
 ];
 

@@ -1,0 +1,266 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseGoDuration } from '../../src/web/security/duration.ts';
+import { WebConfigError } from '../../src/web/security/error.ts';
+import { TokenBucket } from '../../src/web/security/limit.ts';
+import { CIPHER_SUITES, CURVES } from '../../src/web/security/names.ts';
+import { parseWebConfig } from '../../src/web/security/parse.ts';
+import type { PemSource, TlsConfig } from '../../src/web/security/webconfig.ts';
+
+const webconfig = suite('web configuration');
+
+const HASH = '$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG';
+const PAIR = 'tls_server_config:\n  cert_file: c.pem\n  key_file: k.pem\n';
+
+for (const [what, text] of [
+  ['an empty file', ''],
+  ['comments alone', '# nothing\n'],
+  ['sections without anything in them', 'tls_server_config:\nbasic_auth_users:\nrate_limit:\n'],
+  ['empty mappings', 'tls_server_config: {}\nhttp_server_config: {}\n'],
+] as const) {
+  webconfig(`${what}: plain HTTP for everybody`, () => {
+    assert.equal(parseWebConfig('/etc/web.yml', text), {
+      tls: undefined,
+      headers: new Map(),
+      users: new Map(),
+      rateLimit: undefined,
+    });
+  });
+}
+
+webconfig('the defaults of TLS, and paths from the folder of the file', () => {
+  const { tls } = parseWebConfig('/etc/exporter/web.yml', PAIR);
+  assert.equal(shown(tls), {
+    cert: '/etc/exporter/c.pem',
+    key: '/etc/exporter/k.pem',
+    clientCa: undefined,
+    clientAuth: 'NoClientCert',
+    allowedSans: undefined,
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+    cipherSuites: [],
+    preferServerCipherSuites: true,
+    curves: [],
+  });
+});
+
+webconfig('everything at once', () => {
+  const { tls, headers, users, rateLimit } = parseWebConfig(
+    '/etc/web.yml',
+    `tls_server_config:
+  cert: |
+    PEM of the certificate
+  key: PEM of the key
+  client_ca_file: /else/ca.pem
+  client_auth_type: RequireAndVerifyClientCert
+  client_allowed_sans: [scraper, 127.0.0.1]
+  min_version: TLS10
+  max_version: TLS12
+  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]
+  prefer_server_cipher_suites: false
+  curve_preferences: [X25519, CurveP256]
+http_server_config:
+  http2: true
+  headers:
+    Content-Security-Policy: default-src 'self'
+    X-Frame-Options: deny
+    X-Content-Type-Options: nosniff
+    X-XSS-Protection: ""
+    Strict-Transport-Security: max-age=31536000
+basic_auth_users:
+  alice: &hash ${HASH}
+  007: *hash
+rate_limit:
+  interval: 1m30s
+  burst: 3
+`,
+  );
+  assert.equal(shown(tls), {
+    cert: 'PEM of the certificate\n',
+    key: 'PEM of the key',
+    clientCa: '/else/ca.pem',
+    clientAuth: 'RequireAndVerifyClientCert',
+    allowedSans: ['scraper', '127.0.0.1'],
+    minVersion: 'TLSv1',
+    maxVersion: 'TLSv1.2',
+    cipherSuites: ['ECDHE-RSA-AES128-GCM-SHA256'],
+    preferServerCipherSuites: false,
+    curves: ['X25519', 'prime256v1'],
+  });
+  assert.equal(
+    [...headers],
+    [
+      ['Content-Security-Policy', "default-src 'self'"],
+      ['X-Frame-Options', 'deny'],
+      ['X-Content-Type-Options', 'nosniff'],
+      ['Strict-Transport-Security', 'max-age=31536000'],
+    ],
+  );
+  assert.equal(
+    [...users],
+    [
+      ['alice', HASH],
+      ['007', HASH],
+    ],
+  );
+  assert.equal(rateLimit, { intervalMs: 90_000, burst: 3 });
+});
+
+for (const prefix of ['$2a', '$2b', '$2y']) {
+  webconfig(`a hash that begins with ${prefix} is taken`, () => {
+    const { users } = parseWebConfig('w', `basic_auth_users: {a: ${HASH.replace('$2y', prefix)}}`);
+    assert.is(users.get('a')?.slice(0, 3), prefix);
+  });
+}
+
+webconfig('client_auth_type: RequireClientCert is the older name of RequireAnyClientCert', () => {
+  const { tls } = parseWebConfig('w', `${PAIR}  client_auth_type: RequireClientCert`);
+  assert.is(tls?.clientAuth, 'RequireAnyClientCert');
+});
+
+webconfig('every name of a cipher suite and of a curve is taken', () => {
+  const { tls } = parseWebConfig(
+    'w',
+    `${PAIR}  cipher_suites: [${Object.keys(CIPHER_SUITES)}]\n  curve_preferences: [${Object.keys(CURVES)}]`,
+  );
+  assert.is(tls?.cipherSuites.length, 13);
+  assert.is(tls?.curves.length, 4);
+});
+
+webconfig('an interval of 0 is no rate limit', () => {
+  assert.is(parseWebConfig('w', 'rate_limit: {interval: 0, burst: 1}').rateLimit, undefined);
+});
+
+/** Each with the line that the message has to name. */
+const REFUSED: ReadonlyArray<readonly [text: string, line: number, message: RegExp]> = [
+  ['\n\nnonsense: 1\n', 3, /^nonsense: unknown key; known are tls_server_config, http_server_/],
+  ['constructor: 1\n', 1, /^constructor: unknown key/],
+  ['__proto__: 1\n', 1, /^__proto__: unknown key/],
+  ['# one\n- a list\n', 1, /^is not a mapping$/],
+  ['text\n', 1, /^is not a mapping$/],
+  ['a: b: c\n', 1, /Nested mappings/],
+  ['tls_server_config: {\n', 2, /Flow map/],
+  ['rate_limit:\nrate_limit:\n', 2, /is there twice/],
+  ['basic_auth_users:\n  a: 1\n  a: 2\n', 3, /is there twice/],
+  ['a: 1\n---\nb: 1\n', 2, /multiple documents/i],
+  ['basic_auth_users: !secret {}\n', 1, /tag/i],
+  ['basic_auth_users: *nobody\n', 1, /^basic_auth_users: \*nobody stands for nothing/],
+  ['basic_auth_users:\n  a: &a [*a]\n', 2, /^basic_auth_users.a: is not a string/],
+  ['basic_auth_users: &a\n  b: *a\n', 2, /^basic_auth_users.b: is not a string/],
+  ['? [a]\n: b\n', 1, /a key is not a string/],
+  ['tls_server_config: yes\n', 1, /^tls_server_config: is not a mapping/],
+  [`${PAIR}  certfile: x\n`, 4, /^tls_server_config.certfile: unknown key; known are cert, /],
+  ['tls_server_config:\n  key_file: k\n', 1, /^tls_server_config: cert or cert_file is missing/],
+  ['tls_server_config:\n  cert_file: c\n', 1, /: key or key_file is missing/],
+  ['tls_server_config:\n  cert_file: ""\n  key_file: k\n', 1, /: cert or cert_file is missing/],
+  ['tls_server_config:\n  min_version: TLS13\n', 1, /: cert or cert_file is missing/],
+  [`${PAIR}  cert: inline\n`, 2, /cert_file: cert is given as well/],
+  [`${PAIR}  cert_file: twice\n`, 4, /is there twice/],
+  ['tls_server_config:\n  cert_file: 7\n', 2, /cert_file: is not a string/],
+  ['tls_server_config:\n  cert_file: [c]\n', 2, /cert_file: is not a string/],
+  [`${PAIR}  min_version: TLS14\n`, 4, /min_version: "TLS14" is not one of TLS10, TLS11, /],
+  [`${PAIR}  min_version: constructor\n`, 4, /"constructor" is not one of/],
+  [`${PAIR}  max_version: 1.2\n`, 4, /max_version: is not a string/],
+  [`${PAIR}  min_version: TLS13\n  max_version: TLS12\n`, 1, /min_version is above max_version/],
+  [`${PAIR}  cipher_suites: AES\n`, 4, /cipher_suites: is not a list/],
+  [`${PAIR}  cipher_suites:\n    - AES\n`, 5, /cipher_suites: "AES" is not one of TLS_AES_128_/],
+  [`${PAIR}  cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]\n`, 4, /is not one of/],
+  [`${PAIR}  curve_preferences: [CurveP255]\n`, 4, /"CurveP255" is not one of CurveP256, /],
+  [`${PAIR}  prefer_server_cipher_suites: 1\n`, 4, /is not true or false/],
+  [`${PAIR}  client_auth_type: Everybody\n`, 4, /"Everybody" is not one of NoClientCert, /],
+  [`${PAIR}  client_ca_file: ca\n`, 4, /client_ca_file: is of no use without a client_auth_type/],
+  [`${PAIR}  client_allowed_sans: [a]\n`, 4, /is of no use without a client_auth_type/],
+  [
+    `${PAIR}  client_auth_type: RequireAnyClientCert\n  client_allowed_sans: []\n`,
+    5,
+    /client_allowed_sans: would let nobody in/,
+  ],
+  [`${PAIR}  client_auth_type: RequireAndVerifyClientCert\n`, 4, /needs client_ca or client_ca_/],
+  [`${PAIR}  client_auth_type: VerifyClientCertIfGiven\n`, 4, /needs client_ca or client_ca_/],
+  ['http_server_config:\n  http2: maybe\n', 2, /http2: is not true or false/],
+  ['http_server_config:\n  http3: true\n', 2, /http3: unknown key; known are http2, headers/],
+  ['http_server_config:\n  headers:\n    X-Other: a\n', 3, /X-Other: unknown key; known are /],
+  ['http_server_config:\n  headers:\n    X-Frame-Options: no\n', 3, /"no" is not one of deny, s/],
+  [
+    'http_server_config:\n  headers:\n    X-Content-Type-Options: sniff\n',
+    3,
+    /"sniff" is not one of nosniff/,
+  ],
+  [
+    'http_server_config:\n  headers:\n    X-XSS-Protection: "1\\r\\nX-Evil: 1"\n',
+    3,
+    /holds a character that no header may hold/,
+  ],
+  ['basic_auth_users:\n  a: secret\n', 2, /^basic_auth_users.a: is not a bcrypt hash/],
+  ['basic_auth_users:\n  a:\n', 2, /^basic_auth_users.a: is not a string/],
+  [`basic_auth_users:\n  a: ${HASH}x\n`, 2, /is not a bcrypt hash/],
+  [`basic_auth_users:\n  a: ${HASH.replace('$10', '$99')}\n`, 2, /has cost 99, which is not 4/],
+  [`basic_auth_users:\n  a: ${HASH.replace('$10', '$03')}\n`, 2, /has cost 3, which is not 4/],
+  ['rate_limit:\n  interval: soon\n  burst: 1\n', 2, /interval: is not a duration such as/],
+  ['rate_limit:\n  interval: 5\n  burst: 1\n', 2, /interval: is not a duration such as/],
+  ['rate_limit:\n  interval: -1s\n  burst: 1\n', 2, /interval: is not a duration such as/],
+  ['rate_limit:\n  interval: 1s\n', 1, /without a burst no request would ever be answered/],
+  ['rate_limit:\n  interval: 1s\n  burst: 1.5\n', 3, /burst: is not a whole number/],
+  ['rate_limit:\n  interval: 1s\n  burst: x\n', 3, /burst: is not a number/],
+];
+
+for (const [text, line, message] of REFUSED) {
+  webconfig(`${JSON.stringify(text)} is refused, and line ${line} named`, () => {
+    const error = thrownBy(() => parseWebConfig('/etc/web.yml', text));
+    assert.instance(error, WebConfigError);
+    const [, prefix, what = ''] =
+      /^(\/etc\/web\.yml:\d+): (.*)$/.exec(String((error as Error).message)) ?? [];
+    assert.is(prefix, `/etc/web.yml:${line}`, String(error));
+    assert.match(what, message);
+  });
+}
+
+webconfig('what is wrong with a hash does not show it', () => {
+  const error = thrownBy(() => parseWebConfig('w', 'basic_auth_users: {a: secret}'));
+  assert.not.match(String(error), 'secret');
+});
+
+for (const [text, ms] of [
+  ['0', 0],
+  ['0s', 0],
+  ['1s', 1_000],
+  ['1.5s', 1_500],
+  ['.5s', 500],
+  ['1h1m1s1ms', 3_661_001],
+  ['100us', 0.1],
+  ['100\u00b5s', 0.1],
+  ['', undefined],
+  ['1', undefined],
+  ['s', undefined],
+  ['1d', undefined],
+  ['1s ', undefined],
+  ['1s-1s', undefined],
+] as const) {
+  webconfig(`the duration ${JSON.stringify(text)}`, () => assert.is(parseGoDuration(text), ms));
+}
+
+webconfig('a token bucket lets a burst pass, and then one each interval', () => {
+  const bucket = new TokenBucket({ intervalMs: 100, burst: 2 }, 0);
+  const takes = [0, 0, 0, 99, 101, 102, 1_000, 1_000, 1_000].map((at) => bucket.take(at));
+  assert.equal(takes, [true, true, false, false, true, false, true, true, false]);
+});
+
+/** Without the places. */
+function shown(tls: TlsConfig | undefined) {
+  if (tls === undefined) return undefined;
+  const { place: _, ...rest } = tls;
+  const text = (source: PemSource | undefined) =>
+    source?.kind === 'file' ? source.path : source?.pem;
+  return { ...rest, cert: text(tls.cert), key: text(tls.key), clientCa: text(tls.clientCa) };
+}
+
+function thrownBy(act: () => unknown): unknown {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+webconfig.run();
