@@ -18,7 +18,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exits: ['processes', 'rpc', 'nudge.ts', 'signals.ts', 'log.ts'],
   'signals.ts': [],
   'settings.ts': ['processes', 'rpc', 'log.ts'],
-  metrics: ['processes', 'listener/events.ts', 'rpc', 'version.ts'],
+  resources: ['processes', 'log.ts'],
+  metrics: ['processes', 'listener/events.ts', 'rpc', 'resources/resources.ts', 'version.ts'],
   web: [],
   'nudge.ts': ['processes', 'rpc/endpoint.ts'],
   'log.ts': [],
@@ -54,6 +55,9 @@ const PURE = [
     (name) => `doctor/${name}.ts`,
   ),
   ...filesOf('doctor').filter((file) => file.includes('/check-')),
+  'resources/formats.ts',
+  'resources/tree.ts',
+  'resources/account.ts',
   ...filesOf('processes'),
 ];
 
