@@ -30,13 +30,13 @@ export class CpuAccount {
 
   /** Takes the tree as it is now; returns the CPU time of all that has ever belonged to it, in ticks. */
   take({ members, departed }: Tree): Cpu {
-    const heirs = this.#inherit(members, departed);
     const due = new Map<number, Cpu>();
-    for (const [pid, { expected, owed }] of heirs) {
+    for (const [pid, { left, inherited, owed }] of this.#estates(members, departed)) {
       const cameBack = difference(members.get(pid)?.waited, this.#members.get(pid)?.waited);
-      const missing = atLeastNothing(difference(sum(expected, owed), cameBack));
-      this.#gone = sum(this.#gone, difference(missing, owed));
-      due.set(pid, lesser(missing, expected));
+      const before = sum(inherited, owed);
+      const missing = atLeastNothing(difference(sum(left, before), cameBack));
+      this.#gone = sum(this.#gone, difference(missing, before));
+      due.set(pid, lesser(missing, sum(left, inherited)));
     }
     this.#members = members;
     this.#due = due;
@@ -45,26 +45,28 @@ export class CpuAccount {
     return total;
   }
 
-  /** What each member that is still there is to be given by those that are not, and was due to it before. */
-  #inherit(members: Tree['members'], departed: Tree['departed']): Map<number, Inheritance> {
-    const heirs = new Map<number, Inheritance>();
-    const bequeath = (to: number | undefined, expected: Cpu, owed: Cpu) => {
-      if (to === undefined) {
-        this.#gone = sum(this.#gone, expected);
-        return;
-      }
-      const so = heirs.get(to) ?? { expected: NOTHING, owed: NOTHING };
-      heirs.set(to, { expected: sum(so.expected, expected), owed: sum(so.owed, owed) });
+  /** What is to come to each member from those that are no members any more. */
+  #estates(members: Tree['members'], departed: Tree['departed']): Map<number, Estate> {
+    const estates = new Map<number, Estate>();
+    const add = (pid: number, { left, inherited, owed }: Estate) => {
+      const so = estates.get(pid) ?? EMPTY_ESTATE;
+      estates.set(pid, {
+        left: sum(so.left, left),
+        inherited: sum(so.inherited, inherited),
+        owed: sum(so.owed, owed),
+      });
     };
     for (const [pid, stat] of this.#members) {
-      const owed = this.#due.get(pid) ?? NOTHING;
+      const due = this.#due.get(pid) ?? NOTHING;
       if (isSame(members.get(pid), stat)) {
-        if (owed !== NOTHING) bequeath(pid, NOTHING, owed);
-      } else {
-        bequeath(this.#heirOf(pid, members, departed), totalOf(stat), owed);
+        if (due !== NOTHING) add(pid, { ...EMPTY_ESTATE, owed: due });
+        continue;
       }
+      const heir = this.#heirOf(pid, members, departed);
+      if (heir === undefined) this.#gone = sum(this.#gone, totalOf(stat));
+      else add(heir, { ...EMPTY_ESTATE, left: totalOf(stat), inherited: due });
     }
-    return heirs;
+    return estates;
   }
 
   /** The nearest ancestor that is still a member; undefined for what has left with its time. */
@@ -79,10 +81,16 @@ export class CpuAccount {
   }
 }
 
-interface Inheritance {
-  readonly expected: Cpu;
+interface Estate {
+  /** What those that have just gone had used. */
+  readonly left: Cpu;
+  /** What was due to them: they may have had it before they went. */
+  readonly inherited: Cpu;
+  /** What was due to the member itself. */
   readonly owed: Cpu;
 }
+
+const EMPTY_ESTATE: Estate = { left: NOTHING, inherited: NOTHING, owed: NOTHING };
 
 function isSame(one: ProcStat | undefined, other: ProcStat): boolean {
   return one?.start === other.start;
