@@ -67,16 +67,16 @@ const FAMILIES: readonly Family[] = [
   },
 ];
 
-const SERIES = FAMILIES.flatMap(({ name, series }) =>
-  series.map(({ labels = '', value }) => ({ name, labels, value })),
-);
-
-/** The lines of one process, and the values that they were written from; one a series. */
-interface Lines {
-  readonly labels: string;
+/** What is written of one process for one family, and the values that it was written from. */
+interface Part {
   readonly values: (number | undefined)[];
-  /** Empty where there is no series. */
-  readonly samples: string[];
+  text: string;
+}
+
+/** The parts of one process, one a family. */
+interface Parts {
+  readonly labels: string;
+  readonly parts: readonly Part[];
 }
 
 /** Writes the usage of a table's processes in the Prometheus text format, 0.0.4. */
@@ -84,8 +84,10 @@ export class UsageText {
   readonly #table: ProcessTable;
   readonly #source: UsageSource;
   #written = '';
-  #text = '';
-  readonly #lines = new WeakMap<Readonly<Process>, Lines>();
+  #shown: readonly Parts[] = [];
+  /** One a family. Most of them say the same for a long time. */
+  readonly #texts = FAMILIES.map(({ name, type, help }) => headOf(name, type, help));
+  readonly #parts = new WeakMap<Readonly<Process>, Parts>();
 
   constructor(table: ProcessTable, source: UsageSource) {
     this.#table = table;
@@ -96,46 +98,70 @@ export class UsageText {
     const now = `${this.#table.version} ${this.#source.readings}`;
     if (now !== this.#written) {
       this.#written = now;
-      this.#text = this.#write();
+      this.#write();
     }
-    return this.#text;
+    return this.#texts.join('');
   }
 
-  #write(): string {
-    const all: Lines[] = [];
+  #write(): void {
+    const before = this.#shown;
+    const shown: Parts[] = [];
+    const changed = new Set<number>();
     for (const process of this.#table.values()) {
       const usage = this.#source.usageOf(process);
-      if (usage !== undefined) all.push(this.#update(process, usage));
+      if (usage !== undefined) shown.push(this.#update(process, usage, changed));
     }
-    const parts: string[] = [];
-    let at = 0;
-    for (const { name, type, help, series } of FAMILIES) {
-      parts.push(headOf(name, type, help));
-      for (const { samples } of all) {
-        for (let nth = 0; nth < series.length; nth++) parts.push(samples[at + nth] ?? '');
-      }
-      at += series.length;
+    this.#shown = shown;
+    const isSame = shown.length === before.length && shown.every((one, nth) => one === before[nth]);
+    for (const [nth, { name, type, help }] of FAMILIES.entries()) {
+      if (isSame && !changed.has(nth)) continue;
+      const texts = shown.map(({ parts }) => parts[nth]?.text);
+      this.#texts[nth] = headOf(name, type, help) + texts.join('');
     }
-    return parts.join('');
   }
 
-  #update(process: Readonly<Process>, usage: Usage): Lines {
-    const lines = this.#lines.get(process) ?? newLines(process);
-    this.#lines.set(process, lines);
-    for (const [nth, { name, labels, value }] of SERIES.entries()) {
-      const now = value(usage);
-      if (lines.values[nth] === now) continue;
-      lines.values[nth] = now;
-      lines.samples[nth] = now === undefined ? '' : `${name}{${lines.labels}${labels}} ${now}\n`;
+  /** Adds to `changed` which families say something else of the process now. */
+  #update(process: Readonly<Process>, usage: Usage, changed: Set<number>): Parts {
+    const known = this.#parts.get(process) ?? newParts(process);
+    this.#parts.set(process, known);
+    for (const [nth, { name, series }] of FAMILIES.entries()) {
+      const part = known.parts[nth];
+      if (part === undefined || !takeValues(part, series, usage)) continue;
+      part.text = write(name, series, known.labels, part.values);
+      changed.add(nth);
     }
-    return lines;
+    return known;
   }
 }
 
-function newLines({ id }: Readonly<Process>): Lines {
+function newParts({ id }: Readonly<Process>): Parts {
   return {
     labels: labelsOf(id),
-    values: SERIES.map(() => undefined),
-    samples: SERIES.map(() => ''),
+    parts: FAMILIES.map(({ series }) => ({ values: series.map(() => undefined), text: '' })),
   };
+}
+
+/** Whether any of them is another than before. */
+function takeValues({ values }: Part, series: readonly Series[], usage: Usage): boolean {
+  let isChanged = false;
+  for (const [nth, { value }] of series.entries()) {
+    const now = value(usage);
+    isChanged ||= values[nth] !== now;
+    values[nth] = now;
+  }
+  return isChanged;
+}
+
+function write(
+  name: string,
+  series: readonly Series[],
+  labels: string,
+  values: readonly (number | undefined)[],
+): string {
+  let text = '';
+  for (const [nth, { labels: further = '' }] of series.entries()) {
+    const value = values[nth];
+    if (value !== undefined) text += `${name}{${labels}${further}} ${value}\n`;
+  }
+  return text;
 }
