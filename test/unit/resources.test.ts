@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { LogFields, Logger } from '../../src/log.ts';
@@ -241,6 +241,27 @@ story('what may not be read is left out, and said once', async ({ proc, usage, l
   assert.is(log.length, files.length);
   for (const [nth, file] of files.entries()) assert.match(log[nth] ?? '', file);
 });
+
+story(
+  'a reading that fails leaves all out, is said once, and the next one goes on',
+  async (scene) => {
+    const { proc, usage, log } = scene;
+    proc.put(PID, {});
+    proc.put(8, { parent: PID, cpu: [100, 0, 0, 0] });
+    assert.is((await usage())?.cpuUserSeconds, 1);
+    const statm = readFileSync(`${proc.root}/8/statm`, 'utf8');
+    rmSync(`${proc.root}/8/statm`);
+    // Neither gone nor forbidden: a folder can't be read.
+    mkdirSync(`${proc.root}/8/statm`);
+    for (let reading = 0; reading < 3; reading++) assert.is(await usage(), undefined);
+    assert.is(log.length, 1);
+    assert.match(log[0] ?? '', /can not read \/proc.*EISDIR/);
+    rmSync(`${proc.root}/8/statm`, { recursive: true });
+    proc.write('8/statm', statm);
+    assert.is((await usage())?.cpuUserSeconds, 1);
+    assert.is(log.length, 1);
+  },
+);
 
 story('what is no stat is no process', async ({ proc, usage }) => {
   proc.put(PID, { state: '' });
