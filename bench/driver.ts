@@ -11,6 +11,7 @@ import { PYTHON } from './python.ts';
 export interface Plan {
   readonly listeners: readonly (readonly string[])[];
   readonly programs: number;
+  readonly running?: readonly number[];
   readonly blocks: number;
   readonly events: number;
   readonly warmUp: number;

@@ -29,10 +29,10 @@ export class Scraping {
     }, this.#everyMs);
   }
 
-  /** Throws unless the last scrape shows that many programs. */
-  expect(wanted: number): void {
+  /** Throws unless the last scrape shows that many programs, by a metric that each has one series of. */
+  expect(wanted: number, metric = 'supervisord_up'): void {
     const samples = this.#last === undefined ? [] : samplesOf(this.#last);
-    const programs = samples.filter((line) => line.startsWith('supervisord_up{')).length;
+    const programs = samples.filter((line) => line.startsWith(`${metric}{`)).length;
     if (programs !== wanted) throw new Error(`scraped ${programs} programs, not ${wanted}`);
   }
 

@@ -1,17 +1,19 @@
 /** Programs that run and do nothing. */
 
+/** It ends by itself some time, should the bench be killed in a way that leaves it behind. */
+export const SLEEPER = 'sleep 1h';
+
 /** Shares the programs evenly among the groups. */
-export function sleeperSections(programs: number, groups: number): string {
+export function sleeperSections(programs: number, groups: number, command = SLEEPER): string {
   const upTo = (group: number) => Math.floor((programs * group) / groups);
   return Array.from({ length: groups }, (_, group) =>
-    groupSection(upTo(group + 1) - upTo(group), group),
+    groupSection(upTo(group + 1) - upTo(group), group, command),
   ).join('\n');
 }
 
-/** The programs end by themselves some time, should the bench be killed in a way that leaves them behind. */
-function groupSection(size: number, group: number): string {
+function groupSection(size: number, group: number, command: string): string {
   return `[program:group-${group}]
-command=sleep 1h
+command=${command}
 process_name=program-%(process_num)d
 numprocs=${size}
 startsecs=0

@@ -77,7 +77,8 @@ function killWithPrograms(pid: number): void {
   kill(pid, 'SIGSTOP');
   const programs = childrenOf(pid);
   kill(pid);
-  for (const program of programs) kill(program);
+  // supervisord has made each the leader of a process group.
+  for (const program of programs) kill(-program);
 }
 
 function configuration(setup: Setup): string {

@@ -4,6 +4,7 @@ Its only argument is a plan in JSON:
 
     listeners   one command each, as a list of arguments; they take turns
     programs    how many programs the events are about
+    running     pids of further programs, of which each listener is told once that they run
     blocks      how many turns each of them has
     events      how many events a turn has
     warmUp      how many each of them gets unmeasured before the first turn
@@ -40,13 +41,19 @@ LIFE = [
 ]
 
 
-def events(programs):
+def steps(programs, running):
     """Every program takes a step before the first one takes its next."""
-    for serial in itertools.count():
-        step, number = divmod(serial, programs)
+    for pid in running:
+        yield f'r{pid}', 'RUNNING', f'from_state:STARTING pid:{pid}'
+    for step in itertools.count():
         state, rest = LIFE[step % len(LIFE)]
-        name = f'p{number}'
-        payload = f'processname:{name} groupname:{name} {rest.format(pid=FIRST_PID + number)}'
+        for number in range(programs):
+            yield f'p{number}', state, rest.format(pid=FIRST_PID + number)
+
+
+def events(programs, running):
+    for serial, (name, state, rest) in enumerate(steps(programs, running)):
+        payload = f'processname:{name} groupname:{name} {rest}'
         yield (
             f'ver:3.0 server:supervisor serial:{serial} pool:exporter poolserial:{serial} '
             f'eventname:PROCESS_STATE_{state} len:{len(payload)}\n{payload}'
@@ -54,7 +61,7 @@ def events(programs):
 
 
 class Listener:
-    def __init__(self, command, programs):
+    def __init__(self, command, programs, running):
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -62,7 +69,7 @@ class Listener:
             bufsize=0,
             env={'PATH': os.environ['PATH']},
         )
-        self.events = events(programs)
+        self.events = events(programs, running)
         self.stdin = self.process.stdin.fileno()
         self.stdout = self.process.stdout.fileno()
         os.set_blocking(self.stdin, False)
@@ -103,7 +110,7 @@ def measure(plan):
     listeners = []
     try:
         for command in plan['listeners']:
-            listeners.append(Listener(command, plan['programs']))
+            listeners.append(Listener(command, plan['programs'], plan.get('running', [])))
         for listener in listeners:
             listener.expect(b'READY\n')
             listener.round_trips(plan['warmUp'], 0)

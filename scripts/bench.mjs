@@ -22,6 +22,14 @@ const BENCHES = {
       'prometheus-node-exporter': ['prometheus-node-exporter', '--version'],
     },
   },
+  resources: {
+    about: 'a scrape of what 500 programs use, against process-exporter',
+    packages: {
+      supervisor: ['supervisord', '--version'],
+      'prometheus-process-exporter': ['prometheus-process-exporter', '-version'],
+      python3: ['python3', '--version'],
+    },
+  },
   nudge: {
     about: 'the SIGKILL of a program to its exit on /metrics, with the nudge and without',
     packages: { supervisor: ['supervisord', '--version'] },

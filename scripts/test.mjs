@@ -21,6 +21,7 @@ needSystemPackages({
   'prometheus-alertmanager': ['prometheus-alertmanager', '--version'],
   'prometheus-node-exporter': ['prometheus-node-exporter', '--version'],
   'python3-prometheus-client': ['/usr/bin/python3', '-c', 'import prometheus_client'],
+  procps: ['ps', '--version'],
   openssl: ['openssl', 'version'],
   curl: ['curl', '--version'],
 });

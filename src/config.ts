@@ -26,6 +26,8 @@ export interface Config {
   readonly nudge: boolean;
   /** Whether to find out exit codes and signals. */
   readonly exitReasons: boolean;
+  /** Whether to read what programs use of the machine. */
+  readonly resources: boolean;
   /** The group that supervisord runs us in, which is the pool of our events; undefined where it does not say. */
   readonly ownGroup: string | undefined;
   readonly alertmanagers: readonly HttpUrl[];
@@ -120,6 +122,11 @@ export const FLAGS = {
     help: "Find out the exit code or signal of each exit, by XML-RPC and from supervisord's log. On by default; --no-collector.exit-reason turns it off.",
   },
   'no-collector.exit-reason': { type: 'boolean' },
+  'collector.resources': {
+    type: 'boolean',
+    help: 'Read CPU time, memory, descriptors and threads of each program and all its descendants at each scrape; Linux only. On by default; --no-collector.resources turns it off.',
+  },
+  'no-collector.resources': { type: 'boolean' },
   'alertmanager.url': {
     type: 'string',
     multiple: true,
@@ -183,6 +190,7 @@ function readConfig(flags: Flags, environment: Environment): Config {
     supervisorTimeoutMs: readTimeout(flags),
     nudge: !flags['no-supervisor.nudge'],
     exitReasons: !flags['no-collector.exit-reason'],
+    resources: !flags['no-collector.resources'],
     ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
     alertmanagers: (flags['alertmanager.url'] ?? []).map(readAlertmanager),
     alertLabels: Object.fromEntries((flags['alertmanager.label'] ?? []).map(readLabel)),

@@ -3,7 +3,8 @@
  *
  *     stdin -> split2(splitFrames) -> parseEvent -> intake -------\
  *                     (then RESULT, READY)                         process table -> metrics -> HTTP
- *     XML-RPC -> parseSnapshot -> reconciler (finds its place) ---/
+ *     XML-RPC -> parseSnapshot -> reconciler (finds its place) ---/        /
+ *     /proc   -> ProcFs -> tree -> account -> usage of each program ------/
  */
 
 import type { Readable } from 'node:stream';
@@ -19,6 +20,7 @@ import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts
 import { type Death, knockAt, Nudge, type Remains } from './nudge.ts';
 import { Reconciler } from './processes/reconciler.ts';
 import { ProcessTable } from './processes/table.ts';
+import { openResources, type Resources } from './resources/resources.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import type { Snapshot } from './rpc/snapshot.ts';
@@ -61,6 +63,7 @@ export class Exporter {
   readonly #settings: Settings | undefined;
   readonly #table: ProcessTable;
   #security: Security | undefined;
+  readonly #resources: Resources | undefined;
   #web: WebService | undefined;
   #push: Push | undefined;
 
@@ -71,11 +74,13 @@ export class Exporter {
     const table = new ProcessTable();
     this.#table = table;
     const reconciler = new Reconciler(table);
+    this.#resources = config.resources ? openResources({ table, log }) : undefined;
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
       exitReasons: config.exitReasons && config.supervisor !== undefined,
       compat: config.compat,
       build: io.build,
+      resources: this.#resources,
     });
     const metrics = this.#metrics.exporter;
     const onChange = () => {
@@ -191,7 +196,8 @@ export class Exporter {
     this.#push.start();
   }
 
-  #render(): Promise<string> {
+  async #render(): Promise<string> {
+    await this.#resources?.read();
     this.#metrics.exporter.serialGaps.set(this.#intake.gapCount);
     return this.#metrics.render();
   }

@@ -10,7 +10,7 @@
 
 import { connect } from 'node:net';
 import type { ProcessId } from './processes/identity.ts';
-import type { Process } from './processes/process.ts';
+import { livePid, type Process } from './processes/process.ts';
 import type { ProcessTable } from './processes/table.ts';
 import type { SupervisorEndpoint } from './rpc/endpoint.ts';
 
@@ -114,9 +114,9 @@ export class Nudge {
 }
 
 /** A process that is there for all we know, with its pid. */
-function livingOf({ id, state, pid }: Readonly<Process>): Death[] {
-  const isThere = state === 'RUNNING' || state === 'STARTING' || state === 'STOPPING';
-  return isThere && pid !== undefined ? [{ id, pid }] : [];
+function livingOf(process: Readonly<Process>): Death[] {
+  const pid = livePid(process);
+  return pid === undefined ? [] : [{ id: process.id, pid }];
 }
 
 /** Connects to supervisord's HTTP server and hangs up: enough to end its sleep. */

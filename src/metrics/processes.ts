@@ -6,6 +6,7 @@
  * those whose value has changed are written anew.
  */
 
+import type { ProcessId } from '../processes/identity.ts';
 import type { Process } from '../processes/process.ts';
 import { endsOf, isUp, PROCESS_STATES, STATE_CODES } from '../processes/states.ts';
 import type { ProcessTable } from '../processes/table.ts';
@@ -212,7 +213,7 @@ export class ProcessText {
 
 function newLines({ id }: View, families: readonly Family[]): Lines {
   return {
-    labels: `name="${escapeLabel(id.name)}",group="${escapeLabel(id.group)}"`,
+    labels: labelsOf(id),
     values: families.map(() => undefined),
     further: families.map(() => ''),
     samples: families.map(() => ''),
@@ -230,8 +231,12 @@ function writeTransitions(process: View, labels: string): string {
   return text;
 }
 
-function headOf(name: string, type: Family['type'], help: string): string {
+export function headOf(name: string, type: Family['type'], help: string): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+}
+
+export function labelsOf({ group, name }: ProcessId): string {
+  return `name="${escapeLabel(name)}",group="${escapeLabel(group)}"`;
 }
 
 /** Backslash, quote and newline are written with a backslash; nothing else is. */

@@ -3,9 +3,11 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { PROCESS_STATES } from '../processes/states.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import type { UsageSource } from '../resources/resources.ts';
 import type { Compat } from './compat.ts';
 import { type Build, type ExporterMetrics, registerExporterMetrics } from './exporter.ts';
 import { ProcessText } from './processes.ts';
+import { UsageText } from './usage.ts';
 
 /** Gauges that prom-client names like counters, which promlint objects to. */
 const MISNAMED_DEFAULT_METRICS = [
@@ -31,12 +33,15 @@ export interface MetricsOptions {
   /** The exporter whose metrics to show as well. */
   readonly compat: Compat | undefined;
   readonly build: Build;
+  /** undefined: what programs use is not read. */
+  readonly resources: UsageSource | undefined;
 }
 
 export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {
   const registry = new Registry();
   registerStates(table, registry);
   const processes = new ProcessText(table, options);
+  const usage = options.resources && new UsageText(table, options.resources);
   const exporter = registerExporterMetrics(registry, options.build);
   if (options.footprint) {
     collectDefaultMetrics({
@@ -45,7 +50,9 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
     });
     for (const name of MISNAMED_DEFAULT_METRICS) registry.removeSingleMetric(name);
   }
-  return { exporter, render: async () => processes.render() + (await registry.metrics()) };
+  const render = async () =>
+    processes.render() + (usage?.render() ?? '') + (await registry.metrics());
+  return { exporter, render };
 }
 
 function registerStates(table: ProcessTable, registry: Registry): void {

@@ -90,6 +90,11 @@ export function newProcess(id: ProcessId, state: ProcessState): Process {
   };
 }
 
+/** The pid of a process that is there for all we know. */
+export function livePid({ state, pid }: Readonly<Process>): number | undefined {
+  return state === 'RUNNING' || state === 'STARTING' || state === 'STOPPING' ? pid : undefined;
+}
+
 /** Counts a transition. It happened, however late its event came and whatever the state is by now. */
 export function countTransition(process: Process, event: ProcessStateEvent, at: number): void {
   const transition: Transition = `${event.from}>${event.to}`;

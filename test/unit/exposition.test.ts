@@ -1,7 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ProcessText } from '../../src/metrics/processes.ts';
+import { UsageText } from '../../src/metrics/usage.ts';
+import type { Process } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
+import type { Usage } from '../../src/resources/resources.ts';
 import { Exposition } from '../support/exposition.ts';
 import { event, info, snapshot } from '../support/facts.ts';
 
@@ -78,6 +81,59 @@ exposition('names are data: whatever a label may hold is escaped', () => {
     new ProcessText(table, { exitReasons: true }).render(),
     'supervisord_up{name="🚀",group="a\\"b\\\\c\\nd"} 1\n',
   );
+});
+
+const USAGE: Usage = {
+  pid: 7,
+  cpuUserSeconds: 1.25,
+  cpuSystemSeconds: 0,
+  residentBytes: 4_096,
+  virtualBytes: 140_737_488_351_232,
+  threads: 2,
+  openFds: 3,
+  maxFds: 1_024,
+  processes: 1,
+};
+
+exposition('what a process uses, as far as it is known, and for as long as it runs', () => {
+  const table = new ProcessTable();
+  table.transition(event(0, 'cat', 'STARTING>RUNNING', { pid: 7 }), 1);
+  table.transition(event(1, 'pets:dog', 'STARTING>RUNNING', { pid: 8 }), 1);
+  let cat: Usage | undefined = USAGE;
+  const source = {
+    readings: 1,
+    usageOf: ({ id }: Readonly<Process>) => (id.name === 'cat' ? cat : undefined),
+  };
+  const subject = new UsageText(table, source);
+  const samples = () =>
+    new Exposition(subject.render()).samples.map(
+      ({ name, labels, value }) => `${name} ${Object.values(labels).join(' ')} ${value}`,
+    );
+  const told = [
+    'supervisord_process_cpu_seconds_total cat cat user 1.25',
+    'supervisord_process_cpu_seconds_total cat cat system 0',
+    'supervisord_process_resident_memory_bytes cat cat 4096',
+    'supervisord_process_virtual_memory_bytes cat cat 140737488351232',
+    'supervisord_process_threads cat cat 2',
+    'supervisord_process_open_fds cat cat 3',
+    'supervisord_process_max_fds cat cat 1024',
+    'supervisord_process_subprocesses cat cat 1',
+  ];
+  assert.equal(samples(), told);
+
+  cat = { ...USAGE, cpuUserSeconds: 1.5, openFds: undefined };
+  assert.equal(samples(), told, 'no new reading');
+  source.readings += 1;
+  const changed = told.filter((line) => !line.includes('open_fds'));
+  changed[0] = 'supervisord_process_cpu_seconds_total cat cat user 1.5';
+  assert.equal(samples(), changed);
+
+  cat = undefined;
+  table.transition(event(2, 'cat', 'RUNNING>EXITED'), 2);
+  assert.equal(samples(), []);
+  cat = USAGE;
+  source.readings += 1;
+  assert.equal(samples(), told);
 });
 
 exposition.run();

@@ -18,7 +18,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exits: ['processes', 'rpc', 'nudge.ts', 'signals.ts', 'log.ts'],
   'signals.ts': [],
   'settings.ts': ['processes', 'rpc', 'log.ts'],
-  metrics: ['processes', 'listener/events.ts', 'rpc', 'version.ts'],
+  resources: ['processes', 'log.ts'],
+  metrics: ['processes', 'listener/events.ts', 'rpc', 'resources/resources.ts', 'version.ts'],
   web: ['log.ts', 'url.ts'],
   'nudge.ts': ['processes', 'rpc/endpoint.ts'],
   'log.ts': [],
@@ -57,6 +58,9 @@ const PURE = [
   'web/security/duration.ts',
   'web/security/limit.ts',
   'web/security/credentials.ts',
+  'resources/formats.ts',
+  'resources/tree.ts',
+  'resources/account.ts',
   ...filesOf('processes'),
 ];
 

@@ -1,0 +1,120 @@
+/** A /proc of our own making, in a temporary folder, with the files as proc(5) has them. */
+
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface FakeProcess {
+  readonly parent?: number;
+  /** `(NAME)` in its stat is made of it as the kernel does: as it is. */
+  readonly name?: string;
+  readonly state?: string;
+  readonly start?: number;
+  /** utime, stime, cutime, cstime. */
+  readonly cpu?: readonly [number, number, number, number];
+  /** Besides the main thread. */
+  readonly threads?: readonly number[];
+  /** Of these children the named thread is the parent; all others are the main thread's. */
+  readonly forkedBy?: Readonly<Record<number, number>>;
+  readonly virtualBytes?: number;
+  readonly residentPages?: number;
+  readonly fds?: number;
+  readonly maxFds?: number | 'unlimited';
+}
+
+export const PAGE_SIZE = 65_536;
+
+export function statOf(pid: number, process: FakeProcess = {}): string {
+  const { parent = 1, name = 'cat', state = 'S', start = 1_000, threads = [] } = process;
+  const [utime, stime, cutime, cstime] = process.cpu ?? [0, 0, 0, 0];
+  const { virtualBytes = 8_192 } = process;
+  return `${pid} (${name}) ${state} ${parent} ${pid} ${pid} 0 -1 4194304 107 0 0 0 ${utime} ${stime} ${cutime} ${cstime} 20 0 ${1 + threads.length} 0 ${start} ${virtualBytes} 999 18446744073709551615 1 1 0 0 0 0 0 0 2 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n`;
+}
+
+export function limitsOf(soft: number | string): string {
+  return `Limit                     Soft Limit           Hard Limit           Units     
+Max cpu time              unlimited            unlimited            seconds   
+Max processes             31807                31807                processes 
+Max open files            ${String(soft).padEnd(21)}1048576              files     
+Max locked memory         8388608              8388608              bytes     
+`;
+}
+
+/** Pairs of 64-bit words. */
+export function auxvOf(...pairs: readonly (readonly [key: number, value: number])[]): Uint8Array {
+  return new Uint8Array(new BigUint64Array([...pairs, [0, 0]].flat().map(BigInt)).buffer);
+}
+
+export class FakeProc {
+  readonly root = mkdtempSync(join(tmpdir(), 'supervisor-exporter-proc-'));
+  readonly #tellsChildren: boolean;
+  readonly #processes = new Map<number, FakeProcess>();
+
+  constructor(options: { readonly tellsChildren: boolean }) {
+    this.#tellsChildren = options.tellsChildren;
+    chmodSync(this.root, 0o755);
+    this.write('self/stat', statOf(1));
+    this.write('self/auxv', auxvOf([33, 2 ** 46], [6, PAGE_SIZE], [17, 100]));
+    this.write('uptime', '1.00 1.00\n');
+    if (options.tellsChildren) this.write('thread-self/children', '');
+  }
+
+  put(pid: number, process: FakeProcess): void {
+    this.remove(pid);
+    this.#processes.set(pid, process);
+    const { threads = [], residentPages = 2, fds = 0, maxFds = 1_024 } = process;
+    this.write(`${pid}/stat`, statOf(pid, process));
+    this.write(`${pid}/statm`, `9999 ${residentPages} 300 4 0 100 0\n`);
+    this.write(`${pid}/limits`, limitsOf(maxFds));
+    mkdirSync(join(this.root, `${pid}/fd`));
+    for (let fd = 0; fd < fds; fd++) this.write(`${pid}/fd/${fd}`, '');
+    for (const thread of [pid, ...threads])
+      mkdirSync(join(this.root, `${pid}/task/${thread}`), { recursive: true });
+    this.#tellChildren(pid);
+    this.#tellChildren(process.parent);
+  }
+
+  remove(pid: number): void {
+    const parent = this.#processes.get(pid)?.parent;
+    this.#processes.delete(pid);
+    rmSync(join(this.root, String(pid)), { recursive: true, force: true });
+    this.#tellChildren(parent);
+  }
+
+  forbid(file: string): void {
+    chmodSync(join(this.root, file), 0);
+  }
+
+  delete(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+
+  #tellChildren(pid: number | undefined): void {
+    const known = pid === undefined ? undefined : this.#processes.get(pid);
+    if (!this.#tellsChildren || pid === undefined || known === undefined) return;
+    const { threads = [], forkedBy = {} } = known;
+    const children = [...this.#processes].filter(([, { parent }]) => parent === pid);
+    for (const thread of [pid, ...threads]) {
+      const own = children.filter(([child]) => (forkedBy[child] ?? pid) === thread);
+      this.write(`${pid}/task/${thread}/children`, own.map(([child]) => `${child} `).join(''));
+    }
+  }
+
+  write(file: string, content: string | Uint8Array): void {
+    const path = join(this.root, file);
+    mkdirSync(join(path, '..'), { recursive: true });
+    writeFileSync(path, content);
+  }
+}
+
+/** root may read everything: for as long as this takes we are nobody, if we are root. */
+export async function asNobody<Result>(action: () => Promise<Result>): Promise<Result> {
+  const NOBODY = 65_534;
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(NOBODY);
+  try {
+    return await action();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
