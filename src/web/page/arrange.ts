@@ -97,7 +97,8 @@ export function formatQuery({ sort, isDescending, states, text }: Arrangement): 
   if (states.size > 0) {
     parameters.push(`state=${PROCESS_STATES.filter((state) => states.has(state)).join(',')}`);
   }
-  if (text !== '') parameters.push(`q=${encodeURIComponent(text)}`);
+  // Where encodeURIComponent would throw, at half a surrogate pair, this does not.
+  if (text !== '') parameters.push(String(new URLSearchParams({ q: text })));
   return `?${parameters.join('&')}`;
 }
 
@@ -175,7 +176,7 @@ function sortValue(row: Row, column: Column, now: number): number | string | und
   }
 }
 
-/** So that worker-2 comes before worker-10. */
+/** So that worker-2 comes before worker-10, and web before web-2: names hold no space. */
 function naturalKey({ group, name }: Row): string {
-  return `${group}:${name}`.toLowerCase().replaceAll(/\d+/g, (digits) => digits.padStart(12, '0'));
+  return `${group} ${name}`.toLowerCase().replaceAll(/\d+/g, (digits) => digits.padStart(12, '0'));
 }

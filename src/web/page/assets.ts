@@ -13,7 +13,7 @@ export interface PageAssets {
 export interface Asset {
   readonly contentType: string;
   readonly body: string;
-  /** Of the body, so that a browser asks again and is told that nothing has changed. */
+  /** Of the body, so that a browser asks again and is told that nothing has changed; weak, for it may be gzipped. */
   readonly etag: string;
 }
 
@@ -30,7 +30,7 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map([
 export const BUILD = digest(BUILT.script);
 
 function asset(contentType: string, body: string): Asset {
-  return { contentType, body, etag: `"${digest(body)}"` };
+  return { contentType, body, etag: `W/"${digest(body)}"` };
 }
 
 function digest(text: string): string {

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Process } from '../../processes/process.ts';
 import type { ProcessTable } from '../../processes/table.ts';
-import { send, sendCompressible, sendText } from '../respond.ts';
+import { sendCompressible, sendText } from '../respond.ts';
 import { parseQuery } from './arrange.ts';
 import { ASSETS, type Asset, BUILD } from './assets.ts';
 import { documentOf } from './document.ts';
@@ -149,12 +149,12 @@ async function sendAsset(
   response.setHeader('ETag', etag);
   response.setHeader('Cache-Control', 'no-cache');
   if (isKnown(request.headers['if-none-match'], etag)) response.writeHead(304).end();
-  else send(request, response, 200, contentType, body);
+  else sendCompressible(request, response, 200, contentType, body);
 }
 
 /** Whether an If-None-Match names this ETag (RFC 9110, section 13.1.2). */
 function isKnown(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
-  const known = header.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  const known = header.split(',').map((tag) => tag.trim());
   return known.includes(etag) || known.includes('*');
 }

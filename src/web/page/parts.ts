@@ -203,7 +203,11 @@ function whyOf({ to, expected, tries, reason }: Step): string {
   return said.join(', ');
 }
 
-/** How many are in each state: and a click shows those alone, or with those shown already. */
+/**
+ * How many are in each state; a click shows those alone, or with those shown already. The
+ * states stay where they are when there are none in them, so that nothing moves away from
+ * under a pointer; but for UNKNOWN, which hardly anybody ever sees.
+ */
 export function stateFilter({ rows }: View, { arrangement }: Sight): Markup {
   const counts = new Map<ProcessState, number>();
   for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
@@ -217,10 +221,13 @@ export function stateFilter({ rows }: View, { arrangement }: Sight): Markup {
     h('b', {}, String(rows.length)),
     ' all',
   );
-  const links = WORST_FIRST.filter((state) => counts.has(state) || states.has(state)).map((state) =>
+  const isShown = (state: ProcessState) =>
+    state !== 'UNKNOWN' || counts.has(state) || states.has(state);
+  const links = WORST_FIRST.filter(isShown).map((state) =>
     h(
       'a',
       {
+        class: counts.has(state) ? undefined : 'zero',
         href: formatQuery(withStateToggled(arrangement, state)),
         'aria-current': states.has(state) ? 'true' : undefined,
       },

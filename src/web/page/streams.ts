@@ -11,14 +11,14 @@ import type { ServerResponse } from 'node:http';
 
 /** Streams at once, over all addresses. */
 export const MAX_STREAMS = 50;
-/** How long a reader may take for a message. */
-const STALL_TIMEOUT_MS = 30_000;
 /** Readers that are written to in one turn of the event loop. */
 const BATCH = 10;
 
 export interface StreamsOptions {
   /** The message that tells everything, as of the last one that was sent to all. */
   readonly whole: () => string;
+  /** How long a reader may take for a message. */
+  readonly stallTimeoutMs: number;
   /** The last reader has gone. */
   readonly onEmpty: () => void;
 }
@@ -31,17 +31,13 @@ export class Streams {
     this.#options = options;
   }
 
-  get count(): number {
-    return this.#readers.size;
-  }
-
   get isFull(): boolean {
     return this.#readers.size >= MAX_STREAMS;
   }
 
   /** Adds a reader, whose head has been written, and begins with the whole. */
   add(response: ServerResponse): void {
-    const reader = new Reader(response, this.#options.whole);
+    const reader = new Reader(response, this.#options);
     this.#readers.add(reader);
     response.once('close', () => {
       reader.stop();
@@ -65,17 +61,17 @@ function sendInBatches(readers: readonly Reader[], frame: Buffer): void {
 
 class Reader {
   readonly #response: ServerResponse;
-  readonly #whole: () => string;
+  readonly #options: StreamsOptions;
   /** Runs while a message is on its way. */
   #stall: NodeJS.Timeout | undefined;
   /** Whether it has missed a message. */
   #isBehind = false;
   #isGone = false;
 
-  constructor(response: ServerResponse, whole: () => string) {
+  constructor(response: ServerResponse, options: StreamsOptions) {
     this.#response = response;
-    this.#whole = whole;
-    this.#write(encode(whole()));
+    this.#options = options;
+    this.#write(encode(options.whole()));
   }
 
   send(frame: Buffer): void {
@@ -90,13 +86,13 @@ class Reader {
 
   #write(frame: Buffer): void {
     if (this.#isGone) return;
-    this.#stall = setTimeout(() => this.#response.destroy(), STALL_TIMEOUT_MS);
+    this.#stall = setTimeout(() => this.#response.destroy(), this.#options.stallTimeoutMs);
     this.#response.write(frame, () => {
       clearTimeout(this.#stall);
       this.#stall = undefined;
       if (!this.#isBehind || this.#isGone) return;
       this.#isBehind = false;
-      this.#write(encode(this.#whole()));
+      this.#write(encode(this.#options.whole()));
     });
   }
 }
