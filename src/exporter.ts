@@ -10,7 +10,6 @@
 import type { Readable } from 'node:stream';
 import { Push } from './alertmanager/push.ts';
 import type { Config } from './config.ts';
-import { signalName } from './exits/log.ts';
 import { ExitReasons } from './exits/reasons.ts';
 import { Intake } from './intake.ts';
 import { listen } from './listener/listener.ts';
@@ -92,7 +91,6 @@ export class Exporter {
       table,
       facts: () => this.#facts(),
       consumptions: undefined,
-      signalName,
       telemetryPath,
     });
     const onChange = () => {

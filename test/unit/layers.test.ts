@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   resources: ['processes', 'log.ts'],
   metrics: ['processes', 'listener/events.ts', 'rpc', 'resources/resources.ts', 'version.ts'],
   // The process table is what its page shows.
-  web: ['processes', 'log.ts', 'url.ts'],
+  web: ['processes', 'log.ts', 'signals.ts', 'url.ts'],
   'nudge.ts': ['processes', 'rpc/endpoint.ts'],
   'log.ts': [],
   'version.ts': [],

@@ -4,20 +4,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Process } from '../../processes/process.ts';
 import type { ProcessTable } from '../../processes/table.ts';
+import { signalName } from '../../signals.ts';
 import { sendCompressible, sendText } from '../respond.ts';
 import { parseQuery } from './arrange.ts';
 import { ASSETS, type Asset, BUILD } from './assets.ts';
 import { documentOf } from './document.ts';
 import { Live } from './live.ts';
 import { type Consumptions, CpuMeter } from './meter.ts';
-import { type Facts, type Row, rowOf, type SignalName, stepOf, type View } from './view.ts';
+import { type Facts, type Row, rowOf, stepOf, type View } from './view.ts';
 
 export interface PageOptions {
   readonly table: ProcessTable;
   readonly facts: () => Omit<Facts, 'hasUsage'>;
   /** undefined where what processes use is not read. */
   readonly consumptions: Consumptions | undefined;
-  readonly signalName: SignalName;
   readonly telemetryPath: string;
 }
 
@@ -121,7 +121,7 @@ export class Page {
   }
 
   #gather(): View {
-    const { table, facts, consumptions, signalName } = this.#options;
+    const { table, facts, consumptions } = this.#options;
     return {
       now: Date.now() / 1000,
       facts: { ...facts(), hasUsage: consumptions !== undefined },

@@ -110,7 +110,8 @@ export function rowOf(
     exits: process.exits,
     unexpected: process.unexpectedExits,
     lastUnexpected: process.lastUnexpectedExitTime,
-    ended: process.stopTime,
+    // A failed start is an end, too, and supervisord has no stop time for it.
+    ended: process.end?.at ?? process.stopTime,
     reason: reasonOf(process.end, nameOf),
     spawnError: process.spawnError,
     cpu: usage.cpu,
