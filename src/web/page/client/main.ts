@@ -45,8 +45,7 @@ let isDrawing = false;
 
 function take(message: Message): void {
   if (message.kind === 'whole') {
-    // The exporter is another one than this script belongs to.
-    if (message.build !== build) location.reload();
+    if (message.build !== build) reloadFor(message.build);
     view = message.view;
   } else if (view !== undefined) {
     view = applyChange(view, message);
@@ -54,6 +53,13 @@ function take(message: Message): void {
   heardAt = performance.now();
   isLive = true;
   draw();
+}
+
+/** The exporter is another one than this script belongs to. Once: what is between us may keep an old page. */
+function reloadFor(build: string): void {
+  if (sessionStorage.getItem('build') === build) return;
+  sessionStorage.setItem('build', build);
+  location.reload();
 }
 
 function lose(): void {
