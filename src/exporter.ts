@@ -90,7 +90,7 @@ export class Exporter {
     this.#page = new Page({
       table,
       facts: () => this.#facts(),
-      consumptions: undefined,
+      consumptions: this.#resources,
       telemetryPath,
     });
     const onChange = () => {

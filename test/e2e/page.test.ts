@@ -42,6 +42,11 @@ page(
         'steady',
       );
       assert.is(await cell(page, 'steady', 'pid'), String(pid));
+      // It takes two looks to tell how much CPU is in use.
+      await eventually(10_000, async () => {
+        assert.match(await cell(page, 'steady', 'cpu'), /^\d+\.\d%$/);
+        assert.match(await cell(page, 'steady', 'memory'), /^[\d.]+ [KM]iB$/);
+      });
 
       process.kill(pid, 'SIGKILL');
       await eventually(10_000, async () => {

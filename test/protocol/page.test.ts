@@ -248,6 +248,7 @@ page(
       const queued = held?.writableLength ?? 0;
       assert.ok(queued > 0 && queued < 2 * size, `${queued}`);
       let text = '';
+      socket.resume();
       socket.setEncoding('utf8').on('data', (more: string) => {
         text = `${text}${more}`.slice(-100);
       });
