@@ -20,6 +20,7 @@ const program = await bundle('src/main.ts', {
     BUILD_SECTION: JSON.stringify(readFileSync(join(root, 'supervisor/exporter.conf'), 'utf8')),
     // A thread needs code of its own, and there is no second file for it to be in.
     PASSWORD_WORKER: JSON.stringify(await bundle('src/web/security/worker.ts')),
+    BUILD_PAGE_ASSETS: JSON.stringify(await pageAssets()),
   },
 });
 
@@ -29,6 +30,23 @@ const unfinished = `${target}.${process.pid}`;
 writeFileSync(unfinished, program);
 chmodSync(unfinished, 0o755);
 renameSync(unfinished, target);
+
+/** What the page of src/web/page loads: its script, its style and its icon. */
+async function pageAssets() {
+  const options = {
+    platform: 'browser',
+    target: ['chrome111', 'firefox113', 'safari16.4'],
+    format: 'esm',
+    charset: 'utf8',
+    minify: true,
+    lineLimit: 0,
+  };
+  return {
+    script: await bundle('src/web/page/client/main.ts', options),
+    style: await bundle('src/web/page/style.css', options),
+    icon: readFileSync(join(root, 'src/web/page/page.svg'), 'utf8'),
+  };
+}
 
 /** The text of an entry point with all that it needs. */
 async function bundle(entryPoint, options = {}) {

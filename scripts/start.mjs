@@ -83,6 +83,7 @@ function greeting() {
     '',
     'A demo supervisord with the exporter; end everything with Ctrl-C.',
     '',
+    `  the page       http://localhost:${port}/`,
     `  metrics        http://localhost:${port}/metrics`,
     `  look and play  supervisorctl -s unix://${dir}/supervisor.sock status`,
     `                 supervisorctl -s unix://${dir}/supervisor.sock restart web`,

@@ -24,6 +24,7 @@ needSystemPackages({
   procps: ['ps', '--version'],
   openssl: ['openssl', 'version'],
   curl: ['curl', '--version'],
+  chromium: ['chromium', '--version'],
 });
 needNpmPackages();
 run(process.execPath, ['scripts/build.mjs']);

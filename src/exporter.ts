@@ -23,10 +23,12 @@ import { ProcessTable } from './processes/table.ts';
 import { openResources, type Resources } from './resources/resources.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
-import type { Snapshot } from './rpc/snapshot.ts';
+import { nameOfServerState, type Snapshot } from './rpc/snapshot.ts';
 import { Settings } from './settings.ts';
 import { Snapshots } from './snapshots.ts';
 import { formatAddress } from './web/address.ts';
+import { Page } from './web/page/page.ts';
+import type { Facts } from './web/page/view.ts';
 import { answer, type Routes } from './web/routes.ts';
 import type { Security } from './web/security/security.ts';
 import { type Answer, serve, type WebService } from './web/server.ts';
@@ -62,6 +64,7 @@ export class Exporter {
   readonly #reasons: ExitReasons | undefined;
   readonly #settings: Settings | undefined;
   readonly #table: ProcessTable;
+  readonly #page: Page;
   #security: Security | undefined;
   readonly #resources: Resources | undefined;
   #web: WebService | undefined;
@@ -83,9 +86,17 @@ export class Exporter {
       resources: this.#resources,
     });
     const metrics = this.#metrics.exporter;
+    const { telemetryPath } = config;
+    this.#page = new Page({
+      table,
+      facts: () => this.#facts(),
+      consumptions: this.#resources,
+      telemetryPath,
+    });
     const onChange = () => {
       this.#reasons?.poke();
       this.#push?.poke();
+      this.#page.poke();
     };
     const { supervisor, supervisorTimeoutMs: timeoutMs } = config;
     const client = supervisor && new RpcClient(supervisor, { timeoutMs, keepOpen: false });
@@ -133,8 +144,10 @@ export class Exporter {
       contentType: CONTENT_TYPE,
       render: () => this.#render(),
       notReady: () => this.#snapshots.whyMissing(),
+      page: this.#config.telemetryPath === '/' ? undefined : this.#page,
     };
-    const route: Answer = (request, response) => answer(routes, request, response);
+    const route: Answer = (request, response, outlive) =>
+      answer(routes, request, response, outlive);
     this.#security = await this.#openSecurity();
     this.#web = await serve({
       addresses: this.#config.listenAddresses,
@@ -163,6 +176,7 @@ export class Exporter {
     this.#reasons?.stop();
     this.#settings?.stop();
     this.#push?.stop();
+    this.#page.stop();
     this.#intake.stop();
     this.#security?.stop();
     this.#web?.close();
@@ -200,6 +214,19 @@ export class Exporter {
     await this.#resources?.read();
     this.#metrics.exporter.serialGaps.set(this.#intake.gapCount);
     return this.#metrics.render();
+  }
+
+  /** What the page says of supervisord and of ourselves. */
+  #facts(): Omit<Facts, 'hasUsage'> {
+    const { server, health } = this.#snapshots;
+    return {
+      identifier: server?.identifier,
+      supervisordVersion: server?.version,
+      supervisordState: server && nameOfServerState(server.stateCode),
+      rpc: health,
+      eventsLost: this.#intake.eventsLost,
+      exporterVersion: this.#io.build.version,
+    };
   }
 
   /** What the first snapshot tells of ourselves: whether we are alone, and whether for the first time. */

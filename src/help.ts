@@ -37,7 +37,8 @@ Flags, with their defaults:
 
 ${flags.join('\n')}
 
-GET /metrics serves the metrics, /-/healthy and /-/ready answer probes.
+GET /metrics serves the metrics, / is a page for people, /-/healthy and /-/ready
+answer probes.
 `;
 }
 

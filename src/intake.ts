@@ -39,6 +39,7 @@ export class Intake {
   readonly #metrics: ExporterMetrics;
   readonly #log: Logger;
   readonly #onChange: () => void;
+  #eventsLost = 0;
   readonly #losses = new Losses({
     onGap: (at) => this.#snapshots.requestUnlessCovered('gap', at),
     onLost: (count) => this.#takeLoss(count),
@@ -58,6 +59,11 @@ export class Intake {
   /** Gaps in the serials that are remembered. */
   get gapCount(): number {
     return this.#losses.gapCount;
+  }
+
+  /** Events that supervisord discarded before they were delivered. */
+  get eventsLost(): number {
+    return this.#eventsLost;
   }
 
   /** This is the first life of the exporter: what is missing from serial 0 on is lost. */
@@ -88,7 +94,7 @@ export class Intake {
         if (event.type === TOKEN_TYPE) this.#takeToken(event);
         break;
       case 'supervisor-state':
-        this.#metrics.serverState.set(SERVER_STATE_CODES[event.state]);
+        this.#snapshots.takeServerState(SERVER_STATE_CODES[event.state]);
         break;
       case 'unused':
         break;
@@ -144,6 +150,7 @@ export class Intake {
   }
 
   #takeLoss(lost: number): void {
+    this.#eventsLost += lost;
     this.#metrics.eventsLost.inc(lost);
     this.#log.error('supervisord discarded events before delivering them: raise buffer_size', {
       lost,

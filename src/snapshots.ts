@@ -7,7 +7,7 @@ import type { Reconciler } from './processes/reconciler.ts';
 import type { RpcClient } from './rpc/client.ts';
 import { fetchSnapshot } from './rpc/fetch.ts';
 import { Resync, type ResyncTrigger } from './rpc/resync.ts';
-import type { Snapshot } from './rpc/snapshot.ts';
+import type { ServerFacts, Snapshot } from './rpc/snapshot.ts';
 
 /** How long a token may take before the next snapshot is asked for all the same. */
 const TOKEN_PATIENCE_SECONDS = 5;
@@ -26,6 +26,9 @@ export interface SnapshotsParts {
   readonly onTokenDue: () => void;
 }
 
+/** `none`: supervisord has no HTTP server. `pending`: the first answer has yet to come. */
+export type RpcHealth = 'works' | 'pending' | 'none' | { readonly failure: string };
+
 export class Snapshots {
   readonly #client: RpcClient | undefined;
   readonly #reconciler: Reconciler;
@@ -39,6 +42,7 @@ export class Snapshots {
   readonly #life = randomUUID();
   #askedAt = 0;
   #isSeeded = false;
+  #server: ServerFacts | undefined;
   /** Why XML-RPC fails; undefined while it works. */
   #failure: string | undefined;
 
@@ -54,6 +58,24 @@ export class Snapshots {
 
   get arePossible(): boolean {
     return this.#client !== undefined;
+  }
+
+  /** What supervisord last said of itself; undefined before the first snapshot. */
+  get server(): ServerFacts | undefined {
+    return this.#server;
+  }
+
+  /** How XML-RPC is doing. */
+  get health(): RpcHealth {
+    if (!this.arePossible) return 'none';
+    if (this.#failure !== undefined) return { failure: this.#failure };
+    return this.#isSeeded ? 'works' : 'pending';
+  }
+
+  /** supervisord has told its own state by an event. */
+  takeServerState(stateCode: number): void {
+    if (this.#server !== undefined) this.#server = { ...this.#server, stateCode };
+    this.#metrics.serverState.set(stateCode);
   }
 
   /** Asks for a snapshot, soon: this call itself does nothing that takes time. */
@@ -120,6 +142,7 @@ export class Snapshots {
     this.#metrics.resyncCorrections.inc(this.#reconciler.reply(snapshot));
     if (this.#reconciler.isSureOfToken) this.#onTokenDue();
     this.#onChange();
+    this.#server = snapshot.server;
     showServer(this.#metrics, snapshot.server);
     this.#metrics.lastResync.set(Date.now() / 1000);
     this.#metrics.rpcUp.set(1);

@@ -15,6 +15,8 @@ export interface Ending {
 export interface RunEnd {
   /** Undefined where no event told it. */
   readonly pid: number | undefined;
+  /** When we were told; whole seconds where a snapshot told it. */
+  readonly at: number;
   /** It came after this and before that, in epoch seconds of supervisord's clock, which is ours. */
   readonly after: number;
   readonly before: number;
@@ -38,6 +40,7 @@ const CLOCK_SLACK_SECONDS = 0.1;
 export function endToldAt(at: number, pid: number | undefined): RunEnd {
   return {
     pid,
+    at,
     after: at - LATEST_NEWS_SECONDS,
     before: at + CLOCK_SLACK_SECONDS,
     ending: undefined,
@@ -46,5 +49,5 @@ export function endToldAt(at: number, pid: number | undefined): RunEnd {
 
 /** The end that a snapshot knows of, in whole seconds. */
 export function endInSecond(stop: number): RunEnd {
-  return { pid: undefined, after: stop, before: stop + 1, ending: undefined };
+  return { pid: undefined, at: stop, after: stop, before: stop + 1, ending: undefined };
 }

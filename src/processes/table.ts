@@ -19,11 +19,14 @@ import {
   type ProcessSettings,
   takeSnapshot,
 } from './process.ts';
+import { RecentTransitions } from './recent.ts';
 
 /** Groups whose removal is remembered, so that a late event does not bring them back. */
 const MAX_REMOVED_GROUPS = 1024;
 
 export class ProcessTable {
+  /** Transitions of processes that are gone since are among them. */
+  readonly recent = new RecentTransitions();
   readonly #processes = new Map<ProcessKey, Process>();
   /** The serial of the event that removed a group. */
   readonly #removedGroups = new Map<string, number>();
@@ -65,6 +68,7 @@ export class ProcessTable {
   transition(event: ProcessStateEvent, at: number): void {
     this.#version += 1;
     this.#latestSerial = Math.max(this.#latestSerial, event.serial);
+    const recent = this.recent.push(event, at);
     const process = this.#find(event);
     if (process === undefined) return;
     countTransition(process, event, at);
@@ -74,7 +78,9 @@ export class ProcessTable {
     // Behind a snapshot that has no place yet, older events change nothing or lead in a
     // circle back to the same state; newer ones start from it.
     if (this.#isAhead && event.from !== process.state) return;
+    const { end } = process;
     this.#change(process, () => enterState(process, event, at));
+    if (process.end !== end) recent.end = process.end;
   }
 
   /** Drops a group's processes, but for those that a later event has named. */
@@ -150,8 +156,9 @@ export class ProcessTable {
     return ends;
   }
 
-  /** Takes what was found out of an end; of no use any more if that was not the last one. */
+  /** Takes what was found out of an end; for the process of no use any more if that was not its last. */
   explain(id: ProcessId, end: RunEnd, finding: Finding): void {
+    if (finding.ending !== undefined) this.recent.explain(end, finding.ending);
     const process = this.#processes.get(keyOf(id));
     if (process === undefined) return;
     this.#version += 1;

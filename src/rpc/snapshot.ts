@@ -18,6 +18,18 @@ export interface ServerFacts {
   readonly stateCode: number;
 }
 
+const SERVER_STATES: Readonly<Record<number, string>> = {
+  2: 'FATAL',
+  1: 'RUNNING',
+  0: 'RESTARTING',
+  [-1]: 'SHUTDOWN',
+};
+
+/** supervisord's name for its own state; the code itself where it has none. */
+export function nameOfServerState(stateCode: number): string {
+  return SERVER_STATES[stateCode] ?? String(stateCode);
+}
+
 /** What getAllProcessInfo says of one process. Times are whole epoch seconds, 0 for never. */
 export interface ProcessInfo extends ProcessId {
   readonly state: ProcessState;

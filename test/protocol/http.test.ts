@@ -21,7 +21,12 @@ const ANSWERS: ReadonlyArray<
   ],
   ['GET', '/metrics?name[]=x', 200, /^text\/plain; version=0\.0\.4/, /^# HELP/],
   ['HEAD', '/metrics', 200, /^text\/plain; version=0\.0\.4/, /^$/],
-  ['GET', '/', 200, /^text\/html/, /<a href="\/metrics">/],
+  ['GET', '/', 200, /^text\/html/, /<a href="\.\/metrics">/],
+  ['HEAD', '/', 200, /^text\/html/, /^$/],
+  ['GET', '/-/page.js', 200, /^text\/javascript/, /EventSource/],
+  ['GET', '/-/page.css', 200, /^text\/css/, /prefers-color-scheme/],
+  ['GET', '/-/page.svg', 200, /^image\/svg\+xml/, /^<svg/],
+  ['HEAD', '/-/events', 200, /^text\/event-stream/, /^$/],
   ['GET', '/-/healthy', 200, /^text\/plain/, /^healthy$/m],
   ['GET', '/-/ready', 200, /^text\/plain/, /^ready$/m],
   ['GET', '/nonsense', 404, /^text\/plain/, /not found/],
@@ -73,7 +78,7 @@ http(
     await withExporter({ args: ['--web.telemetry-path=/prom'] }, async (exporter) => {
       assert.is((await fetch(exporter.url('/metrics'))).status, 404);
       assert.match(await (await fetch(exporter.url('/prom'))).text(), /^# HELP/);
-      assert.match(await (await fetch(exporter.url('/'))).text(), /<a href="\/prom">/);
+      assert.match(await (await fetch(exporter.url('/'))).text(), /<a href="\.\/prom">/);
     });
     await withExporter({ args: ['--web.telemetry-path=/'] }, async (exporter) => {
       assert.match(await (await fetch(exporter.url('/'))).text(), /^# HELP/);

@@ -133,7 +133,13 @@ endings('an end that only a snapshot tells of is asked about, once', () => {
   const table = running();
   table.takeAt(snapshot([info('web', 'RUNNING', { pid: 8, start: 50, stop: 49 })]), 1);
   const [unexplained] = table.takeUnexplained();
-  assert.equal(unexplained?.end, { pid: undefined, after: 49, before: 50, ending: undefined });
+  assert.equal(unexplained?.end, {
+    pid: undefined,
+    at: 49,
+    after: 49,
+    before: 50,
+    ending: undefined,
+  });
   if (unexplained !== undefined) table.explain(WEB, unexplained.end, exit(4));
   table.takeAt(snapshot([info('web', 'RUNNING', { pid: 8, start: 50, stop: 49 })]), 2);
   assert.equal(shown(table), { status: 4, signal: 0 });

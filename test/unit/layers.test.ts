@@ -20,7 +20,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'settings.ts': ['processes', 'rpc', 'log.ts'],
   resources: ['processes', 'log.ts'],
   metrics: ['processes', 'listener/events.ts', 'rpc', 'resources/resources.ts', 'version.ts'],
-  web: ['log.ts', 'url.ts'],
+  // The process table is what its page shows.
+  web: ['processes', 'log.ts', 'signals.ts', 'url.ts'],
   'nudge.ts': ['processes', 'rpc/endpoint.ts'],
   'log.ts': [],
   'version.ts': [],
@@ -61,6 +62,12 @@ const PURE = [
   'resources/formats.ts',
   'resources/tree.ts',
   'resources/account.ts',
+  'web/page/view.ts',
+  'web/page/arrange.ts',
+  'web/page/markup.ts',
+  'web/page/parts.ts',
+  'web/page/document.ts',
+  'web/page/meter.ts',
   ...filesOf('processes'),
 ];
 

@@ -19,17 +19,17 @@ export interface GuardOptions {
 const CHALLENGE = 'Basic realm="supervisor-exporter", charset="UTF-8"';
 
 export function guard(options: GuardOptions, answer: Answer): Answer {
-  return async (request, response) => {
+  return async (request, response, outlive) => {
     const { headers, users } = options.config();
     for (const [name, value] of headers) response.setHeader(name, value);
     if (options.limiter()?.take(performance.now()) === false) {
       return refuseForNow(request, response, 429, 'too many requests\n');
     }
-    if (users.size === 0) return answer(request, response);
+    if (users.size === 0) return answer(request, response, outlive);
     const verdict = await authenticate(options.passwords, users, request, response);
     switch (verdict) {
       case 'right':
-        return answer(request, response);
+        return answer(request, response, outlive);
       case 'wrong':
         response.setHeader('WWW-Authenticate', CHALLENGE);
         return sendText(request, response, 401, 'unauthorized\n');

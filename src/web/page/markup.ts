@@ -1,0 +1,46 @@
+/**
+ * HTML as data: the server writes it as text, the browser makes elements of it. What stands
+ * in a string is text on both sides, whatever characters it holds.
+ */
+
+export interface Markup {
+  readonly tag: string;
+  readonly attributes: Attributes;
+  readonly children: readonly Child[];
+}
+
+export type Child = Markup | string;
+
+/** Their names are ours and never data. One that is undefined is left out. */
+export type Attributes = Readonly<Record<string, string | undefined>>;
+
+/** A child that is undefined is left out. */
+export function h(
+  tag: string,
+  attributes: Attributes,
+  ...children: readonly (Child | undefined)[]
+): Markup {
+  return { tag, attributes, children: children.filter((child) => child !== undefined) };
+}
+
+/** Elements that have neither children nor an end tag (HTML, section 13.1.2). */
+const VOID_TAGS: ReadonlySet<string> = new Set(['input', 'link', 'meta']);
+
+export function toHtml(child: Child): string {
+  if (typeof child === 'string') return escapeHtml(child);
+  let html = `<${child.tag}`;
+  for (const name in child.attributes) {
+    const value = child.attributes[name];
+    if (value !== undefined) html += ` ${name}="${escapeHtml(value)}"`;
+  }
+  html += '>';
+  if (VOID_TAGS.has(child.tag)) return html;
+  for (const inner of child.children) html += toHtml(inner);
+  return `${html}</${child.tag}>`;
+}
+
+function escapeHtml(text: string): string {
+  return /[&<>"']/.test(text)
+    ? text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+    : text;
+}

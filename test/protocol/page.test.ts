@@ -1,0 +1,349 @@
+import { createServer, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { MAX_STREAMS, Streams } from '../../src/web/page/streams.ts';
+import { applyChange, type Message, type View } from '../../src/web/page/view.ts';
+import { eventually, timed } from '../support/deadline.ts';
+import { ACKNOWLEDGED, type RunningExporter, withExporter } from '../support/exporter.ts';
+import { openStream, type StreamReader } from '../support/stream.ts';
+import { step } from '../support/wire.ts';
+
+const page = suite('page');
+
+page(
+  'nothing from elsewhere, nothing inline, nothing framed, and nothing kept',
+  timed(10_000, () =>
+    withExporter({}, async (exporter) => {
+      const { headers } = await fetch(exporter.url('/'));
+      const policy = new Map(
+        (headers.get('content-security-policy') ?? '')
+          .split('; ')
+          .map((directive) => directive.split(/ (.*)/) as [string, string]),
+      );
+      for (const name of ['default-src', 'base-uri', 'form-action', 'frame-ancestors']) {
+        assert.is(policy.get(name), "'none'", name);
+      }
+      for (const name of ['script-src', 'style-src', 'connect-src', 'img-src']) {
+        assert.is(policy.get(name), "'self'", name);
+      }
+      assert.is(policy.get('require-trusted-types-for'), "'script'");
+      assert.is(headers.get('cache-control'), 'no-store');
+      assert.is(headers.get('referrer-policy'), 'no-referrer');
+      assert.is(headers.get('x-content-type-options'), 'nosniff');
+      for (const path of ['/-/page.js', '/-/page.css', '/-/page.svg', '/-/events']) {
+        const response = await fetch(exporter.url(path), { method: 'HEAD' });
+        assert.is(response.headers.get('x-content-type-options'), 'nosniff', path);
+        assert.is(response.headers.get('access-control-allow-origin'), null, path);
+      }
+    }),
+  ),
+);
+
+page(
+  'what the page loads is asked for again, and sent again only if it is another',
+  timed(10_000, () =>
+    withExporter({}, async (exporter) => {
+      for (const path of ['/-/page.js', '/-/page.css', '/-/page.svg']) {
+        const first = await fetch(exporter.url(path));
+        assert.ok((await first.text()).length > 100, path);
+        const etag = first.headers.get('etag') ?? '';
+        assert.match(etag, /^W\/"[\w-]{16}"$/);
+        assert.is(first.headers.get('cache-control'), 'no-cache');
+        for (const known of [etag, `"other", ${etag}`, '*']) {
+          const again = await fetch(exporter.url(path), { headers: { 'if-none-match': known } });
+          assert.is(again.status, 304, known);
+          assert.is(await again.text(), '');
+        }
+        const other = await fetch(exporter.url(path), { headers: { 'if-none-match': '"other"' } });
+        assert.is(other.status, 200);
+        await other.text();
+      }
+      const script = await fetch(exporter.url('/-/page.js'), { method: 'HEAD' });
+      const size = Number(script.headers.get('content-length'));
+      assert.ok(size < 8_000, `the script, gzipped, has ${size} bytes`);
+    }),
+  ),
+);
+
+page(
+  'the page has every process, and a name is text',
+  timed(10_000, () =>
+    withExporter({}, async (exporter) => {
+      await exporter.tell(
+        step(0, '<script>alert(1)<\u2044script>:<img/src=x>', 'STOPPED>STARTING', 'tries:0'),
+        step(1, 'wörker-é:🚀', 'RUNNING>EXITED', 'expected:0 pid:1'),
+      );
+      const html = await (await fetch(exporter.url('/?sort=-exits&q=%3Cimg'))).text();
+      assert.match(
+        html,
+        /&#60;script&#62;alert\(1\)&#60;.script&#62;:<\/span>&#60;img\/src=x&#62;/,
+      );
+      assert.not.match(html, /<script>|<img/);
+      assert.match(html, /1 of 2 processes shown/);
+      const all = await (await fetch(exporter.url('/'))).text();
+      assert.match(all, /wörker-é:<\/span>🚀<.*<span class="reason recent">unexpected</);
+    }),
+  ),
+);
+
+page(
+  'a stream begins with everything, and then tells what changes as it does',
+  timed(20_000, () =>
+    withExporter({}, async (exporter) => {
+      await exporter.tell(step(0, 'web:web', 'STOPPED>STARTING', 'tries:0'));
+      const stream = await openStream(exporter.url('/-/events'));
+      assert.is(stream.response.headers['content-type'], 'text/event-stream');
+      assert.is(stream.response.headers['cache-control'], 'no-store');
+      await stream.until(([first]) => {
+        assert.is(first?.kind, 'whole');
+        const [web] = (first as Message & { kind: 'whole' }).view.rows;
+        assert.is(web?.state, 'STARTING');
+      });
+      assert.match(stream.text, /^data: \{[^\n]*\}\n\n$/);
+
+      await exporter.tell(
+        step(1, 'web:web', 'STARTING>RUNNING', 'pid:7'),
+        step(2, 'web:web', 'RUNNING>EXITED', 'expected:0 pid:7'),
+        step(1, 'web:web', 'STARTING>RUNNING', 'pid:7'),
+      );
+      const { rows, steps } = await seen(stream, ({ rows }) => rows[0]?.state === 'EXITED');
+      assert.is(rows.length, 1);
+      assert.is(rows[0]?.unexpected, 1);
+      assert.equal(
+        steps.map(({ from, to, expected }) => [from, to, expected]),
+        [
+          ['RUNNING', 'EXITED', false],
+          ['STARTING', 'RUNNING', undefined],
+          ['STOPPED', 'STARTING', undefined],
+        ],
+        'each once, the latest first',
+      );
+      stream.close();
+    }),
+  ),
+);
+
+page(
+  'a stream outlives other answers, and says something every few seconds though nothing happens',
+  timed(30_000, () =>
+    withExporter({}, async (exporter) => {
+      const began = performance.now();
+      const stream = await openStream(exporter.url('/-/events'));
+      // The server gives other answers 15 s.
+      await stream.until((messages) => {
+        assert.ok(performance.now() - began > 15_500);
+        assert.ok(messages.length >= 4, `${messages.length}`);
+      }, 25_000);
+      assert.is(stream.isOver, false);
+      assert.equal(Object.keys(stream.messages.at(-1) ?? {}), ['kind', 'now']);
+      stream.close();
+    }),
+  ),
+);
+
+page(
+  'a group that is removed goes from the page',
+  timed(10_000, () =>
+    withExporter({}, async (exporter) => {
+      await exporter.tell(step(0, 'web:web', 'STOPPED>STARTING', 'tries:0'));
+      const stream = await openStream(exporter.url('/-/events'));
+      await seen(stream, ({ rows }) => rows.length === 1);
+      await exporter.tell(
+        'ver:3.0 server:s serial:9 pool:p poolserial:1 eventname:PROCESS_GROUP_REMOVED len:14\ngroupname:web\n',
+      );
+      await seen(stream, ({ rows }) => rows.length === 0);
+      stream.close();
+    }),
+  ),
+);
+
+page(
+  'in a storm, and with as many streams as there may be, events are acknowledged at once',
+  timed(60_000, () =>
+    withExporter({}, async (exporter) => {
+      const streams = await Promise.all(
+        Array.from({ length: MAX_STREAMS }, () => openStream(exporter.url('/-/events'))),
+      );
+      const refused = await openStream(exporter.url('/-/events'));
+      assert.is(refused.response.statusCode, 503);
+      assert.match(refused.response.headers['retry-after'] ?? '', /^\d+$/);
+      refused.close();
+
+      const latencies = await storm(exporter, 3_000, (serial) => `p:p-${serial % 100}`);
+      const median = latencies.sort((one, other) => one - other)[latencies.length >> 1] ?? 0;
+      assert.ok(median < 10, `median of ${median} ms`);
+      for (const stream of streams) {
+        const { steps } = await seen(stream, ({ steps }) => steps[0]?.number === 2_999);
+        assert.is(steps.length, 200);
+        assert.ok(stream.messages.length < 3_000, 'what comes together is told together');
+      }
+
+      // Who goes makes room.
+      streams[0]?.close();
+      await eventually(5_000, async () => {
+        const next = await openStream(exporter.url('/-/events'));
+        next.close();
+        assert.is(next.response.statusCode, 200);
+      });
+      for (const stream of streams) stream.close();
+      assert.is((await fetch(exporter.url('/-/healthy'))).status, 200);
+    }),
+  ),
+);
+
+page(
+  'a reader that has not read for a while sees everything once it does',
+  timed(60_000, () =>
+    withExporter({}, async (exporter) => {
+      const slow = await openStream(exporter.url('/-/events'));
+      await slow.until(([first]) => assert.is(first?.kind, 'whole'));
+      slow.response.pause();
+      const quick = await openStream(exporter.url('/-/events'));
+      // Each message has about 3 MB of it.
+      const name = 'x'.repeat(20_000);
+      for (let round = 0; round < 15; round++) {
+        await storm(exporter, 50, (serial) => `p:${name}-${serial % 50}`, round * 50);
+        await sleep(120);
+      }
+      await seen(quick, ({ steps }) => steps[0]?.number === 749);
+
+      const heard = slow.messages.length;
+      slow.response.resume();
+      await seen(slow, ({ steps }) => steps[0]?.number === 749);
+      assert.ok(
+        slow.messages.slice(heard).some(({ kind }) => kind === 'whole'),
+        'it has missed some and is told all',
+      );
+      slow.close();
+      quick.close();
+    }),
+  ),
+);
+
+page(
+  'for a reader that does not read no messages pile up',
+  timed(20_000, async () => {
+    let held: ServerResponse | undefined;
+    const streams = new Streams({ whole: () => 'whole', stallTimeoutMs: 15_000, onEmpty() {} });
+    const server = createServer((_, response) => {
+      response.writeHead(200);
+      streams.add(response);
+      held = response;
+    }).listen(0, '127.0.0.1');
+    try {
+      await eventually(5_000, () => assert.ok(server.listening));
+      const { port } = server.address() as AddressInfo;
+      const socket = connect(port, '127.0.0.1', () =>
+        socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'),
+      );
+      socket.pause();
+      await eventually(5_000, () => assert.ok(held));
+      const size = 1_000_000;
+      for (let message = 0; message < 50; message++) {
+        streams.send('x'.repeat(size));
+        await sleep(5);
+      }
+      const queued = held?.writableLength ?? 0;
+      assert.ok(queued > 0 && queued < 2 * size, `${queued}`);
+      let text = '';
+      socket.resume();
+      socket.setEncoding('utf8').on('data', (more: string) => {
+        text = `${text}${more}`.slice(-100);
+      });
+      await eventually(5_000, () => assert.match(text, /data: whole\n\n\r\n$/));
+      socket.destroy();
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  }),
+);
+
+page(
+  'a reader that takes nothing for too long is cut off, and the others are not',
+  timed(20_000, async () => {
+    let left = 0;
+    const streams = new Streams({
+      whole: () => 'x'.repeat(50_000_000),
+      stallTimeoutMs: 300,
+      onEmpty: () => {
+        left += 1;
+      },
+    });
+    const server = createServer((_, response) => {
+      response.writeHead(200);
+      streams.add(response);
+    }).listen(0, '127.0.0.1');
+    try {
+      await eventually(5_000, () => assert.ok(server.listening));
+      const { port } = server.address() as AddressInfo;
+      const socket = connect(port, '127.0.0.1', () =>
+        socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'),
+      );
+      socket.pause().on('error', () => {});
+      await eventually(5_000, () => assert.is(left, 1, 'cut off'));
+      socket.destroy();
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  }),
+);
+
+page(
+  'where the metrics are at the root, there is no page',
+  timed(10_000, () =>
+    withExporter({ args: ['--web.telemetry-path=/'] }, async (exporter) => {
+      for (const path of ['/-/events', '/-/page.js']) {
+        assert.is((await fetch(exporter.url(path))).status, 404);
+      }
+    }),
+  ),
+);
+
+page(
+  'with a stream open it ends as soon as it is told to',
+  timed(10_000, () =>
+    withExporter({}, async (exporter) => {
+      const stream = await openStream(exporter.url('/-/events'));
+      exporter.child.kill('SIGTERM');
+      assert.is((await exporter.exit(1_000)).code, 0);
+      await eventually(1_000, () => assert.ok(stream.isOver));
+    }),
+  ),
+);
+
+/** What somebody sees who follows the stream; waits until `check` is content with it. */
+function seen(stream: StreamReader, check: (view: View) => boolean): Promise<View> {
+  return stream.until((messages) => {
+    let view: View | undefined;
+    for (const message of messages) {
+      if (message.kind === 'whole') view = message.view;
+      else if (view !== undefined) view = applyChange(view, message);
+    }
+    if (view === undefined || !check(view)) throw new Error('not seen');
+    return view;
+  }, 15_000);
+}
+
+/** Sends events as fast as they are acknowledged; resolves to how long each took, in milliseconds. */
+async function storm(
+  exporter: RunningExporter,
+  count: number,
+  process: (serial: number) => string,
+  from = 0,
+): Promise<number[]> {
+  const latencies: number[] = [];
+  for (let serial = from; serial < from + count; serial++) {
+    const wanted = exporter.stdout.length + ACKNOWLEDGED.length;
+    const began = performance.now();
+    exporter.child.stdin.write(step(serial, process(serial), 'RUNNING>STOPPING', 'pid:1'));
+    while (exporter.stdout.length < wanted) await new Promise((resolve) => setImmediate(resolve));
+    latencies.push(performance.now() - began);
+  }
+  return latencies;
+}
+
+page.run();

@@ -1,0 +1,179 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { PROCESS_STATES } from '../../src/processes/states.ts';
+import { DEFAULT, parseQuery } from '../../src/web/page/arrange.ts';
+import { documentOf } from '../../src/web/page/document.ts';
+import { ago, bytes, clock, duration, isoTime, percent } from '../../src/web/page/format.ts';
+import { h, toHtml } from '../../src/web/page/markup.ts';
+import type { View } from '../../src/web/page/view.ts';
+import { FACTS, row, step, view } from '../support/page.ts';
+
+const page = suite('page html');
+
+const HOSTILE = `<script>alert(1)</script><img/src=x/onerror=alert(1)>"'&amp;`;
+
+page('text is text, wherever it stands', () => {
+  const html = toHtml(h('a', { title: HOSTILE, id: undefined }, HOSTILE, undefined, h('b', {})));
+  const escaped = HOSTILE.replaceAll('&', '&#38;')
+    .replaceAll('<', '&#60;')
+    .replaceAll('>', '&#62;')
+    .replaceAll('"', '&#34;')
+    .replaceAll("'", '&#39;');
+  assert.is(html, `<a title="${escaped}">${escaped}<b></b></a>`);
+  assert.is(toHtml(h('input', { value: '' })), '<input value="">');
+});
+
+page('whatever supervisord and the address say is text on the page', () => {
+  const name = HOSTILE.replaceAll(/[\s:]/g, '');
+  const hostile = view([row(name, { reason: HOSTILE, ended: 1, lastUnexpected: 1, exits: 1 })], {
+    facts: {
+      ...FACTS,
+      identifier: HOSTILE,
+      supervisordVersion: HOSTILE,
+      supervisordState: HOSTILE,
+      rpc: { failure: HOSTILE },
+    },
+    steps: [step(1, name, { reason: HOSTILE })],
+  });
+  const html = write(hostile, `?q=${encodeURIComponent(HOSTILE)}`);
+  assert.not.match(html, /<script>|<img|onerror=alert\(1\)>|"'/);
+  const tags = [...html.matchAll(/<script[^>]*>/g)].map(([tag]) => tag);
+  assert.equal(tags, ['<script type="module" src="./-/page.js">']);
+});
+
+page('every tag is closed, and there is nothing inline', () => {
+  const html = write(view([row('web'), row('db')], { steps: [step(1, 'web')] }));
+  for (const tag of ['html', 'head', 'body', 'table', 'tbody', 'tr', 'td', 'th', 'section', 'a']) {
+    const opened = html.match(new RegExp(`<${tag}[ >]`, 'g'))?.length ?? 0;
+    assert.ok(opened > 0, tag);
+    assert.is(html.match(new RegExp(`</${tag}>`, 'g'))?.length, opened, tag);
+  }
+  assert.not.match(html, / style=| on\w+=|<style/);
+});
+
+page('many rows are written in pieces, each row once', () => {
+  const rows = Array.from({ length: 333 }, (_, index) => row(`p-${index}`));
+  const pieces = [...documentOf(view(rows), OPTIONS)];
+  assert.ok(pieces.length > 15);
+  for (const { name } of rows) assert.is(pieces.join('').split(`>${name}<`).length, 2, name);
+});
+
+page('the page says all that is known of a process', () => {
+  const now = Date.UTC(2026, 10, 24, 12) / 1000;
+  const known = row('shop:web', {
+    state: 'RUNNING',
+    since: now - 60,
+    start: now - 61.5,
+    pid: 4711,
+    exits: 12,
+    unexpected: 3,
+    lastUnexpected: now - 120,
+    ended: now - 120,
+    reason: 'exit status 3',
+    cpu: 0.125,
+    memory: 3 * 2 ** 20,
+  });
+  const html = write(view([known], { now }));
+  for (const text of [
+    '<bdi><span class="group">shop:</span>web</bdi>',
+    '>RUNNING<',
+    '>11:59:00<',
+    '>1m 01s<',
+    '>12<',
+    '>3<',
+    '>exit status 3, unexpected<',
+    '>2m ago<',
+    '>12.5%<',
+    '>3.0 MiB<',
+    '>4711<',
+    '1 process has exited unexpectedly within the last hour.',
+  ]) {
+    assert.ok(html.includes(text), `${text} in ${html}`);
+  }
+});
+
+page('there are no columns for what is not read', () => {
+  const html = write(view([row('web')], { facts: { ...FACTS, hasUsage: false } }));
+  assert.not.match(html, /Memory|CPU/);
+});
+
+const NOTICES: readonly (readonly [facts: Partial<View['facts']>, said: RegExp])[] = [
+  [{ rpc: { failure: 'wrong password' } }, /XML-RPC fails[^<]*: wrong password/],
+  [{ rpc: 'none' }, /supervisord has no HTTP server/],
+  [{ eventsLost: 1 }, /has discarded 1 event before/],
+  [{ eventsLost: 42 }, /has discarded 42 events before/],
+];
+
+for (const [facts, said] of NOTICES) {
+  page(`it says ${said}`, () => {
+    assert.match(write(view([row('web')], { facts: { ...FACTS, ...facts } })), said);
+    assert.not.match(write(view([row('web')])), said);
+  });
+}
+
+page('the links count and toggle the states that there are', () => {
+  const html = write(
+    view(PROCESS_STATES.map((state) => row(state.toLowerCase(), { state }))),
+    '?state=FATAL',
+  );
+  for (const state of PROCESS_STATES)
+    assert.match(html, new RegExp(`<b>1</b> <span class="badge ${state}">`));
+  assert.match(html, /<a href="\?" aria-current="true">|<a href="\?"><b>8<\/b> all/);
+  assert.match(html, /<a href="\?state=RUNNING,FATAL">/);
+  assert.match(html, /1 of 8 processes shown/);
+});
+
+page('the head of the column that is sorted by says so', () => {
+  assert.match(write(view([row('web')])), /aria-sort="ascending"><a href="\?sort=-state">State/);
+  assert.match(
+    write(view([row('web')]), '?sort=-memory'),
+    /aria-sort="descending"><a href="\?sort=memory">Memory/,
+  );
+});
+
+page('links are relative, so that a proxy may put the page under a prefix', () => {
+  for (const [, link = ''] of write(view([])).matchAll(/ (?:href|src)="([^"]*)"/g)) {
+    assert.match(link, /^(?:\.\/|\?|#)/);
+  }
+});
+
+const FORMATS: readonly (readonly [written: string, expected: string])[] = [
+  [duration(0), '0s'],
+  [duration(-5), '0s'],
+  [duration(59.9), '59s'],
+  [duration(60), '1m 00s'],
+  [duration(3599), '59m 59s'],
+  [duration(3600), '1h 00m'],
+  [duration(86_399), '23h 59m'],
+  [duration(86_400 * 3 + 3600 * 4), '3d 4h'],
+  [ago(0.4), 'just now'],
+  [ago(-3), 'just now'],
+  [ago(125), '2m ago'],
+  [bytes(0), '0 B'],
+  [bytes(1023), '1023 B'],
+  [bytes(1024), '1.0 KiB'],
+  [bytes(150 * 2 ** 20), '150 MiB'],
+  [bytes(2 ** 60), '1048576 TiB'],
+  [percent(0), '0.0%'],
+  [percent(2.5), '250.0%'],
+  [clock(3661.5, 3662, () => 0), '01:01:01'],
+  [clock(3661.5, 3662, () => 0, { millis: true }), '01:01:01.500'],
+  // Two hours ahead of UTC.
+  [clock(3661.5, 3662, () => -120), '03:01:01'],
+  [clock(3661.5, 90_000, () => 0), '1970-01-01 01:01:01'],
+  // Yesterday by UTC, and today where the reader is.
+  [clock(86_399, 86_401, () => -120), '01:59:59'],
+  [isoTime(1e300), '1970-01-01T00:00:00.000Z'],
+];
+
+for (const [written, expected] of FORMATS) {
+  page(`${expected} is written so`, () => assert.is(written, expected));
+}
+
+const OPTIONS = { arrangement: DEFAULT, telemetryPath: '/metrics', build: 'abc' };
+
+function write(view: View, query = ''): string {
+  return [...documentOf(view, { ...OPTIONS, arrangement: parseQuery(query) })].join('');
+}
+
+page.run();
