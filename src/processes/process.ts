@@ -175,6 +175,8 @@ export function explainEnd(process: Process, end: RunEnd, { ending, spawnError }
   if (process.end !== end) return;
   if (ending !== undefined) {
     process.end = { ...end, ending };
+    // In BACKOFF only this tells that there was a run.
+    process.stopTime = end.at;
     process.exitStatus = ending.status;
     process.exitSignal = ending.signal;
   } else if (!isDown) {

@@ -129,6 +129,22 @@ endings(
   },
 );
 
+endings(
+  'it dies too soon: a snapshot in BACKOFF is of the same end, whatever code that says',
+  () => {
+    const table = running();
+    table.transition(event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }), 20);
+    table.transition(event(2, 'web', 'EXITED>STARTING', { tries: 0 }), 20.1);
+    table.transition(event(3, 'web', 'STARTING>BACKOFF', { tries: 1 }), 22.2);
+    for (const unexplained of table.takeUnexplained()) table.explain(WEB, unexplained.end, exit(3));
+    assert.is(table.get(WEB)?.stopTime, 22.2);
+    table.takeAt(snapshot([info('web', 'BACKOFF', { start: 20, stop: 22, exitStatus: 0 })]), 4);
+    assert.equal(table.takeUnexplained(), []);
+    assert.equal(shown(table), { status: 3, signal: 0 });
+    assert.is(table.get(WEB)?.stopTime, 22.2);
+  },
+);
+
 endings('an end that only a snapshot tells of is asked about, once', () => {
   const table = running();
   table.takeAt(snapshot([info('web', 'RUNNING', { pid: 8, start: 50, stop: 49 })]), 1);
