@@ -10,21 +10,20 @@
 import type { Readable } from 'node:stream';
 import { Push } from './alertmanager/push.ts';
 import type { Config } from './config.ts';
-import { ExitReasons } from './exits/reasons.ts';
+import { Inquiries } from './inquiries.ts';
 import { Intake } from './intake.ts';
 import { listen } from './listener/listener.ts';
 import { Watchdog } from './listener/watchdog.ts';
 import type { Logger } from './log.ts';
 import type { Build } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
-import { type Death, knockAt, Nudge, type Remains } from './nudge.ts';
+import type { Remains } from './nudge.ts';
 import { Reconciler } from './processes/reconciler.ts';
 import { ProcessTable } from './processes/table.ts';
 import { openResources, type Resources } from './resources/resources.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import { nameOfServerState, type Snapshot } from './rpc/snapshot.ts';
-import { Settings } from './settings.ts';
 import { Snapshots } from './snapshots.ts';
 import { formatAddress } from './web/address.ts';
 import { Page } from './web/page/page.ts';
@@ -60,9 +59,7 @@ export class Exporter {
   readonly #snapshots: Snapshots;
   readonly #watchdog: Watchdog;
   readonly #intake: Intake;
-  readonly #nudge: Nudge | undefined;
-  readonly #reasons: ExitReasons | undefined;
-  readonly #settings: Settings | undefined;
+  readonly #inquiries: Inquiries | undefined;
   readonly #table: ProcessTable;
   readonly #page: Page;
   #security: Security | undefined;
@@ -80,7 +77,7 @@ export class Exporter {
     this.#resources = config.resources ? openResources({ table, log }) : undefined;
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
-      exitReasons: config.exitReasons && config.supervisor !== undefined,
+      exitReasons: this.#findsReasons,
       compat: config.compat,
       build: io.build,
       resources: this.#resources,
@@ -94,7 +91,7 @@ export class Exporter {
       telemetryPath,
     });
     const onChange = () => {
-      this.#reasons?.poke();
+      this.#inquiries?.poke();
       this.#push?.poke();
       this.#page.poke();
     };
@@ -109,7 +106,7 @@ export class Exporter {
       onTokenDue: () => watchdog.expectToken(),
       onChange: () => {
         onChange();
-        this.#settings?.check();
+        this.#inquiries?.check();
       },
     });
     const watchdog = new Watchdog({
@@ -119,17 +116,9 @@ export class Exporter {
     this.#snapshots = snapshots;
     this.#watchdog = watchdog;
     if (supervisor !== undefined && client !== undefined) {
-      this.#settings = new Settings({ client, table, log });
-      if (config.exitReasons) {
-        const client = new RpcClient(supervisor, { timeoutMs, keepOpen: true });
-        this.#reasons = new ExitReasons({ client, table, log, onChange });
-      }
-      const wake = (deaths: readonly Death[]) => {
-        metrics.nudges.inc();
-        const isAsked = deaths.length > 0 && this.#reasons?.foretell(deaths);
-        if (!isAsked) knockAt(supervisor);
-      };
-      if (config.nudge) this.#nudge = new Nudge({ table, lookAt: io.lookAt, wake });
+      const { lookAt } = io;
+      const parts = { endpoint: supervisor, client, config, table, metrics, log, lookAt, onChange };
+      this.#inquiries = new Inquiries(parts);
     }
     this.#intake = new Intake({ table, reconciler, snapshots, watchdog, metrics, log, onChange });
   }
@@ -165,16 +154,14 @@ export class Exporter {
       onEnd: () => this.#io.onEnd('over'),
     });
     this.#watchdog.start();
-    this.#nudge?.start();
+    this.#inquiries?.start();
     this.#snapshots.request('startup');
   }
 
   stop(): void {
     this.#snapshots.stop();
     this.#watchdog.stop();
-    this.#nudge?.stop();
-    this.#reasons?.stop();
-    this.#settings?.stop();
+    this.#inquiries?.stop();
     this.#push?.stop();
     this.#page.stop();
     this.#intake.stop();
@@ -205,9 +192,14 @@ export class Exporter {
       table: this.#table,
       metrics: this.#metrics.exporter,
       log,
-      exitReasons: this.#reasons !== undefined,
+      exitReasons: this.#findsReasons,
     });
     this.#push.start();
+  }
+
+  /** Whether it is found out why programs end. */
+  get #findsReasons(): boolean {
+    return this.#config.exitReasons && this.#config.supervisor !== undefined;
   }
 
   async #render(): Promise<string> {

@@ -23,6 +23,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The process table is what its page shows.
   web: ['processes', 'log.ts', 'signals.ts', 'url.ts'],
   'nudge.ts': ['processes', 'rpc/endpoint.ts'],
+  'inquiries.ts': [
+    'config.ts',
+    'exits',
+    'log.ts',
+    'metrics',
+    'nudge.ts',
+    'processes',
+    'rpc',
+    'settings.ts',
+  ],
   'log.ts': [],
   'version.ts': [],
   'config.ts': [
