@@ -77,7 +77,11 @@ export class ProcessTable {
     process.ordered = { source: 'event', serial: event.serial, state: event.to, event, at };
     // Behind a snapshot that has no place yet, older events change nothing or lead in a
     // circle back to the same state; newer ones start from it.
-    if (this.#isAhead && event.from !== process.state) return;
+    if (this.#isAhead && event.from !== process.state) {
+      // It led to where the snapshot found the process, which did not say when that was.
+      if (event.to === process.state) process.lastTransitionTime ??= at;
+      return;
+    }
     const { end } = process;
     this.#change(process, () => enterState(process, event, at));
     if (process.end !== end) recent.end = process.end;

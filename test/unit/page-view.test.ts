@@ -133,6 +133,18 @@ page('a change tells only what has changed', () => {
   assert.equal(changeBetween(after, { ...after, now: 6 }), { now: 6 });
 });
 
+page('a step whose reason becomes known when another has followed stays in its place', () => {
+  const before = { ...view([]), steps: [step(2, 'web'), step(1, 'web')] };
+  const change = { now: 5, steps: [{ ...step(1, 'web'), reason: 'SIGKILL' }] };
+  assert.equal(
+    applyChange(before, change).steps.map(({ number, reason }) => [number, reason]),
+    [
+      [2, step(2, 'web').reason],
+      [1, 'SIGKILL'],
+    ],
+  );
+});
+
 page('CPU in use is what was used between two looks at the same process', () => {
   const meter = new CpuMeter();
   const process = newProcess(id('web'), 'RUNNING');

@@ -217,6 +217,28 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
       },
     ],
   ],
+  'a snapshot finds a program FATAL that never ran, ahead of the event that says so': [
+    [
+      'the snapshot does not know since when',
+      (t) => t.takeAhead(snapshot([info('cat', 'FATAL')]), -1),
+      { state: 'FATAL', lastTransitionTime: undefined },
+    ],
+    [
+      'its start, from before',
+      (t) => t.transition(event(0, 'cat', 'STOPPED>STARTING'), 60),
+      { state: 'FATAL', lastTransitionTime: undefined },
+    ],
+    [
+      'the event does',
+      (t) => t.transition(event(2, 'cat', 'BACKOFF>FATAL'), 60.1),
+      { state: 'FATAL', lastTransitionTime: 60.1 },
+    ],
+    [
+      'the token',
+      (t) => assert.is(t.takeAt(snapshot([info('cat', 'FATAL')]), 3), 0),
+      { state: 'FATAL', lastTransitionTime: 60.1 },
+    ],
+  ],
   'an event from behind a snapshot comes before the token of that snapshot': [
     [
       'the snapshot',

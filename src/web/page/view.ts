@@ -169,15 +169,15 @@ export function applyChange(view: View, change: Change): View {
   const rows = new Map(view.rows.map((row) => [keyOf(row), row]));
   for (const row of change.rows ?? []) rows.set(keyOf(row), row);
   for (const key of change.gone ?? []) rows.delete(key);
-  const steps = new Map(
-    [...(change.steps ?? []), ...view.steps].map((step) => [step.number, step]),
-  );
+  const steps = new Map(view.steps.map((step) => [step.number, step]));
   for (const step of change.steps ?? []) steps.set(step.number, step);
+  // The latest first; what became known later of an earlier one does not make it a later one.
+  const inOrder = [...steps.values()].sort((one, other) => other.number - one.number);
   return {
     now: change.now,
     facts: change.facts ?? view.facts,
     rows: [...rows.values()],
-    steps: [...steps.values()].slice(0, MAX_STEPS),
+    steps: inOrder.slice(0, MAX_STEPS),
   };
 }
 
