@@ -3,6 +3,7 @@
 import type { Ending, Finding, RunEnd } from '../processes/ending.ts';
 import type { ProcessInfo } from '../rpc/snapshot.ts';
 import type { LogLine } from './log.ts';
+import { type Ended, partRuns } from './runs.ts';
 
 export interface Sought {
   /** The program's, without its group. */
@@ -44,8 +45,6 @@ function readInfo({ state, stop, exitStatus }: ProcessInfo, end: RunEnd): Ending
   return { status: exitStatus, signal: exitStatus >= 0 ? 0 : undefined };
 }
 
-type Ended = Extract<LogLine, { kind: 'ended' }>;
-
 /**
  * By the pid where the log says which run that is, else by the time: the latest end that
  * fits. Undefined where it can't be told.
@@ -64,24 +63,6 @@ function findInLog(lines: readonly LogLine[], { name, isShared, end }: Sought): 
     .filter(({ pid }) => end.pid === undefined || pid === undefined)
     .flatMap(({ ended }) => ended ?? [])
     .findLast((line) => isWithin(line, end))?.ending;
-}
-
-/** A run as the log has it; its pid is not known where it began before the part that was read. */
-interface Run {
-  readonly pid: number | undefined;
-  ended: Ended | undefined;
-}
-
-/** A program of this name is started, and ends, and only then is started again. */
-function partRuns(lines: readonly LogLine[]): Run[] {
-  const runs: Run[] = [];
-  for (const line of lines) {
-    const last = runs.at(-1);
-    if (line.kind === 'spawned') runs.push({ pid: line.pid, ended: undefined });
-    else if (last !== undefined && last.ended === undefined) last.ended = line;
-    else runs.push({ pid: undefined, ended: line });
-  }
-  return runs;
 }
 
 function isWithin({ at }: Ended, { after, before }: RunEnd): boolean {

@@ -22,6 +22,7 @@ import type { ProcessInfo } from '../rpc/snapshot.ts';
 import { type Answer, inquire } from './inquiry.ts';
 import { parseLog } from './log.ts';
 import { findOut, isConclusive } from './match.ts';
+import { RememberedRuns } from './runs.ts';
 
 /** Bytes of the log that are read, and those where what is sought is not in them. */
 const FIRST_WINDOW = 8 * 1024;
@@ -66,6 +67,7 @@ export class ExitReasons {
   readonly #options: ExitReasonsOptions;
   /** What is to be asked; of each process the latest end. */
   readonly #questions = new Map<ProcessKey, Question>();
+  readonly #runs = new RememberedRuns();
   #isAsking = false;
   #timer: NodeJS.Timeout | undefined;
   /** Epoch milliseconds until which the log is left alone. */
@@ -111,9 +113,8 @@ export class ExitReasons {
 
   async #ask(): Promise<void> {
     this.#timer = undefined;
-    const questions = [...this.#questions.values()].slice(0, MAX_ASKED);
+    const questions = this.#takeQuestions();
     if (questions.length === 0) return;
-    for (const { id } of questions) this.#questions.delete(keyOf(id));
     const began = performance.now();
     this.#isAsking = true;
     try {
@@ -127,6 +128,21 @@ export class ExitReasons {
     this.#options.onChange();
     const pause = (performance.now() - began) / SHARE_OF_SUPERVISORD;
     this.#askIn(Math.min(pause, LONGEST_PAUSE_MS));
+  }
+
+  /** What has to be asked: not what was read in the log already. */
+  #takeQuestions(): Question[] {
+    const shared = this.#sharedNames();
+    const taken: Question[] = [];
+    for (const [key, question] of this.#questions) {
+      if (taken.length === MAX_ASKED) break;
+      this.#questions.delete(key);
+      const { name } = question.id;
+      const ending = shared.has(name) ? undefined : this.#runs.endingOf(name, question.end.pid);
+      if (ending === undefined) taken.push(question);
+      else this.#conclude(question, { ending, spawnError: undefined });
+    }
+    return taken;
   }
 
   /** Reads more and more of the log until each question has its answer, or there is no more log. */
@@ -150,6 +166,7 @@ export class ExitReasons {
   /** Concludes what can be, and returns the others with what little is known. */
   #settle<C extends Case>(cases: readonly C[], log: Answer['log']): (C & { finding: Finding })[] {
     const lines = typeof log === 'string' ? parseLog(log) : undefined;
+    this.#runs.add(lines ?? []);
     const shared = this.#sharedNames();
     const judged = cases.map((each) => {
       const { id, end } = each.question;

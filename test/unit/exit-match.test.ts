@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { LogLine } from '../../src/exits/log.ts';
 import { findOut, isConclusive, type Sought } from '../../src/exits/match.ts';
+import { RememberedRuns } from '../../src/exits/runs.ts';
 import { endInSecond, endToldAt, type Finding, type RunEnd } from '../../src/processes/ending.ts';
 import { info } from '../support/facts.ts';
 
@@ -73,6 +74,20 @@ match('a name that two groups have: by the time, where only one has ended', () =
 match('a name that two groups have is left alone where both have ended', () => {
   const log = lines('+web 7', '+web 8', '-web 3', '!web 9');
   assert.is(find(log, endToldAt(100, 7), { isShared: true }), undefined);
+});
+
+match('what was read once is remembered, by name and pid; the latest of a thousand', () => {
+  const runs = new RememberedRuns();
+  runs.add(lines('-web 1', '+web 7', '-web 3', '+api 7', '!api 9', '+web 8'));
+  assert.equal(runs.endingOf('web', 7), { status: 3, signal: 0 });
+  assert.equal(runs.endingOf('api', 7), { status: -1, signal: 9 });
+  assert.is(runs.endingOf('web', 8), undefined, 'it runs');
+  assert.is(runs.endingOf('web', undefined), undefined);
+  runs.add(lines('+web 7', '-web 4'));
+  assert.equal(runs.endingOf('web', 7), { status: 4, signal: 0 }, 'the pid was used again');
+  for (let pid = 100; pid < 1_200; pid++) runs.add(lines(`+web ${pid}`, '-web 0'));
+  assert.is(runs.endingOf('web', 7), undefined);
+  assert.equal(runs.endingOf('web', 1_199), { status: 0, signal: 0 });
 });
 
 // XML-RPC

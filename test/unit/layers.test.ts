@@ -58,6 +58,7 @@ const PURE = [
   'rpc/endpoint.ts',
   'rpc/values.ts',
   'exits/match.ts',
+  'exits/runs.ts',
   'url.ts',
   'alertmanager/board.ts',
   'shlex.ts',
