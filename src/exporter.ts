@@ -25,6 +25,7 @@ import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import { nameOfServerState, type Snapshot } from './rpc/snapshot.ts';
 import { Snapshots } from './snapshots.ts';
+import type { KeptText } from './text/kept-text.ts';
 import { formatAddress } from './web/address.ts';
 import { Page } from './web/page/page.ts';
 import type { Facts } from './web/page/view.ts';
@@ -202,7 +203,7 @@ export class Exporter {
     return this.#config.exitReasons && this.#config.supervisor !== undefined;
   }
 
-  async #render(): Promise<string> {
+  async #render(): Promise<readonly KeptText[]> {
     await this.#resources?.read();
     this.#metrics.exporter.serialGaps.set(this.#intake.gapCount);
     return this.#metrics.render();
