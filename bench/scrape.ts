@@ -52,6 +52,8 @@ await cleaningUp(async () => {
   const supervisord = startSupervisord({
     dir: temporaryFolder(),
     exporter: PROGRAM,
+    // node_exporter's collector tells nothing of the kind; `resources` measures it.
+    flags: ['--no-collector.resources'],
     ports,
     programs: counts.programs,
     sections: sleeperSections(counts.programs, counts.groups),

@@ -30,6 +30,10 @@ const BENCHES = {
       python3: ['python3', '--version'],
     },
   },
+  footprint: {
+    about: 'start to READY, and memory in use, against a bare node process',
+    packages: {},
+  },
   nudge: {
     about: 'the SIGKILL of a program to its exit on /metrics, with the nudge and without',
     packages: { supervisor: ['supervisord', '--version'] },

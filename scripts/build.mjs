@@ -22,6 +22,7 @@ const program = await bundle('src/main.ts', {
     PASSWORD_WORKER: JSON.stringify(await bundle('src/web/security/worker.ts')),
     BUILD_PAGE_ASSETS: JSON.stringify(await pageAssets()),
   },
+  plugins: [{ name: 'leave out', setup: leaveOut }],
 });
 
 // Put in place in one step: an exporter may be starting from the old one right now.
@@ -66,6 +67,16 @@ async function bundle(entryPoint, options = {}) {
     ...options,
   });
   return outputFiles[0].text;
+}
+
+/**
+ * What prom-client loads at its start and is never called here: pushing to a gateway, which
+ * loads TLS, and OpenTelemetry, for exemplars.
+ */
+function leaveOut({ onLoad }) {
+  onLoad({ filter: /\/(?:prom-client\/lib\/pushgateway|@opentelemetry\/api\/.*)\.c?js$/ }, () => ({
+    contents: '',
+  }));
 }
 
 /** The commit that is built; a source tree without git has none. */

@@ -8,7 +8,7 @@
  */
 
 import type { Readable } from 'node:stream';
-import { Push } from './alertmanager/push.ts';
+import type { Push } from './alertmanager/push.ts';
 import type { Config } from './config.ts';
 import { Inquiries } from './inquiries.ts';
 import { Intake } from './intake.ts';
@@ -25,6 +25,7 @@ import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import { nameOfServerState, type Snapshot } from './rpc/snapshot.ts';
 import { Snapshots } from './snapshots.ts';
+import type { KeptText } from './text/kept-text.ts';
 import { formatAddress } from './web/address.ts';
 import { Page } from './web/page/page.ts';
 import type { Facts } from './web/page/view.ts';
@@ -145,7 +146,7 @@ export class Exporter {
       onError: (error) => this.#io.log.error('a request failed', { reason: String(error) }),
     });
     this.#logStart(this.#web);
-    this.#startPush(this.#web);
+    await this.#startPush(this.#web);
     listen(this.#io.input, this.#io.send, {
       onEvent: (event, at) => this.#intake.take(event, at),
       onMalformed: (event, at) => this.#intake.takeMalformed(event, at),
@@ -178,10 +179,11 @@ export class Exporter {
   }
 
   /** Alerts carry the address that Prometheus knows us by, as far as we can tell. */
-  #startPush(web: WebService): void {
+  async #startPush(web: WebService): Promise<void> {
     const { alertmanagers: urls, alertLabels } = this.#config;
     const [address] = web.addresses;
     if (urls.length === 0 || address === undefined) return;
+    const { Push } = await import('./alertmanager/push.ts');
     const host = address.host === '' ? this.#io.hostname : address.host;
     const instance = formatAddress({ host, port: address.port });
     const labels = { job: 'supervisor', instance, ...alertLabels };
@@ -202,7 +204,7 @@ export class Exporter {
     return this.#config.exitReasons && this.#config.supervisor !== undefined;
   }
 
-  async #render(): Promise<string> {
+  async #render(): Promise<readonly KeptText[]> {
     await this.#resources?.read();
     this.#metrics.exporter.serialGaps.set(this.#intake.gapCount);
     return this.#metrics.render();

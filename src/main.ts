@@ -2,6 +2,7 @@
 
 import fs from 'node:fs';
 import { hostname } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 import { type Config, type DoctorRequest, parseCommandLine, UsageError } from './config.ts';
 import { type End, Exporter } from './exporter.ts';
 import { BY_HAND, helpText } from './help.ts';
@@ -17,6 +18,13 @@ const STDOUT = 1;
 const STDERR = 2;
 
 const BUILD = { version: VERSION, revision: REVISION, nodeVersion: process.version };
+
+/**
+ * Of V8, for a program that is small, steady and always there: garbage is collected while
+ * there is little of it, and the space for what is young stays at its first 1 MB. Left to
+ * itself V8 lets a few MB of live data grow to 40, in the hope to save time.
+ */
+const SMALL_HEAP = ['--optimize-for-size', '--semi-space-growth-factor=1'];
 
 main();
 
@@ -79,6 +87,7 @@ function ownFile(): string {
 }
 
 async function run(config: Config): Promise<void> {
+  for (const flag of SMALL_HEAP) setFlagsFromString(flag);
   const send = reserveStdout();
   const log = createLogger(config.logLevel, config.logFormat, (line) => process.stderr.write(line));
   process.on('uncaughtException', (error) => {

@@ -1,6 +1,5 @@
 /** Takes snapshots by XML-RPC, hands them to the reconciler, and says how XML-RPC is doing. */
 
-import { randomUUID } from 'node:crypto';
 import type { Logger } from './log.ts';
 import { type ExporterMetrics, showServer } from './metrics/exporter.ts';
 import type { Reconciler } from './processes/reconciler.ts';
@@ -38,8 +37,8 @@ export class Snapshots {
   readonly #onTokenDue: () => void;
   readonly #onChange: () => void;
   readonly #resync = new Resync((trigger) => this.#take(trigger));
-  /** Tells our tokens from those of other exporters and of earlier lives. */
-  readonly #life = randomUUID();
+  /** Tells our tokens from those of other exporters and of earlier lives. node:crypto would take milliseconds to load. */
+  readonly #life = `${Date.now()}-${Math.random()}`;
   #askedAt = 0;
   #isSeeded = false;
   #server: ServerFacts | undefined;

@@ -1,28 +1,31 @@
-/**
- * The metrics of each process: the process table, written out.
- *
- * This is done here and not by prom-client because it is most of what a scrape shows, some
- * 20 series a process, and holds up every event while it is done. Lines are kept and only
- * those whose value has changed are written anew.
- */
+/** The metrics of each process: what is shown of a record of the process table. */
 
 import type { ProcessId } from '../processes/identity.ts';
 import type { Process } from '../processes/process.ts';
-import { endsOf, isUp, PROCESS_STATES, STATE_CODES } from '../processes/states.ts';
-import type { ProcessTable } from '../processes/table.ts';
+import { endsOf, isUp, PROCESS_STATES, STATE_CODES, type Transition } from '../processes/states.ts';
 import { COMPAT_FAMILIES, type Compat } from './compat.ts';
 
 export type View = Readonly<Process>;
 
-/** A metric with at most one series a process. */
-export interface Family {
+export interface Metric {
   readonly name: string;
   readonly type: 'gauge' | 'counter';
   readonly help: string;
+}
+
+/** At most one series a process: those of a metric, or of one that has several, one of them. */
+export interface Series {
+  readonly name: string;
   /** undefined: the process has no such series now. */
   readonly value: (process: View) => number | undefined;
-  /** Labels beside `name` and `group`, which may change. */
+  /** Labels beside `name` and `group`, as they are written behind those, with the comma. */
+  readonly fixedLabels?: string;
+  /** Labels beside `name` and `group` that may change. */
   readonly labels?: (process: View) => string;
+}
+
+/** A metric with at most one series a process. */
+export interface Family extends Metric, Series {
   /** Whether it is known only where exit reasons are found out. */
   readonly ofExitReasons?: boolean;
 }
@@ -134,104 +137,30 @@ const FAMILIES: readonly Family[] = [
   },
 ];
 
-const TRANSITIONS_NAME = 'supervisord_process_transitions_total';
-const TRANSITIONS_HEAD = headOf(
-  TRANSITIONS_NAME,
-  'counter',
-  'Transitions of the process between two states.',
-);
+export const TRANSITIONS_METRIC: Metric = {
+  name: 'supervisord_process_transitions_total',
+  type: 'counter',
+  help: 'Transitions of the process between two states.',
+};
 
-/** The lines of one process, and the values that they were written from. */
-interface Lines {
-  readonly labels: string;
-  readonly values: (number | undefined)[];
-  readonly further: string[];
-  /** One a family; empty where there is no series. */
-  readonly samples: string[];
-  /** All transitions together, which grows with each of them. */
-  transitionsTotal: number;
-  transitions: string;
+export function familiesShown({ exitReasons, compat }: ShownFamilies): Family[] {
+  return [
+    ...FAMILIES.filter(({ ofExitReasons = false }) => exitReasons || !ofExitReasons),
+    ...(compat === undefined ? [] : COMPAT_FAMILIES[compat]),
+  ];
 }
 
-/** Writes the processes of a table in the Prometheus text format, 0.0.4. */
-export class ProcessText {
-  readonly #table: ProcessTable;
-  readonly #families: readonly Family[];
-  #version = -1;
-  #text = '';
-  /** By the record itself: a process that was removed and added back is another one. */
-  readonly #lines = new WeakMap<View, Lines>();
-
-  constructor(table: ProcessTable, shown: ShownFamilies) {
-    this.#table = table;
-    this.#families = [
-      ...FAMILIES.filter(({ ofExitReasons = false }) => shown.exitReasons || !ofExitReasons),
-      ...(shown.compat === undefined ? [] : COMPAT_FAMILIES[shown.compat]),
-    ];
-  }
-
-  render(): string {
-    if (this.#table.version !== this.#version) {
-      this.#version = this.#table.version;
-      this.#text = this.#write();
-    }
-    return this.#text;
-  }
-
-  #write(): string {
-    const all = [...this.#table.values()].map((process) => this.#update(process));
-    const parts: string[] = [];
-    for (const [index, { name, type, help }] of this.#families.entries()) {
-      parts.push(headOf(name, type, help));
-      for (const { samples } of all) parts.push(samples[index] ?? '');
-    }
-    parts.push(TRANSITIONS_HEAD);
-    for (const { transitions } of all) parts.push(transitions);
-    return parts.join('');
-  }
-
-  #update(process: View): Lines {
-    const lines = this.#lines.get(process) ?? newLines(process, this.#families);
-    this.#lines.set(process, lines);
-    for (const [index, { name, value, labels }] of this.#families.entries()) {
-      const now = value(process);
-      const further = now === undefined || labels === undefined ? '' : `,${labels(process)}`;
-      if (lines.values[index] === now && lines.further[index] === further) continue;
-      lines.values[index] = now;
-      lines.further[index] = further;
-      lines.samples[index] = now === undefined ? '' : `${name}{${lines.labels}${further}} ${now}\n`;
-    }
-    let total = 0;
-    for (const count of process.transitions.values()) total += count;
-    if (total !== lines.transitionsTotal) {
-      lines.transitionsTotal = total;
-      lines.transitions = writeTransitions(process, lines.labels);
-    }
-    return lines;
-  }
-}
-
-function newLines({ id }: View, families: readonly Family[]): Lines {
+export function seriesOfTransition(transition: Transition): Series {
+  const [from, to] = endsOf(transition);
   return {
-    labels: labelsOf(id),
-    values: families.map(() => undefined),
-    further: families.map(() => ''),
-    samples: families.map(() => ''),
-    transitionsTotal: -1,
-    transitions: '',
+    name: TRANSITIONS_METRIC.name,
+    fixedLabels: `,from="${from}",to="${to}"`,
+    value: (process) => process.transitions.get(transition),
   };
 }
 
-function writeTransitions(process: View, labels: string): string {
-  let text = '';
-  for (const [transition, total] of process.transitions) {
-    const [from, to] = endsOf(transition);
-    text += `${TRANSITIONS_NAME}{${labels},from="${from}",to="${to}"} ${total}\n`;
-  }
-  return text;
-}
-
-export function headOf(name: string, type: Family['type'], help: string): string {
+/** What stands before the series of a metric. */
+export function headOf({ name, type, help }: Metric): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
 }
 

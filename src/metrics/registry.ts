@@ -4,9 +4,10 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { PROCESS_STATES } from '../processes/states.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { UsageSource } from '../resources/resources.ts';
+import { KeptText } from '../text/kept-text.ts';
 import type { Compat } from './compat.ts';
 import { type Build, type ExporterMetrics, registerExporterMetrics } from './exporter.ts';
-import { ProcessText } from './processes.ts';
+import { ProcessText } from './process-text.ts';
 import { UsageText } from './usage.ts';
 
 /** Gauges that prom-client names like counters, which promlint objects to. */
@@ -21,8 +22,8 @@ const EVENT_LOOP_SAMPLE_MS = 100;
 
 export interface Metrics {
   readonly exporter: ExporterMetrics;
-  /** Prometheus text format 0.0.4, read off the table as it is at the call. */
-  render(): Promise<string>;
+  /** Prometheus text format 0.0.4, in texts of which those stay the same that say the same. */
+  render(): Promise<readonly KeptText[]>;
 }
 
 export interface MetricsOptions {
@@ -50,8 +51,9 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
     });
     for (const name of MISNAMED_DEFAULT_METRICS) registry.removeSingleMetric(name);
   }
+  const rest = async () => new KeptText(await registry.metrics());
   const render = async () =>
-    processes.render() + (usage?.render() ?? '') + (await registry.metrics());
+    (await Promise.all([processes.render(), usage?.render() ?? [], rest()])).flat();
   return { exporter, render };
 }
 

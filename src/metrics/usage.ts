@@ -3,7 +3,8 @@
 import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Usage, UsageSource } from '../resources/resources.ts';
-import { headOf, labelsOf } from './processes.ts';
+import { KeptText } from '../text/kept-text.ts';
+import { headOf, labelsOf, type Metric } from './processes.ts';
 
 interface Series {
   /** Behind those that every process has. */
@@ -12,10 +13,7 @@ interface Series {
   readonly value: (usage: Usage) => number | undefined;
 }
 
-interface Family {
-  readonly name: string;
-  readonly type: 'gauge' | 'counter';
-  readonly help: string;
+interface Family extends Metric {
   readonly series: readonly Series[];
 }
 
@@ -86,7 +84,7 @@ export class UsageText {
   #written = '';
   #shown: readonly Parts[] = [];
   /** One a family. Most of them say the same for a long time. */
-  readonly #texts = FAMILIES.map(({ name, type, help }) => headOf(name, type, help));
+  readonly #texts = FAMILIES.map((family) => new KeptText(headOf(family)));
   readonly #parts = new WeakMap<Readonly<Process>, Parts>();
 
   constructor(table: ProcessTable, source: UsageSource) {
@@ -94,13 +92,13 @@ export class UsageText {
     this.#source = source;
   }
 
-  render(): string {
+  render(): readonly KeptText[] {
     const now = `${this.#table.version} ${this.#source.readings}`;
     if (now !== this.#written) {
       this.#written = now;
       this.#write();
     }
-    return this.#texts.join('');
+    return [...this.#texts];
   }
 
   #write(): void {
@@ -113,10 +111,10 @@ export class UsageText {
     }
     this.#shown = shown;
     const isSame = shown.length === before.length && shown.every((one, nth) => one === before[nth]);
-    for (const [nth, { name, type, help }] of FAMILIES.entries()) {
+    for (const [nth, family] of FAMILIES.entries()) {
       if (isSame && !changed.has(nth)) continue;
       const texts = shown.map(({ parts }) => parts[nth]?.text);
-      this.#texts[nth] = headOf(name, type, help) + texts.join('');
+      this.#texts[nth] = new KeptText(headOf(family) + texts.join(''));
     }
   }
 

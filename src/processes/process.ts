@@ -12,6 +12,8 @@ import { type ProcessState, TRANSITIONS, type Transition } from './states.ts';
  */
 export interface Process {
   readonly id: ProcessId;
+  /** The version of the table that anything here may last have changed with. */
+  revision: number;
   state: ProcessState;
   /**
    * The last fact that has a place in the order of events: an event, or a snapshot placed
@@ -66,9 +68,10 @@ export interface ProcessSettings {
   readonly stopWaitSeconds: number;
 }
 
-export function newProcess(id: ProcessId, state: ProcessState): Process {
+export function newProcess(id: ProcessId, state: ProcessState, revision: number): Process {
   return {
     id: { group: id.group, name: id.name },
+    revision,
     state,
     ordered: undefined,
     pid: undefined,

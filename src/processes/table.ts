@@ -71,6 +71,7 @@ export class ProcessTable {
     const recent = this.recent.push(event, at);
     const process = this.#find(event);
     if (process === undefined) return;
+    process.revision = this.#version;
     countTransition(process, event, at);
 
     if (process.ordered !== undefined && event.serial <= process.ordered.serial) return;
@@ -166,6 +167,7 @@ export class ProcessTable {
     const process = this.#processes.get(keyOf(id));
     if (process === undefined) return;
     this.#version += 1;
+    process.revision = this.#version;
     explainEnd(process, end, finding);
   }
 
@@ -189,12 +191,14 @@ export class ProcessTable {
     const process = this.#processes.get(keyOf(id));
     if (process === undefined) return;
     this.#version += 1;
+    process.revision = this.#version;
     process.settings = settings;
   }
 
   /** Does what may be the end of a run. */
   #change(process: Process, change: () => void): void {
     const { end } = process;
+    process.revision = this.#version;
     change();
     if (process.end !== end && process.end?.ending === undefined) this.#unexplained.add(process);
   }
@@ -212,7 +216,7 @@ export class ProcessTable {
     const key = keyOf(id);
     const known = this.#processes.get(key);
     if (known !== undefined) return known;
-    const born = newProcess(id, state);
+    const born = newProcess(id, state, this.#version);
     this.#processes.set(key, born);
     this.#hasNewcomers = true;
     return born;

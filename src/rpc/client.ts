@@ -1,8 +1,7 @@
 /** XML-RPC calls to supervisord: promises, a deadline, and errors that a person understands. */
 
 import http from 'node:http';
-import https from 'node:https';
-import xmlrpc from 'xmlrpc';
+import type xmlrpc from 'xmlrpc';
 import { basicAuthorization } from '../url.ts';
 import { describeEndpoint, type SupervisorEndpoint } from './endpoint.ts';
 
@@ -108,8 +107,10 @@ export class RpcClient {
     }
   }
 
-  #callOnce(methodName: string, params: readonly unknown[]): Promise<unknown> {
-    const agent = this.#agent();
+  async #callOnce(methodName: string, params: readonly unknown[]): Promise<unknown> {
+    // Loaded when first used: READY does not wait for it.
+    const { default: library } = await import('xmlrpc');
+    const agent = await this.#agent();
     const readBefore = bytesRead(agent);
     let deadline: NodeJS.Timeout | undefined;
     let sizeCheck: NodeJS.Timeout | undefined;
@@ -125,7 +126,7 @@ export class RpcClient {
         }
       }, REPLY_CHECK_MS);
       // The callback may come more than once; the first one settles the promise.
-      this.#connect(agent).methodCall(methodName, [...params], (error: unknown, value) => {
+      this.#connect(library, agent).methodCall(methodName, [...params], (error: unknown, value) => {
         if (error) reject(this.#explain(methodName, error));
         else resolve(value);
       });
@@ -142,11 +143,12 @@ export class RpcClient {
       });
   }
 
-  #agent(): http.Agent {
+  async #agent(): Promise<http.Agent> {
     const { keepOpen } = this.#options;
     if (this.#kept !== undefined) return this.#kept;
     const settings = { keepAlive: keepOpen, maxSockets: 1 };
-    const agent = this.#isSecure() ? new https.Agent(settings) : new http.Agent(settings);
+    const { Agent } = this.#isSecure() ? await import('node:https') : http;
+    const agent = new Agent(settings);
     if (keepOpen) this.#kept = agent;
     return agent;
   }
@@ -156,7 +158,7 @@ export class RpcClient {
   }
 
   /** A client for one call, since `xmlrpc` keeps and alters the options it is given. */
-  #connect(agent: http.Agent): xmlrpc.Client {
+  #connect(library: typeof xmlrpc, agent: http.Agent): xmlrpc.Client {
     const endpoint = this.#endpoint;
     const { credentials } = endpoint;
     const headers: Record<string, string> = {
@@ -166,10 +168,10 @@ export class RpcClient {
     const common = { path: endpoint.path, headers, agent };
     if (endpoint.kind === 'unix') {
       const options: TransportOptions = { ...common, socketPath: endpoint.socketPath };
-      return xmlrpc.createClient(options);
+      return library.createClient(options);
     }
     const options: TransportOptions = { ...common, host: endpoint.host, port: endpoint.port };
-    return this.#isSecure() ? xmlrpc.createSecureClient(options) : xmlrpc.createClient(options);
+    return this.#isSecure() ? library.createSecureClient(options) : library.createClient(options);
   }
 
   #explain(methodName: string, error: unknown): RpcError {

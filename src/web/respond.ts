@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, gzip } from 'node:zlib';
+import { joinCompressed, joinPlain, type KeptText } from '../text/kept-text.ts';
 
 /** Whether an Accept-Encoding names gzip (RFC 9110, section 12.5.3), and not with a weight of 0. */
 function acceptsGzip(header: string | string[] | undefined): boolean {
@@ -47,10 +48,25 @@ export function sendCompressible(
     send(request, response, status, contentType, text);
     return;
   }
-  // Level 1 makes metrics nineteen times smaller; level 6 takes five times as long for little more.
   gzip(text, { level: constants.Z_BEST_SPEED }, (error, compressed) => {
     if (error) return send(request, response, status, contentType, text);
     response.setHeader('Content-Encoding', 'gzip');
     send(request, response, status, contentType, compressed);
   });
+}
+
+/** The same for texts that are kept, and so compressed once. */
+export async function sendKept(
+  request: IncomingMessage,
+  response: ServerResponse,
+  contentType: string,
+  texts: readonly KeptText[],
+): Promise<void> {
+  response.setHeader('Vary', 'Accept-Encoding');
+  if (!acceptsGzip(request.headers['accept-encoding'])) {
+    return send(request, response, 200, contentType, joinPlain(texts));
+  }
+  const compressed = await joinCompressed(texts);
+  response.setHeader('Content-Encoding', 'gzip');
+  send(request, response, 200, contentType, compressed);
 }

@@ -1,13 +1,14 @@
 /** What each path answers. No request waits on supervisord. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { KeptText } from '../text/kept-text.ts';
 import type { Page } from './page/page.ts';
-import { sendCompressible, sendText } from './respond.ts';
+import { sendKept, sendText } from './respond.ts';
 
 export interface Routes {
   readonly telemetryPath: string;
   readonly contentType: string;
-  readonly render: () => Promise<string>;
+  readonly render: () => Promise<readonly KeptText[]>;
   /** Why the exporter is not ready; undefined once it is. */
   readonly notReady: () => string | undefined;
   /** Undefined where the metrics take its place. */
@@ -27,7 +28,7 @@ export async function answer(
   const [path = '/'] = (request.url ?? '/').split('?');
   switch (path) {
     case options.telemetryPath:
-      return sendCompressible(request, response, 200, options.contentType, await options.render());
+      return sendKept(request, response, options.contentType, await options.render());
     case '/-/healthy':
       return sendText(request, response, 200, 'healthy\n');
     case '/-/ready': {

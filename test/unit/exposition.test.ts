@@ -1,84 +1,144 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ProcessText } from '../../src/metrics/processes.ts';
+import { ProcessText } from '../../src/metrics/process-text.ts';
 import { UsageText } from '../../src/metrics/usage.ts';
 import type { Process } from '../../src/processes/process.ts';
+import type { ProcessState } from '../../src/processes/states.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { Usage } from '../../src/resources/resources.ts';
+import { joinPlain } from '../../src/text/kept-text.ts';
+import { timed } from '../support/deadline.ts';
 import { Exposition } from '../support/exposition.ts';
 import { event, info, snapshot } from '../support/facts.ts';
 
 const exposition = suite('exposition of the processes');
 
-exposition('after whatever has changed, the text is what a fresh one would be', () => {
-  const table = new ProcessTable();
-  const subject = new ProcessText(table, { exitReasons: true });
-  const changes: ReadonlyArray<() => unknown> = [
-    () => {},
-    () => table.transition(event(0, 'cat', 'STOPPED>STARTING', { tries: 0 }), 1.5),
-    () => table.transition(event(1, 'cat', 'STARTING>RUNNING', { pid: 7 }), 2.5),
-    () => table.transition(event(2, 'pets:dog', 'STOPPED>STARTING', { tries: 0 }), 3),
-    () => table.transition(event(3, 'cat', 'RUNNING>EXITED', { expected: false }), 4),
-    () => table.transition(event(4, 'cat', 'EXITED>STARTING'), 4),
-    () =>
-      table.takeAt(
-        snapshot([info('cat', 'BACKOFF', { stop: 5 }), info('pets:dog', 'RUNNING', { start: 3 })]),
-        5,
-      ),
-    () => table.removeGroup('cat', 6),
-    () => table.transition(event(7, 'cat', 'STOPPED>STARTING'), 8),
-    () => table.transition(event(8, 'cat', 'STARTING>UNKNOWN'), 9),
-    () => table.takeAhead(snapshot([info('pets:dog', 'FATAL')]), 99),
-  ];
-  for (const [step, change] of changes.entries()) {
-    change();
-    const text = subject.render();
-    assert.is(text, new ProcessText(table, { exitReasons: true }).render(), `step ${step}`);
-    assert.is(subject.render(), text);
-  }
-});
+/** More than go on one page. */
+const MANY = Array.from({ length: 1_234 }, (_, index) => `many:${index}`);
 
-exposition('a series that has no value now is left out, and comes back', () => {
+exposition(
+  'after whatever has changed, the text is what a fresh one would be',
+  timed(10_000, async () => {
+    const table = new ProcessTable();
+    const subject = new ProcessText(table, { exitReasons: true });
+    const changes: ReadonlyArray<() => unknown> = [
+      () => {},
+      () => table.transition(event(0, 'cat', 'STOPPED>STARTING', { tries: 0 }), 1.5),
+      () => table.transition(event(1, 'cat', 'STARTING>RUNNING', { pid: 7 }), 2.5),
+      () => table.transition(event(2, 'pets:dog', 'STOPPED>STARTING', { tries: 0 }), 3),
+      () => table.transition(event(3, 'cat', 'RUNNING>EXITED', { expected: false }), 4),
+      () => table.transition(event(4, 'cat', 'EXITED>STARTING'), 4),
+      () =>
+        table.takeAt(
+          snapshot([
+            info('cat', 'BACKOFF', { stop: 5 }),
+            info('pets:dog', 'RUNNING', { start: 3 }),
+          ]),
+          5,
+        ),
+      () => table.removeGroup('cat', 6),
+      () => table.transition(event(7, 'cat', 'STOPPED>STARTING'), 8),
+      () => table.transition(event(8, 'cat', 'STARTING>UNKNOWN'), 9),
+      () => table.takeAhead(snapshot([info('pets:dog', 'FATAL')]), 99),
+      () => table.takeAt(ofMany('RUNNING'), 100),
+      () => table.transition(event(101, 'many:700', 'RUNNING>EXITED', { expected: true }), 10),
+      () => table.transition(event(103, 'many:1', 'RUNNING>STOPPING'), 11),
+      // It is late, and counts all the same.
+      () => table.transition(event(102, 'many:1', 'RUNNING>UNKNOWN'), 11),
+      () => table.takeAt(ofMany('RUNNING'), 104),
+      () => table.takeAt(ofMany('STOPPED'), 105),
+      () => table.removeGroup('many', 106),
+      () => table.takeAt(snapshot([info('cat', 'BACKOFF', { spawnError: 'no such file' })]), 107),
+      () =>
+        table.takeAt(snapshot([info('cat', 'FATAL', { spawnError: 'can not "stat" it' })]), 108),
+    ];
+    for (const [step, change] of changes.entries()) {
+      change();
+      const text = await textOf(subject);
+      assert.is(text, await textOf(new ProcessText(table, { exitReasons: true })), `step ${step}`);
+      assert.is(await textOf(subject), text);
+    }
+  }),
+);
+
+exposition(
+  'only what has changed is written anew',
+  timed(10_000, async () => {
+    const table = new ProcessTable();
+    const subject = new ProcessText(table, { exitReasons: true });
+    table.takeAt(ofMany('RUNNING'), 0);
+    const before = await subject.render();
+    table.takeAt(ofMany('RUNNING'), 1);
+    assert.equal(newTextsIn(await subject.render(), before), 0);
+
+    table.transition(event(2, 'many:5', 'RUNNING>STOPPING'), 9);
+    // supervisord_up and its start, its state, when it came to be, and the transition.
+    assert.equal(newTextsIn(await subject.render(), before), 5);
+  }),
+);
+
+exposition(
+  'a text is of one moment, whatever happens while it is written',
+  timed(10_000, async () => {
+    const table = new ProcessTable();
+    table.takeAt(ofMany('RUNNING'), 0);
+    const subject = new ProcessText(table, { exitReasons: true });
+    const wanted = await textOf(new ProcessText(table, { exitReasons: true }));
+    const rendered = textOf(subject);
+    // Its turn comes first, and it takes more than one.
+    await Promise.resolve();
+    await Promise.resolve();
+    for (const [serial, process] of MANY.entries()) {
+      table.transition(event(serial + 1, process, 'RUNNING>EXITED', { expected: false }), 9);
+    }
+    const later = textOf(subject);
+    assert.is(await rendered, wanted);
+    assert.is(await later, await textOf(new ProcessText(table, { exitReasons: true })));
+  }),
+);
+
+exposition('a series that has no value now is left out, and comes back', async () => {
   const table = new ProcessTable();
   const subject = new ProcessText(table, { exitReasons: true });
-  const start = () => new Exposition(subject.render()).value('supervisord_start_time_seconds');
+  const start = async () =>
+    new Exposition(await textOf(subject)).value('supervisord_start_time_seconds');
   table.transition(event(0, 'cat', 'STOPPED>STARTING'), 1.5);
-  assert.is(start(), 1.5);
+  assert.is(await start(), 1.5);
   table.transition(event(1, 'cat', 'STARTING>BACKOFF', { tries: 1 }), 2);
-  assert.is(start(), undefined);
+  assert.is(await start(), undefined);
   table.transition(event(2, 'cat', 'BACKOFF>STARTING', { tries: 1 }), 3);
-  assert.is(start(), 3);
+  assert.is(await start(), 3);
 });
 
-exposition("node_exporter's metrics are those of XML-RPC, as soon as an event tells", () => {
+exposition("node_exporter's metrics are those of XML-RPC, as soon as an event tells", async () => {
   const table = new ProcessTable();
   const subject = new ProcessText(table, { exitReasons: false, compat: 'node_exporter' });
-  const shown = () => {
-    const metrics = new Exposition(subject.render());
+  const shown = async () => {
+    const metrics = new Exposition(await textOf(subject));
     return ['up', 'state', 'exit_status', 'start_time_seconds'].map((name) =>
       metrics.value(`node_supervisord_${name}`),
     );
   };
   table.takeAt(snapshot([info('cat', 'EXITED', { start: 1, stop: 2, exitStatus: 3 })]), 0);
-  assert.equal(shown(), [0, 100, 3, undefined]);
+  assert.equal(await shown(), [0, 100, 3, undefined]);
   table.transition(event(1, 'cat', 'EXITED>STARTING', { tries: 0 }), 3);
-  assert.equal(shown(), [1, 10, 0, 3]);
+  assert.equal(await shown(), [1, 10, 0, 3]);
   table.transition(event(2, 'cat', 'STARTING>BACKOFF', { tries: 1 }), 4);
-  assert.equal(shown(), [0, 30, 0, undefined]);
+  assert.equal(await shown(), [0, 30, 0, undefined]);
   table.transition(event(3, 'cat', 'BACKOFF>FATAL'), 5);
-  assert.equal(shown(), [0, 200, 0, undefined]);
+  assert.equal(await shown(), [0, 200, 0, undefined]);
   table.transition(event(4, 'cat', 'FATAL>STARTING', { tries: 0 }), 6);
   table.transition(event(5, 'cat', 'STARTING>RUNNING', { pid: 7 }), 7);
-  assert.equal(shown(), [1, 20, 0, 6]);
+  assert.equal(await shown(), [1, 20, 0, 6]);
   table.transition(event(6, 'cat', 'RUNNING>STOPPING', { pid: 7 }), 8);
-  assert.equal(shown(), [1, 40, 0, 6]);
+  assert.equal(await shown(), [1, 40, 0, 6]);
 });
 
-exposition('names are data: whatever a label may hold is escaped', () => {
+exposition('names are data: whatever a label may hold is escaped', async () => {
   const table = new ProcessTable();
   table.transition(event(0, 'a"b\\c\nd:🚀', 'STOPPED>STARTING'), 1);
   assert.match(
-    new ProcessText(table, { exitReasons: true }).render(),
+    await textOf(new ProcessText(table, { exitReasons: true })),
     'supervisord_up{name="🚀",group="a\\"b\\\\c\\nd"} 1\n',
   );
 });
@@ -106,7 +166,7 @@ exposition('what a process uses, as far as it is known, and for as long as it ru
   };
   const subject = new UsageText(table, source);
   const samples = () =>
-    new Exposition(subject.render()).samples.map(
+    new Exposition(String(joinPlain(subject.render()))).samples.map(
       ({ name, labels, value }) => `${name} ${Object.values(labels).join(' ')} ${value}`,
     );
   const told = [
@@ -135,5 +195,17 @@ exposition('what a process uses, as far as it is known, and for as long as it ru
   source.readings += 1;
   assert.equal(samples(), told);
 });
+
+function ofMany(state: ProcessState) {
+  return snapshot(MANY.map((process) => info(process, state, { start: 3 })));
+}
+
+async function textOf(subject: ProcessText): Promise<string> {
+  return joinPlain(await subject.render()).toString();
+}
+
+function newTextsIn(texts: readonly unknown[], before: readonly unknown[]): number {
+  return texts.filter((text) => !before.includes(text)).length;
+}
 
 exposition.run();

@@ -19,9 +19,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'signals.ts': [],
   'settings.ts': ['processes', 'rpc', 'log.ts'],
   resources: ['processes', 'log.ts'],
-  metrics: ['processes', 'listener/events.ts', 'rpc', 'resources/resources.ts', 'version.ts'],
+  metrics: [
+    'processes',
+    'listener/events.ts',
+    'rpc',
+    'resources/resources.ts',
+    'text',
+    'version.ts',
+  ],
+  text: [],
   // The process table is what its page shows.
-  web: ['processes', 'log.ts', 'signals.ts', 'url.ts'],
+  web: ['processes', 'text', 'log.ts', 'signals.ts', 'url.ts'],
   'nudge.ts': ['processes', 'rpc/endpoint.ts'],
   'inquiries.ts': [
     'config.ts',
@@ -61,6 +69,7 @@ const PURE = [
   'exits/runs.ts',
   'url.ts',
   'alertmanager/board.ts',
+  'text/crc32.ts',
   'shlex.ts',
   'print-config.ts',
   ...['python', 'ini', 'glob', 'facts', 'finding', 'examine', 'report'].map(

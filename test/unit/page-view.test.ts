@@ -26,7 +26,7 @@ page('a row says what the process table knows', () => {
   const table = new ProcessTable();
   table.transition(event(0, 'web', 'STOPPED>STARTING', { tries: 0 }), 100.5);
   table.transition(event(1, 'web', 'STARTING>RUNNING', { pid: 7 }), 101.5);
-  const running = table.get(id('web')) ?? newProcess(id('none'), 'UNKNOWN');
+  const running = table.get(id('web')) ?? newProcess(id('none'), 'UNKNOWN', 0);
   assert.equal(
     rowOf(running, { cpu: 0.5, memory: 1024 }, NAME),
     row('web', { state: 'RUNNING', since: 101.5, start: 100.5, pid: 7, cpu: 0.5, memory: 1024 }),
@@ -147,7 +147,7 @@ page('a step whose reason becomes known when another has followed stays in its p
 
 page('CPU in use is what was used between two looks at the same process', () => {
   const meter = new CpuMeter();
-  const process = newProcess(id('web'), 'RUNNING');
+  const process = newProcess(id('web'), 'RUNNING', 0);
   const used = (pid: number, cpuUserSeconds: number) => ({
     pid,
     cpuUserSeconds,

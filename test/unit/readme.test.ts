@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { FLAGS } from '../../src/config.ts';
 import { createMetrics } from '../../src/metrics/registry.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
+import { joinPlain } from '../../src/text/kept-text.ts';
 
 const readme = suite('readme');
 const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
@@ -17,7 +18,7 @@ readme('its table has every metric of /metrics, with its type, and no other', as
     build,
     resources: { readings: 0, usageOf: () => undefined },
   });
-  const served = [...(await render()).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
+  const served = [...String(joinPlain(await render())).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
     ([, name, type]) => `${name} ${type}`,
   );
   const told = [...text.matchAll(/^\| `(supervisord_\w+)` \| (\w+) \|/gm)].map(

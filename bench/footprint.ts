@@ -1,0 +1,169 @@
+/** `npm run bench footprint`: start to READY, and memory in use, against a bare `node` process. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RunningExporter } from '../test/support/exporter.ts';
+import { step } from '../test/support/wire.ts';
+import { atEnd, cleaningUp, kill } from './clean-up.ts';
+import { readOptions } from './options.ts';
+import { residentBytes } from './proc.ts';
+import { PROGRAM } from './program.ts';
+import { formatGoals, formatTable, type Goal } from './report.ts';
+import { Scraper } from './scraper.ts';
+import { summarize } from './statistics.ts';
+
+const GOAL = 1.5;
+/** What two times of the same load are apart. */
+const FLAT = 1.05;
+const SETTLE_MS = 1_000;
+const MB = 2 ** 20;
+
+const BARE = ['-e', "process.stdout.write('READY\\n'); setInterval(() => {}, 1e6)"];
+const FLAGS = ['--web.listen-address=127.0.0.1:0'];
+
+/** What becomes of each program, over and over. Linux gives no process this pid. */
+const LIFE = [
+  ['STOPPED>STARTING', 'tries:0'],
+  ['STARTING>RUNNING', 'pid:4194304'],
+  ['RUNNING>EXITED', 'expected:0 pid:4194304'],
+  ['EXITED>STARTING', 'tries:0'],
+  ['STARTING>RUNNING', 'pid:4194304'],
+  ['RUNNING>STOPPING', 'pid:4194304'],
+  ['STOPPING>STOPPED', 'pid:4194304'],
+] as const;
+
+const counts = readOptions({
+  starts: 40,
+  programs: 200,
+  events: 20_000,
+  scrapes: 100,
+  rounds: 4,
+});
+
+await cleaningUp(async () => {
+  const starts = await measureStarts();
+  const bareMb = await bareMemory();
+  const memory = await exporterMemory();
+  const [, first = Number.NaN] = memory;
+  const last = memory.at(-1) ?? Number.NaN;
+
+  console.log(`Start to READY, ${counts.starts} of each in turns, in milliseconds.\n`);
+  console.log(formatTable([['', 'median', 'p99', 'max'], ...starts.rows]));
+  console.log(
+    `\nResident memory in MB; a round is ${counts.events} events over ${counts.programs} programs and ${counts.scrapes} scrapes.\n`,
+  );
+  const heads = memory.map((_, round) => (round === 0 ? 'at READY' : `round ${round}`));
+  console.log(
+    formatTable([
+      ['', ...heads],
+      ['supervisor-exporter', ...memory.map((mb) => mb.toFixed(1))],
+      ['bare node', bareMb.toFixed(1), ...memory.slice(1).map(() => '')],
+    ]),
+  );
+  const goals: Goal[] = [
+    ratioGoal('start to READY', starts.ratio),
+    ratioGoal('resident memory after the first round', first / bareMb),
+    {
+      what: 'resident memory after the last round',
+      value: `${(last / first).toFixed(2)} times that after the first`,
+      goal: `at most ${FLAT} times`,
+      isReached: last <= FLAT * first,
+    },
+  ];
+  console.log(`\n${formatGoals(goals)}`);
+});
+
+function ratioGoal(what: string, ratio: number): Goal {
+  return {
+    what,
+    value: `${ratio.toFixed(2)} times a bare node process`,
+    goal: `at most ${GOAL} times`,
+    isReached: ratio <= GOAL,
+  };
+}
+
+async function measureStarts(): Promise<{ readonly rows: string[][]; readonly ratio: number }> {
+  const exporter: number[] = [];
+  const bare: number[] = [];
+  for (let start = 0; start < counts.starts; start++) {
+    exporter.push(await msToReady([PROGRAM, ...FLAGS]));
+    bare.push(await msToReady(BARE));
+  }
+  const [ofExporter, ofBare] = [summarize(exporter), summarize(bare)];
+  const row = (name: string, { median, p99, max }: typeof ofBare) => [
+    name,
+    ...[median, p99, max].map((ms) => ms.toFixed(1)),
+  ];
+  return {
+    rows: [row('supervisor-exporter', ofExporter), row('bare node', ofBare)],
+    ratio: ofExporter.median / ofBare.median,
+  };
+}
+
+function msToReady(args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const began = performance.now();
+    const child = startNode(args);
+    child.on('error', reject);
+    child.stdout?.once('data', () => {
+      const ms = performance.now() - began;
+      // The next one begins when this one is gone.
+      child.once('close', () => resolve(ms));
+      child.kill('SIGKILL');
+    });
+  });
+}
+
+function startNode(args: readonly string[]): ChildProcess {
+  const env = { PATH: process.env['PATH'] };
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'ignore'], env });
+  atEnd(() => {
+    const isOver = child.exitCode !== null || child.signalCode !== null;
+    if (child.pid !== undefined && !isOver) kill(child.pid);
+  });
+  return child;
+}
+
+async function bareMemory(): Promise<number> {
+  const child = startNode(BARE);
+  await sleep(SETTLE_MS);
+  const mb = residentBytes(child.pid ?? 0) / MB;
+  child.kill('SIGKILL');
+  return mb;
+}
+
+/** At READY, and after each round. */
+async function exporterMemory(): Promise<number[]> {
+  const exporter = new RunningExporter(FLAGS, {});
+  const pid = exporter.child.pid ?? 0;
+  atEnd(() => exporter.child.kill('SIGKILL'));
+  await exporter.ready();
+  const scraper = new Scraper(exporter.url('/metrics'));
+  atEnd(() => scraper.close());
+  const resident = async () => {
+    await sleep(SETTLE_MS);
+    return residentBytes(pid) / MB;
+  };
+  const memory = [await resident()];
+  let serial = 0;
+  const eventsOfScrape = Math.ceil(counts.events / counts.scrapes);
+  for (let round = 0; round < counts.rounds; round++) {
+    for (let scrape = 0; scrape < counts.scrapes; scrape++) {
+      for (let event = 0; event < eventsOfScrape; event++) await acknowledged(exporter, serial++);
+      await scraper.scrape();
+    }
+    memory.push(await resident());
+  }
+  return memory;
+}
+
+/** Not with `tell`, which looks each millisecond and would take a minute. */
+function acknowledged(exporter: RunningExporter, serial: number): Promise<void> {
+  const program = serial % counts.programs;
+  const [transition = '', more = ''] =
+    LIFE[Math.floor(serial / counts.programs) % LIFE.length] ?? [];
+  return new Promise((resolve) => {
+    exporter.child.stdout.once('data', () => resolve());
+    exporter.child.stdin.write(step(serial, `p${program}:p${program}`, transition, more));
+  });
+}
