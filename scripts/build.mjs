@@ -11,8 +11,6 @@ const { version, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'ut
 const target = join(root, bin['supervisor-exporter']);
 
 const program = await bundle('src/main.ts', {
-  // The modules of which what is not used is left out; the package has CommonJS for Node.
-  alias: { yaml: join(root, 'node_modules/yaml/browser/dist/index.js') },
   banner: { js: '#!/usr/bin/env node' },
   define: {
     BUILD_VERSION: JSON.stringify(version),
@@ -22,7 +20,10 @@ const program = await bundle('src/main.ts', {
     PASSWORD_WORKER: JSON.stringify(await bundle('src/web/security/worker.ts')),
     BUILD_PAGE_ASSETS: JSON.stringify(await pageAssets()),
   },
-  plugins: [{ name: 'leave out', setup: leaveOut }],
+  plugins: [
+    { name: 'leave out', setup: leaveOut },
+    { name: 'as text', setup: asText },
+  ],
 });
 
 // Put in place in one step: an exporter may be starting from the old one right now.
@@ -67,6 +68,24 @@ async function bundle(entryPoint, options = {}) {
     ...options,
   });
   return outputFiles[0].text;
+}
+
+/**
+ * Packages that READY does not wait for, and that are nearly half of the file: V8 passes over
+ * a text faster than over code, which is compiled when it is first required.
+ */
+function asText({ onLoad, onResolve }) {
+  const packages = {
+    xmlrpc: 'xmlrpc',
+    // The modules of which what is not used is left out; the package has CommonJS for Node.
+    yaml: './node_modules/yaml/browser/dist/index.js',
+  };
+  const filter = new RegExp(`^(?:${Object.keys(packages).join('|')})$`);
+  onResolve({ filter }, ({ path }) => ({ path, namespace: 'as text' }));
+  onLoad({ filter, namespace: 'as text' }, async ({ path }) => ({
+    contents: `new Function('module', 'exports', 'require', ${JSON.stringify(await bundle(packages[path]))})(module, exports, require);`,
+    resolveDir: root,
+  }));
 }
 
 /**

@@ -30,8 +30,9 @@ import { formatAddress } from './web/address.ts';
 import { Page } from './web/page/page.ts';
 import type { Facts } from './web/page/view.ts';
 import { answer, type Routes } from './web/routes.ts';
+import { WebConfigError } from './web/security/error.ts';
 import type { Security } from './web/security/security.ts';
-import { type Answer, serve, type WebService } from './web/server.ts';
+import { type Answer, ListenError, serve, type WebService } from './web/server.ts';
 
 /** The outside, as the exporter is given it. */
 export interface ExporterIo {
@@ -124,27 +125,15 @@ export class Exporter {
     this.#intake = new Intake({ table, reconciler, snapshots, watchdog, metrics, log, onChange });
   }
 
-  /**
-   * Rejects, before supervisord has been told READY, with ListenError if an address can't be
-   * had, and with WebConfigError if the web configuration can't be followed.
-   */
+  /** Serves, then listens. Ends this life if an address can't be had, or the web configuration not be followed. */
   async start(): Promise<void> {
-    const routes: Routes = {
-      telemetryPath: this.#config.telemetryPath,
-      contentType: CONTENT_TYPE,
-      render: () => this.#render(),
-      notReady: () => this.#snapshots.whyMissing(),
-      page: this.#config.telemetryPath === '/' ? undefined : this.#page,
-    };
-    const route: Answer = (request, response, outlive) =>
-      answer(routes, request, response, outlive);
-    this.#security = await this.#openSecurity();
-    this.#web = await serve({
-      addresses: this.#config.listenAddresses,
-      createServer: this.#security?.createServer,
-      answer: this.#security?.guard(route) ?? route,
-      onError: (error) => this.#io.log.error('a request failed', { reason: String(error) }),
-    });
+    try {
+      this.#web = await this.#serve();
+    } catch (error) {
+      if (error instanceof WebConfigError) return this.#io.onEnd('refused', error.message);
+      if (error instanceof ListenError) return this.#io.onEnd('failed', error.message);
+      throw error;
+    }
     this.#logStart(this.#web);
     await this.#startPush(this.#web);
     listen(this.#io.input, this.#io.send, {
@@ -157,6 +146,25 @@ export class Exporter {
     this.#watchdog.start();
     this.#inquiries?.start();
     this.#snapshots.request('startup');
+  }
+
+  async #serve(): Promise<WebService> {
+    const routes: Routes = {
+      telemetryPath: this.#config.telemetryPath,
+      contentType: CONTENT_TYPE,
+      render: () => this.#render(),
+      notReady: () => this.#snapshots.whyMissing(),
+      page: this.#config.telemetryPath === '/' ? undefined : this.#page,
+    };
+    const route: Answer = (request, response, outlive) =>
+      answer(routes, request, response, outlive);
+    this.#security = await this.#openSecurity();
+    return serve({
+      addresses: this.#config.listenAddresses,
+      createServer: this.#security?.createServer,
+      answer: this.#security?.guard(route) ?? route,
+      onError: (error) => this.#io.log.error('a request failed', { reason: String(error) }),
+    });
   }
 
   stop(): void {

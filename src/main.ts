@@ -2,15 +2,13 @@
 
 import fs from 'node:fs';
 import { hostname } from 'node:os';
-import { setFlagsFromString } from 'node:v8';
 import { type Config, type DoctorRequest, parseCommandLine, UsageError } from './config.ts';
-import { type End, Exporter } from './exporter.ts';
+import type { End } from './exporter.ts';
 import { BY_HAND, helpText } from './help.ts';
+import { READY } from './listener/dialogue.ts';
 import { createLogger } from './log.ts';
 import type { Remains } from './nudge.ts';
 import { REVISION, VERSION } from './version.ts';
-import { WebConfigError } from './web/security/error.ts';
-import { ListenError } from './web/server.ts';
 
 const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<End, number>;
 
@@ -18,13 +16,6 @@ const STDOUT = 1;
 const STDERR = 2;
 
 const BUILD = { version: VERSION, revision: REVISION, nodeVersion: process.version };
-
-/**
- * Of V8, for a program that is small, steady and always there: garbage is collected while
- * there is little of it, and the space for what is young stays at its first 1 MB. Left to
- * itself V8 lets a few MB of live data grow to 40, in the hope to save time.
- */
-const SMALL_HEAP = ['--optimize-for-size', '--semi-space-growth-factor=1'];
 
 main();
 
@@ -86,15 +77,24 @@ function ownFile(): string {
   return fs.realpathSync(process.argv[1] ?? '');
 }
 
+/** READY comes first: the first event may come while the rest is loaded, and waits in the pipe. */
 async function run(config: Config): Promise<void> {
-  for (const flag of SMALL_HEAP) setFlagsFromString(flag);
-  const send = reserveStdout();
+  const send = reserveStdout(() => end('over'));
   const log = createLogger(config.logLevel, config.logFormat, (line) => process.stderr.write(line));
   process.on('uncaughtException', (error) => {
     log.error('internal error', { reason: error.stack ?? error.message });
     process.exit(EXIT_STATUS.failed);
   });
+  // A closed stderr is only the end of the log.
+  process.stderr.on('error', () => {});
+  let stop = () => {};
+  process.on('SIGTERM', () => end('over'));
+  process.on('SIGINT', () => end('over'));
+  send(READY);
 
+  const { keepHeapSmall } = await import('./heap.ts');
+  keepHeapSmall();
+  const { Exporter } = await import('./exporter.ts');
   const exporter = new Exporter(config, {
     input: process.stdin,
     send,
@@ -104,21 +104,11 @@ async function run(config: Config): Promise<void> {
     hostname: hostname(),
     onEnd: end,
   });
-  // A closed stdout is supervisord gone; a closed stderr is only the end of the log.
-  process.stdout.on('error', () => end('over'));
-  process.stderr.on('error', () => {});
-  process.on('SIGTERM', () => end('over'));
-  process.on('SIGINT', () => end('over'));
-  try {
-    await exporter.start();
-  } catch (error) {
-    if (error instanceof WebConfigError) end('refused', error.message);
-    if (error instanceof ListenError) end('failed', error.message);
-    throw error;
-  }
+  stop = () => exporter.stop();
+  await exporter.start();
 
   function end(how: End, reason?: string): void {
-    exporter.stop();
+    stop();
     if (reason !== undefined) log.error(reason);
     process.exit(EXIT_STATUS[how]);
   }
@@ -128,10 +118,13 @@ async function run(config: Config): Promise<void> {
  * Keeps stdout for the protocol: one foreign byte there and supervisord never sends
  * another event. Whatever else writes to it, by `console`, the stream or the file
  * descriptor, ends up on stderr.
+ *
+ * supervisord takes each answer before it sends anything more, so a write of one never has
+ * to wait; `onClosed`: it is gone.
  */
-function reserveStdout(): (text: string) => void {
-  const write = process.stdout.write.bind(process.stdout);
-  process.stdout.write = process.stderr.write.bind(process.stderr);
+function reserveStdout(onClosed: () => void): (text: string) => void {
+  const { writeSync } = fs;
+  Object.defineProperty(process, 'stdout', { get: () => process.stderr });
   for (const name of ['write', 'writeSync', 'writev', 'writevSync'] as const) {
     const original = fs[name];
     Object.assign(fs, {
@@ -139,7 +132,13 @@ function reserveStdout(): (text: string) => void {
         Reflect.apply(original, fs, [fd === STDOUT ? STDERR : fd, ...rest]),
     });
   }
-  return (text) => void write(text);
+  return (text) => {
+    try {
+      writeSync(STDOUT, text);
+    } catch {
+      onClosed();
+    }
+  };
 }
 
 /** A process of another user can't be signalled, and is there. */

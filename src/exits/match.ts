@@ -3,7 +3,6 @@
 import type { Ending, Finding, RunEnd } from '../processes/ending.ts';
 import type { ProcessInfo } from '../rpc/snapshot.ts';
 import type { LogLine } from './log.ts';
-import { type Ended, partRuns } from './runs.ts';
 
 export interface Sought {
   /** The program's, without its group. */
@@ -13,15 +12,15 @@ export interface Sought {
   readonly end: RunEnd;
 }
 
-/** Both may be undefined, where there was nothing to be had. The log is asked first: it knows signals. */
+/** `info` is undefined where it could not be had. The log is asked first: it knows signals. */
 export function findOut(
   sought: Sought,
-  lines: readonly LogLine[] | undefined,
+  lines: readonly LogLine[],
   info: ProcessInfo | undefined,
 ): Finding {
   const spawnError = info?.spawnError;
   if (isSpawnFailure(spawnError)) return { ending: undefined, spawnError };
-  const ending = findInLog(lines ?? [], sought) ?? (info && readInfo(info, sought.end));
+  const ending = findInLog(lines, sought) ?? (info && readInfo(info, sought.end));
   return { ending, spawnError };
 }
 
@@ -45,6 +44,8 @@ function readInfo({ state, stop, exitStatus }: ProcessInfo, end: RunEnd): Ending
   return { status: exitStatus, signal: exitStatus >= 0 ? 0 : undefined };
 }
 
+type Ended = Extract<LogLine, { kind: 'ended' }>;
+
 /**
  * By the pid where the log says which run that is, else by the time: the latest end that
  * fits. Undefined where it can't be told.
@@ -63,6 +64,24 @@ function findInLog(lines: readonly LogLine[], { name, isShared, end }: Sought): 
     .filter(({ pid }) => end.pid === undefined || pid === undefined)
     .flatMap(({ ended }) => ended ?? [])
     .findLast((line) => isWithin(line, end))?.ending;
+}
+
+/** A run as the log has it; its pid is not known where it began before what was read. */
+interface Run {
+  readonly pid: number | undefined;
+  ended: Ended | undefined;
+}
+
+/** A program of this name is started, and ends, and only then is started again. */
+function partRuns(lines: readonly LogLine[]): Run[] {
+  const runs: Run[] = [];
+  for (const line of lines) {
+    const last = runs.at(-1);
+    if (line.kind === 'spawned') runs.push({ pid: line.pid, ended: undefined });
+    else if (last !== undefined && last.ended === undefined) last.ended = line;
+    else runs.push({ pid: undefined, ended: line });
+  }
+  return runs;
 }
 
 function isWithin({ at }: Ended, { after, before }: RunEnd): boolean {

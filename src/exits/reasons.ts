@@ -17,19 +17,15 @@ import type { Death } from '../nudge.ts';
 import { endToldAt, type Finding, type RunEnd } from '../processes/ending.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../processes/identity.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import { type RpcClient, RpcError } from '../rpc/client.ts';
-import type { ProcessInfo } from '../rpc/snapshot.ts';
-import { type Answer, inquire } from './inquiry.ts';
-import { parseLog } from './log.ts';
+import { type RpcCall, type RpcClient, RpcError } from '../rpc/client.ts';
+import { type ProcessInfo, parseProcessInfo } from '../rpc/snapshot.ts';
+import { LogFollower } from './follower.ts';
+import { type LogLine, parseLog } from './log.ts';
 import { findOut, isConclusive } from './match.ts';
-import { RememberedRuns } from './runs.ts';
+import { ToldRuns } from './runs.ts';
 
-/** Bytes of the log that are read, and those where what is sought is not in them. */
-const FIRST_WINDOW = 8 * 1024;
-const LARGER_WINDOWS = [64 * 1024, 512 * 1024] as const;
-
-/** supervisord can't send what is not UTF-8, and a window may begin inside a character of so many bytes. */
-const UTF8_BYTES = 4;
+/** Lines of the log that are looked through for an end of which only the time is known. */
+const MAX_LINES = 512;
 
 /** A log that can't be read is not asked for again at each end. */
 const LOG_PAUSE_MS = 60_000;
@@ -48,12 +44,6 @@ interface Question {
   readonly aheadOf: number | undefined;
 }
 
-/** A question, and what XML-RPC says of its process. */
-interface Case {
-  readonly question: Question;
-  readonly info: ProcessInfo | undefined;
-}
-
 export interface ExitReasonsOptions {
   /** One that keeps its connection open. */
   readonly client: RpcClient;
@@ -67,7 +57,9 @@ export class ExitReasons {
   readonly #options: ExitReasonsOptions;
   /** What is to be asked; of each process the latest end. */
   readonly #questions = new Map<ProcessKey, Question>();
-  readonly #runs = new RememberedRuns();
+  readonly #follower: LogFollower;
+  readonly #told = new ToldRuns();
+  #lines: readonly LogLine[] = [];
   #isAsking = false;
   #timer: NodeJS.Timeout | undefined;
   /** Epoch milliseconds until which the log is left alone. */
@@ -77,6 +69,7 @@ export class ExitReasons {
 
   constructor(options: ExitReasonsOptions) {
     this.#options = options;
+    this.#follower = new LogFollower(options.client);
   }
 
   /** The table may have ends without a reason. They are asked about once this turn is over. */
@@ -130,53 +123,39 @@ export class ExitReasons {
     this.#askIn(Math.min(pause, LONGEST_PAUSE_MS));
   }
 
-  /** What has to be asked: not what was read in the log already. */
+  /** What has to be asked: not what the log has told already. */
   #takeQuestions(): Question[] {
     const shared = this.#sharedNames();
     const taken: Question[] = [];
     for (const [key, question] of this.#questions) {
       if (taken.length === MAX_ASKED) break;
       this.#questions.delete(key);
-      const { name } = question.id;
-      const ending = shared.has(name) ? undefined : this.#runs.endingOf(name, question.end.pid);
-      if (ending === undefined) taken.push(question);
-      else this.#conclude(question, { ending, spawnError: undefined });
+      if (!this.#isTold(question, shared)) taken.push(question);
     }
     return taken;
   }
 
-  /** Reads more and more of the log until each question has its answer, or there is no more log. */
   async #answer(questions: readonly Question[]): Promise<void> {
-    const first = await this.#inquire(questions, FIRST_WINDOW);
-    const cases = questions.map((question, index) => ({ question, info: first.infos[index] }));
-    let open = this.#settle(cases, first.log);
-    let hasMore = isFull(first.log, FIRST_WINDOW);
-    for (const window of LARGER_WINDOWS) {
-      if (open.length === 0 || !hasMore) break;
-      const { log } = await this.#inquire([], window);
-      open = this.#settle(open, log);
-      hasMore = isFull(log, window);
-    }
-    for (const { question, finding } of open) {
+    const infos = await this.#inquire(questions);
+    const shared = this.#sharedNames();
+    for (const [index, question] of questions.entries()) {
+      if (this.#isTold(question, shared)) continue;
+      const { id, end } = question;
+      const sought = { name: id.name, isShared: shared.has(id.name), end };
+      const finding = findOut(sought, this.#lines, infos[index]);
       this.#conclude(question, finding);
-      this.#sayUnknown(question, finding);
+      if (!isConclusive(finding)) this.#sayUnknown(question, finding);
     }
   }
 
-  /** Concludes what can be, and returns the others with what little is known. */
-  #settle<C extends Case>(cases: readonly C[], log: Answer['log']): (C & { finding: Finding })[] {
-    const lines = typeof log === 'string' ? parseLog(log) : undefined;
-    this.#runs.add(lines ?? []);
-    const shared = this.#sharedNames();
-    const judged = cases.map((each) => {
-      const { id, end } = each.question;
-      const sought = { name: id.name, isShared: shared.has(id.name), end };
-      return { ...each, finding: findOut(sought, lines, each.info) };
-    });
-    for (const { question, finding } of judged) {
-      if (isConclusive(finding)) this.#conclude(question, finding);
-    }
-    return judged.filter(({ finding }) => !isConclusive(finding));
+  /** Whether the log has told why, so that nothing has to be weighed; the question is concluded then. */
+  #isTold(question: Question, shared: ReadonlySet<string>): boolean {
+    const { name } = question.id;
+    const { pid } = question.end;
+    const ending = pid === undefined || shared.has(name) ? undefined : this.#told.take(name, pid);
+    if (ending === undefined) return false;
+    this.#conclude(question, { ending, spawnError: undefined });
+    return true;
   }
 
   #conclude({ id, end, aheadOf }: Question, finding: Finding): void {
@@ -184,22 +163,19 @@ export class ExitReasons {
     else this.#options.table.foretell(id, aheadOf, finding);
   }
 
-  async #inquire(questions: readonly Question[], window: number): Promise<Answer> {
+  /** What XML-RPC says of the processes; what the log says goes to what is remembered of it. */
+  async #inquire(questions: readonly Question[]): Promise<(ProcessInfo | undefined)[]> {
     const { client } = this.#options;
-    const processes = questions.map(({ id }) => id);
-    if (Date.now() < this.#logPausedUntil) return inquire(client, processes, 0);
-    const answer = await inquire(client, processes, window);
-    const log = await this.#shiftIfCut(answer.log, window);
-    this.#noteLog(log instanceof RpcError ? log.message : undefined);
-    return { ...answer, log };
-  }
-
-  async #shiftIfCut(log: Answer['log'], window: number): Promise<Answer['log']> {
-    let shifted = log;
-    for (let shift = 1; shift < UTF8_BYTES && shifted instanceof RpcError; shift++) {
-      shifted = (await inquire(this.#options.client, [], window - shift)).log;
+    const calls = questions.map(({ id }) => askAbout(id));
+    if (Date.now() < this.#logPausedUntil) {
+      return (await client.multicallSettled(calls)).map(readInfo);
     }
-    return shifted;
+    const { text, results } = await this.#follower.read(calls);
+    this.#noteLog(text instanceof RpcError ? text.message : undefined);
+    const news = text instanceof RpcError ? [] : parseLog(text);
+    this.#told.add(news);
+    if (news.length > 0) this.#lines = [...this.#lines, ...news].slice(-MAX_LINES);
+    return results.map(readInfo);
   }
 
   /** Says once that the log can't be read, and once that it can be again. */
@@ -243,7 +219,11 @@ export class ExitReasons {
 
 const NOTHING: Finding = { ending: undefined, spawnError: undefined };
 
-/** Whether the log may have more than was read of it. */
-function isFull(log: Answer['log'], window: number): boolean {
-  return typeof log === 'string' && Buffer.byteLength(log) > window - UTF8_BYTES;
+function askAbout({ group, name }: ProcessId): RpcCall {
+  return { methodName: 'supervisor.getProcessInfo', params: [`${group}:${name}`] };
+}
+
+/** Undefined for a process that is gone. */
+function readInfo(result: unknown): ProcessInfo | undefined {
+  return result instanceof RpcError ? undefined : parseProcessInfo(result);
 }

@@ -1,56 +1,48 @@
-/** Runs of programs, as supervisord's log has them. Pure. */
+/** Runs that supervisord's log tells of, in its order. Pure. */
 
 import type { Ending } from '../processes/ending.ts';
 import type { LogLine } from './log.ts';
 
-export type Ended = Extract<LogLine, { kind: 'ended' }>;
-
-/** Its pid is not known where it began before the part of the log that was read. */
-export interface Run {
-  readonly pid: number | undefined;
-  readonly ended: Ended | undefined;
-}
-
-/** Of one program, which is started, and ends, and only then is started again. */
-export function partRuns(lines: readonly LogLine[]): Run[] {
-  const runs: Run[] = [];
-  for (const line of lines) {
-    const last = runs.at(-1);
-    if (line.kind === 'spawned') runs.push({ pid: line.pid, ended: undefined });
-    else if (last !== undefined && last.ended === undefined) {
-      runs[runs.length - 1] = { ...last, ended: line };
-    } else runs.push({ pid: undefined, ended: line });
-  }
-  return runs;
-}
-
-/** Few enough that no pid comes round again meanwhile. */
-const MAX_REMEMBERED = 1_024;
+/** As many as a storm makes in minutes, and fewer than there are pids. */
+const MAX_REMEMBERED = 16_384;
 
 /**
- * Runs whose end was read once. In a storm events are far behind the log, and when their
- * turn comes the end of the log is all about them.
+ * Ends that the log has told of and nobody has asked about yet: in a storm supervisord's
+ * events are far behind its log.
  */
-export class RememberedRuns {
+export class ToldRuns {
+  /** The pid of the latest run of each program. */
+  readonly #latest = new Map<string, number>();
   readonly #endings = new Map<string, Ending>();
 
   add(lines: readonly LogLine[]): void {
-    for (const name of new Set(lines.map((line) => line.name))) {
-      for (const { pid, ended } of partRuns(lines.filter((line) => line.name === name))) {
-        if (pid !== undefined && ended !== undefined) this.#remember(name, pid, ended.ending);
-      }
+    for (const line of lines) {
+      if (line.kind === 'spawned') this.#latest.set(line.name, line.pid);
+      else this.#end(line.name, line.ending);
     }
   }
 
-  endingOf(name: string, pid: number | undefined): Ending | undefined {
-    return pid === undefined ? undefined : this.#endings.get(`${name} ${pid}`);
+  /** Why the run `pid` ended; undefined where the log has not told, or was asked before. */
+  take(name: string, pid: number): Ending | undefined {
+    const key = keyOf(name, pid);
+    const ending = this.#endings.get(key);
+    this.#endings.delete(key);
+    return ending;
   }
 
-  #remember(name: string, pid: number, ending: Ending): void {
-    const key = `${name} ${pid}`;
+  #end(name: string, ending: Ending): void {
+    const pid = this.#latest.get(name);
+    if (pid === undefined) return;
+    this.#latest.delete(name);
+    const key = keyOf(name, pid);
+    // A pid that is used again is a later run.
     this.#endings.delete(key);
     this.#endings.set(key, ending);
     const [oldest] = this.#endings.keys();
     if (this.#endings.size > MAX_REMEMBERED && oldest !== undefined) this.#endings.delete(oldest);
   }
+}
+
+function keyOf(name: string, pid: number): string {
+  return `${name} ${pid}`;
 }

@@ -1,25 +1,14 @@
 /**
- * The listener's side of the dialogue (supervisord.org/events.html#event-listener-notification-protocol):
- *
- *     us          READY\n
- *     supervisord header\npayload
- *     us          RESULT 2\nOKREADY\n
+ * Reads what supervisord sends, and acknowledges it.
  *
  * An event is applied before it is acknowledged, so that one that was not applied comes again.
  */
 
 import type { Readable } from 'node:stream';
 import split2 from 'split2';
+import { ACKNOWLEDGEMENT } from './dialogue.ts';
 import { type MalformedEvent, parseEvent, type SupervisorEvent } from './events.ts';
 import { type Frame, frameMatcher, readFrame } from './frames.ts';
-
-const READY = 'READY\n';
-
-/** `2` is the length of OK, behind which no newline may come: supervisord would take it for garbage. */
-const RESULT_OK = 'RESULT 2\nOK';
-
-/** One write for both: supervisord reads them in one turn, and sends the next event at once. */
-const ACKNOWLEDGEMENT = RESULT_OK + READY;
 
 export interface ListenerHandlers {
   /** `at`: when the event came, in epoch seconds. */
@@ -30,7 +19,7 @@ export interface ListenerHandlers {
   readonly onEnd: () => void;
 }
 
-/** Speaks the protocol over `input` and `send` until `input` ends. */
+/** Answers over `send` what comes by `input`, until that ends. READY has been said. */
 export function listen(
   input: Readable,
   send: (text: string) => void,
@@ -59,7 +48,6 @@ export function listen(
   });
   frames.on('end', handlers.onEnd);
   input.on('error', handlers.onEnd);
-  send(READY);
 }
 
 function take(header: string, payload: string, handlers: ListenerHandlers): void {

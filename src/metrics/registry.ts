@@ -5,6 +5,7 @@ import { PROCESS_STATES } from '../processes/states.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { UsageSource } from '../resources/resources.ts';
 import { KeptText } from '../text/kept-text.ts';
+import { Slices } from '../text/slices.ts';
 import type { Compat } from './compat.ts';
 import { type Build, type ExporterMetrics, registerExporterMetrics } from './exporter.ts';
 import { ProcessText } from './process-text.ts';
@@ -51,10 +52,21 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
     });
     for (const name of MISNAMED_DEFAULT_METRICS) registry.removeSingleMetric(name);
   }
-  const rest = async () => new KeptText(await registry.metrics());
+  const rest = async () => new KeptText(await write(registry));
   const render = async () =>
     (await Promise.all([processes.render(), usage?.render() ?? [], rest()])).flat();
   return { exporter, render };
+}
+
+/** What `registry.metrics()` writes in a single turn of the event loop. */
+async function write(registry: Registry): Promise<string> {
+  const texts: string[] = [];
+  const slices = new Slices();
+  for (const { name } of registry.getMetricsAsArray()) {
+    texts.push(await registry.getSingleMetricAsString(name));
+    await slices.pause();
+  }
+  return `${texts.join('\n\n')}\n`;
 }
 
 function registerStates(table: ProcessTable, registry: Registry): void {

@@ -87,7 +87,7 @@ storm(
 
 /** Waits until the storm is on and the exporter counts. */
 async function begin(supervisord: Supervisord): Promise<void> {
-  await supervisord.until(20_000, (metrics) => {
+  await supervisord.until(40_000, (metrics) => {
     assert.ok(metrics.sum('supervisord_process_exits_total') > 24);
   });
 }

@@ -27,7 +27,7 @@ for (const seed of [...FIXED_SEEDS, ...RANDOM_SEEDS]) {
         taken,
         unframeable: reasons,
       } = await hear(chop(pick, Buffer.from(events.join(''))));
-      assert.is(answers, `READY\n${ACKNOWLEDGED.repeat(events.length)}`);
+      assert.is(answers, ACKNOWLEDGED.repeat(events.length));
       assert.is(taken, events.length);
       assert.equal(reasons, []);
     }),
@@ -44,7 +44,7 @@ for (const seed of [...FIXED_SEEDS, ...RANDOM_SEEDS]) {
         Buffer.from(tick(0, 5, 5)),
       ]);
       const { answers, unframeable: reasons } = await hear(chop(pick, bytes));
-      assert.is(answers, `READY\n${ACKNOWLEDGED.repeat(events.length)}`);
+      assert.is(answers, ACKNOWLEDGED.repeat(events.length));
       assert.is(reasons.length, 1);
     }),
   );

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { LogLine } from '../../src/exits/log.ts';
 import { findOut, isConclusive, type Sought } from '../../src/exits/match.ts';
-import { RememberedRuns } from '../../src/exits/runs.ts';
+import { ToldRuns } from '../../src/exits/runs.ts';
 import { endInSecond, endToldAt, type Finding, type RunEnd } from '../../src/processes/ending.ts';
 import { info } from '../support/facts.ts';
 
@@ -76,18 +76,24 @@ match('a name that two groups have is left alone where both have ended', () => {
   assert.is(find(log, endToldAt(100, 7), { isShared: true }), undefined);
 });
 
-match('what was read once is remembered, by name and pid; the latest of a thousand', () => {
-  const runs = new RememberedRuns();
-  runs.add(lines('-web 1', '+web 7', '-web 3', '+api 7', '!api 9', '+web 8'));
-  assert.equal(runs.endingOf('web', 7), { status: 3, signal: 0 });
-  assert.equal(runs.endingOf('api', 7), { status: -1, signal: 9 });
-  assert.is(runs.endingOf('web', 8), undefined, 'it runs');
-  assert.is(runs.endingOf('web', undefined), undefined);
-  runs.add(lines('+web 7', '-web 4'));
-  assert.equal(runs.endingOf('web', 7), { status: 4, signal: 0 }, 'the pid was used again');
-  for (let pid = 100; pid < 1_200; pid++) runs.add(lines(`+web ${pid}`, '-web 0'));
-  assert.is(runs.endingOf('web', 7), undefined);
-  assert.equal(runs.endingOf('web', 1_199), { status: 0, signal: 0 });
+match('what the log has told is told once, by name and pid, however late it is asked', () => {
+  const told = new ToldRuns();
+  told.add(lines('-web 1', '+web 7'));
+  assert.is(told.take('web', 7), undefined, 'it runs');
+  told.add(lines('-web 3', '+api 7', '!api 9', '+web 8', '-web 0', '-web 5'));
+  assert.equal(told.take('web', 7), { status: 3, signal: 0 });
+  assert.is(told.take('web', 7), undefined);
+  assert.equal(told.take('api', 7), { status: -1, signal: 9 });
+  assert.equal(told.take('web', 8), { status: 0, signal: 0 });
+});
+
+match('a pid that was used again is the later run; the oldest of many are forgotten', () => {
+  const told = new ToldRuns();
+  told.add(lines('+web 7', '-web 3', '+web 7', '-web 4'));
+  assert.equal(told.take('web', 7), { status: 4, signal: 0 });
+  for (let pid = 1; pid <= 20_000; pid++) told.add(lines(`+web ${pid}`, '-web 0'));
+  assert.is(told.take('web', 3_000), undefined);
+  assert.equal(told.take('web', 4_000), { status: 0, signal: 0 });
 });
 
 // XML-RPC
@@ -108,7 +114,7 @@ const INFOS: ReadonlyArray<
 ];
 for (const [what, state, more, ending] of INFOS) {
   match(`XML-RPC: ${what}`, () => {
-    assert.equal(findOut(SOUGHT, undefined, info('web', state, more)).ending, ending);
+    assert.equal(findOut(SOUGHT, [], info('web', state, more)).ending, ending);
   });
 }
 
