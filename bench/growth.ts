@@ -8,13 +8,13 @@ import { type Pauses, type Simulated, simulate } from './simulation.ts';
 import { median } from './statistics.ts';
 
 const SIZES = [10, 100, 1_000, 10_000];
-/** supervisord runs that many here; it takes it a minute to start them. */
+/** supervisord takes a minute to start so many, and does not get ready in two with ten times as many. */
 const MOST_REAL_PROGRAMS = 1_000;
+const NOT_MEASURED = '';
 const PAUSE_GOALS_MS: ReadonlyMap<number, number> = new Map([
   [1_000, 5],
   [10_000, 20],
 ]);
-const NOT_MEASURED = '';
 
 interface Outcome {
   readonly programs: number;
@@ -27,27 +27,28 @@ interface Row {
   readonly cell: (outcome: Outcome) => string;
 }
 
-const options = readOptions({ most: 10_000, times: 5, lives: 3, rounds: 5 });
+const options = readOptions({ most: 10_000, times: 3, lives: 2, rounds: 3 });
 
 const ROWS: readonly Row[] = [
-  real('a scrape, ms', ({ scrape }) => scrape.ms),
-  real('supervisord CPU for it, ms', ({ scrape }) => scrape.supervisordMs),
-  real('node_exporter: a scrape, ms', ({ peerScrape }) => peerScrape.ms),
-  real('node_exporter: supervisord CPU for it, ms', ({ peerScrape }) => peerScrape.supervisordMs),
+  real('scrape, ms', ({ scrape }) => scrape.ms),
+  real('scrape: CPU of supervisord, ms', ({ scrape }) => scrape.supervisordMs),
+  real('node_exporter: scrape, ms', ({ peerScrape }) => peerScrape.ms),
+  real('node_exporter: CPU of supervisord, ms', ({ peerScrape }) => peerScrape.supervisordMs),
   real('resident memory, MB', ({ residentMb }) => residentMb),
   real('node_exporter: resident memory, MB', ({ peerResidentMb }) => peerResidentMb),
-  real('a resync, ms', ({ resyncMs }) => resyncMs),
-  real('supervisord CPU for it, ms', ({ resync }) => resync.supervisordMs),
-  real('getAllConfigInfo, ms', ({ settings }) => settings.ms),
-  real('supervisord CPU for it, ms', ({ settings }) => settings.supervisordMs),
-  simulated('a scrape behind 20 restarts, ms', ({ scrapeMs }) => scrapeMs),
-  simulated('a scrape behind a resync, ms', ({ fullScrapeMs }) => fullScrapeMs),
+  real('resync, ms', ({ resyncMs }) => resyncMs),
+  real('resync: CPU of supervisord, ms', ({ resync }) => resync.supervisordMs),
+  real('settings, ms', ({ settings }) => settings.ms),
+  real('settings: CPU of supervisord, ms', ({ settings }) => settings.supervisordMs),
+  simulated('reading a snapshot, ms', ({ readMs }) => readMs),
+  simulated('scrape behind 20 restarts, ms', ({ scrapeMs }) => scrapeMs),
+  simulated('scrape behind a resync, ms', ({ fullScrapeMs }) => fullScrapeMs),
   simulated('resident memory, MB', ({ residentMb }) => residentMb),
-  simulated('an acknowledgement in a storm, median ms', ({ storm }) => storm.median, 2),
-  simulated('an acknowledgement in a storm, p99 ms', ({ storm }) => storm.p99, 2),
-  pause('nothing', 'with nothing to do'),
+  simulated('acknowledgement in a storm, median ms', ({ storm }) => storm.median, 2),
+  simulated('acknowledgement in a storm, p99 ms', ({ storm }) => storm.p99, 2),
+  pause('nothing', 'while idle'),
   pause('firstSnapshot', 'at the first snapshot'),
-  pause('settings', 'at getAllConfigInfo'),
+  pause('settings', 'at the settings'),
   pause('snapshot', 'at a resync'),
   pause('fullScrape', 'at a scrape behind a resync'),
   pause('scrape', 'at a scrape behind 20 restarts'),
@@ -66,10 +67,10 @@ await cleaningUp(async () => {
   }
   const head = ['programs', ...outcomes.map(({ programs }) => programs.toLocaleString('en'))];
   const rows = [head, ...ROWS.map(({ what, cell }) => [what, ...outcomes.map(cell)])];
-  console.log('Sim: supervisord is played by the bench, and there are no programs.');
   console.log(
-    'Pause: how long an event had to wait at the most; the median of several times, and the worst.\n',
+    'Simulated: supervisord is played, and none of the programs is there. All else is real.',
   );
+  console.log('Pauses: the median of the longest of each time, and the longest of all.\n');
   console.log(`${formatTable(rows)}\n\n${formatMarkdown(rows)}\n`);
   console.log(formatGoals(outcomes.flatMap(goalsOf)));
 });
@@ -79,12 +80,12 @@ function real(what: string, read: (measured: Measured) => number): Row {
 }
 
 function simulated(what: string, read: (outcome: Simulated) => number, digits = 1): Row {
-  return { what: `sim: ${what}`, cell: ({ simulated }) => read(simulated).toFixed(digits) };
+  return { what: `simulated: ${what}`, cell: ({ simulated }) => read(simulated).toFixed(digits) };
 }
 
 function pause(when: keyof Pauses, what: string): Row {
   return {
-    what: `sim: pause ${what}, ms`,
+    what: `simulated: pause ${what}, ms`,
     cell: ({ simulated: { pauses } }) =>
       `${median(pauses[when]).toFixed(1)} (${Math.max(...pauses[when]).toFixed(1)})`,
   };

@@ -3,7 +3,7 @@
 import xmlrpc from 'xmlrpc';
 import { within } from '../test/support/deadline.ts';
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 /** What supervisord answers when a program is to be stopped that does not run right now. */
 const NOT_RUNNING = 70;
 

@@ -15,7 +15,7 @@ const PROBE_EVERY_MS = 2;
 const IDLE_MS = 1_000;
 /** How long a snapshot, or the settings, may take to be read. Whether that was enough is looked at. */
 const LEAST_SETTLE_MS = 150;
-const SETTLE_MS_A_PROGRAM = 0.6;
+const SETTLE_MS_A_PROGRAM = 1;
 const CHANGED_PROGRAMS = 20;
 /** The sum of its four events is a restart. */
 const RESTARTS = 1_250;
@@ -111,7 +111,7 @@ async function live({ programs, rounds }: SimulationPlan, pauses: Pauses): Promi
   dialogue = new Dialogue(exporter);
   const told = dialogue;
   pauses.firstSnapshot.push(await longestPause(told, firstSnapshot));
-  pauses.settings.push(await longestPause(told, sleep(2.5 * settleMs)));
+  pauses.settings.push(await longestPause(told, sleep(2 * settleMs)));
   pauses.nothing.push(await longestPause(told, sleep(IDLE_MS)));
 
   const scraper = new Scraper(exporter.url('/metrics'));
