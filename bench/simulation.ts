@@ -1,5 +1,6 @@
 /** The exporter with as many programs as one likes: it is spoken to over its pipes, and no program is there. */
 
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RunningExporter } from '../test/support/exporter.ts';
 import { atEnd } from './clean-up.ts';
@@ -7,15 +8,15 @@ import { Dialogue } from './dialogue.ts';
 import { pagesAt } from './page.ts';
 import { residentBytes } from './proc.ts';
 import { Scraper } from './scraper.ts';
-import { SimulatedRpc } from './simulated-rpc.ts';
+import { type Question, SimulatedRpc } from './simulated-rpc.ts';
 import { median, type Summary, summarize } from './statistics.ts';
 
 /** An event that comes within a pause of the loop is seen to wait for what is left of it. */
 const PROBE_EVERY_MS = 2;
 const IDLE_MS = 1_000;
-/** How long a snapshot, or the settings, may take to be read. Whether that was enough is looked at. */
+/** How long the rest of an answer may take to be read. Whether that was enough is looked at. */
 const LEAST_SETTLE_MS = 150;
-const SETTLE_MS_A_PROGRAM = 1;
+const SETTLE_MS_A_PROGRAM = 0.2;
 const CHANGED_PROGRAMS = 20;
 /** The sum of its four events is a restart. */
 const RESTARTS = 1_250;
@@ -89,10 +90,13 @@ interface Life {
 
 async function live({ programs, rounds }: SimulationPlan, pauses: Pauses): Promise<Life> {
   const settleMs = LEAST_SETTLE_MS + SETTLE_MS_A_PROGRAM * programs;
-  let settingsAreAsked = () => {};
-  const firstSnapshot = new Promise<void>((resolve) => {
-    settingsAreAsked = resolve;
-  });
+  const questions = new EventEmitter();
+  const asked = (question: Question) => once(questions, `asked ${question}`);
+  const answered = (question: Question) =>
+    once(questions, `answered ${question}`).then(() => sleep(settleMs));
+  // The settings are asked for behind the first snapshot.
+  const firstSnapshot = asked('settings');
+  const settings = answered('settings');
   // A process that is there, for the exporter looks at the pids of what runs.
   const { pid } = process;
   let dialogue: Dialogue | undefined;
@@ -100,7 +104,8 @@ async function live({ programs, rounds }: SimulationPlan, pauses: Pauses): Promi
     programs,
     pid,
     onRemoteCommEvent: (type, data) => void dialogue?.remote(type, data),
-    onAsked: (question) => question === 'settings' && settingsAreAsked(),
+    onAsked: (question) => questions.emit(`asked ${question}`),
+    onAnswered: (question) => questions.emit(`answered ${question}`),
   });
   const exporter = new RunningExporter(
     ['--web.listen-address=127.0.0.1:0', '--no-collector.resources', `--supervisor.url=${rpc.url}`],
@@ -111,7 +116,7 @@ async function live({ programs, rounds }: SimulationPlan, pauses: Pauses): Promi
   dialogue = new Dialogue(exporter);
   const told = dialogue;
   pauses.firstSnapshot.push(await longestPause(told, firstSnapshot));
-  pauses.settings.push(await longestPause(told, sleep(2 * settleMs)));
+  pauses.settings.push(await longestPause(told, settings));
   pauses.nothing.push(await longestPause(told, sleep(IDLE_MS)));
 
   const scraper = new Scraper(exporter.url('/metrics'));
@@ -121,8 +126,9 @@ async function live({ programs, rounds }: SimulationPlan, pauses: Pauses): Promi
   const readMs: number[] = [];
   for (let scrape = 0; scrape < WARM_UP_SCRAPES; scrape++) await scraper.scrape();
   for (let round = 0; round < rounds; round++) {
-    const asked = Date.now() / 1_000;
-    const read = told.tick().then(() => sleep(settleMs));
+    const began = Date.now() / 1_000;
+    const read = answered('snapshot');
+    await told.tick();
     pauses.snapshot.push(await longestPause(told, read));
     fullScrapeMs.push(await timedScrape(scraper, told, pauses.fullScrape));
     for (let nth = 0; nth < CHANGED_PROGRAMS; nth++) await told.restart(nth % programs, pid);
@@ -131,9 +137,9 @@ async function live({ programs, rounds }: SimulationPlan, pauses: Pauses): Promi
     const page = await pages.read();
     const running = page.count(/^supervisord_state\{name="program-.* 20$/gm);
     const resynced = page.value('supervisord_exporter_last_resync_timestamp_seconds');
-    if (running !== programs || !(resynced >= asked)) {
+    if (running !== programs || !(resynced >= began)) {
       throw new Error(
-        `${running} programs run, of the snapshot at ${asked} that at ${resynced} came`,
+        `${running} programs run, of the snapshot at ${began} that at ${resynced} came`,
       );
     }
     readMs.push(1_000 * page.value('supervisord_exporter_resync_duration_seconds'));
