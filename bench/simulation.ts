@@ -2,6 +2,7 @@
 
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../test/support/deadline.ts';
 import { RunningExporter } from '../test/support/exporter.ts';
 import { atEnd } from './clean-up.ts';
 import { Dialogue } from './dialogue.ts';
@@ -14,9 +15,12 @@ import { median, type Summary, summarize } from './statistics.ts';
 /** An event that comes within a pause of the loop is seen to wait for what is left of it. */
 const PROBE_EVERY_MS = 2;
 const IDLE_MS = 1_000;
-/** How long the rest of an answer may take to be read. Whether that was enough is looked at. */
-const LEAST_SETTLE_MS = 150;
-const SETTLE_MS_A_PROGRAM = 0.2;
+/** How long the rest of an answer may take to be read. */
+const LEAST_SETTLE_MS = 300;
+const SETTLE_MS_A_PROGRAM = 1;
+/** The kernel holds no more than what is said of some thousand. */
+const MOST_HELD_PROGRAMS = 4_000;
+const READ_DEADLINE_MS = 60_000;
 const CHANGED_PROGRAMS = 20;
 /** The sum of its four events is a restart. */
 const RESTARTS = 1_250;
@@ -89,7 +93,7 @@ interface Life {
 }
 
 async function live({ programs, rounds }: SimulationPlan, pauses: Pauses): Promise<Life> {
-  const settleMs = LEAST_SETTLE_MS + SETTLE_MS_A_PROGRAM * programs;
+  const settleMs = LEAST_SETTLE_MS + SETTLE_MS_A_PROGRAM * Math.min(programs, MOST_HELD_PROGRAMS);
   const questions = new EventEmitter();
   const asked = (question: Question) => once(questions, `asked ${question}`);
   const answered = (question: Question) =>
@@ -134,14 +138,15 @@ async function live({ programs, rounds }: SimulationPlan, pauses: Pauses): Promi
     for (let nth = 0; nth < CHANGED_PROGRAMS; nth++) await told.restart(nth % programs, pid);
     scrapeMs.push(await timedScrape(scraper, told, pauses.scrape));
 
-    const page = await pages.read();
-    const running = page.count(/^supervisord_state\{name="program-.* 20$/gm);
-    const resynced = page.value('supervisord_exporter_last_resync_timestamp_seconds');
-    if (running !== programs || !(resynced >= began)) {
-      throw new Error(
-        `${running} programs run, of the snapshot at ${began} that at ${resynced} came`,
-      );
-    }
+    const page = await eventually(READ_DEADLINE_MS, async () => {
+      const shown = await pages.read();
+      const running = shown.count(/^supervisord_state\{name="program-.* 20$/gm);
+      const resynced = shown.value('supervisord_exporter_last_resync_timestamp_seconds');
+      if (running !== programs || !(resynced >= began)) {
+        throw new Error(`${running} programs run, by a snapshot of ${resynced}, not ${began}`);
+      }
+      return shown;
+    });
     readMs.push(1_000 * page.value('supervisord_exporter_resync_duration_seconds'));
   }
   const stormMs = await storm(told, scraper, programs, pid);
