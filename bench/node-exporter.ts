@@ -3,7 +3,8 @@
 import { spawn } from 'node:child_process';
 import { atEnd, kill } from './clean-up.ts';
 
-export function startNodeExporter(port: number, rpcPort: number): void {
+/** Returns its pid. */
+export function startNodeExporter(port: number, rpcPort: number): number {
   const child = spawn(
     'prometheus-node-exporter',
     [
@@ -20,4 +21,5 @@ export function startNodeExporter(port: number, rpcPort: number): void {
   atEnd(() => {
     if (child.exitCode === null && child.signalCode === null) kill(pid);
   });
+  return pid;
 }

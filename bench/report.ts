@@ -18,6 +18,13 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
+/** The same as a table of Markdown. */
+export function formatMarkdown(rows: readonly (readonly string[])[]): string {
+  const [head = [], ...body] = rows;
+  const ruler = head.map((_, column) => (column === 0 ? '---' : '---:'));
+  return [head, ruler, ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
 export interface Goal {
   readonly what: string;
   readonly value: string;

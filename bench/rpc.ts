@@ -3,7 +3,7 @@
 import xmlrpc from 'xmlrpc';
 import { within } from '../test/support/deadline.ts';
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 /** What supervisord answers when a program is to be stopped that does not run right now. */
 const NOT_RUNNING = 70;
 
@@ -15,6 +15,11 @@ export interface ProcessInfo {
   readonly pid: number;
 }
 
+export interface MultiCall {
+  readonly methodName: string;
+  readonly params: readonly unknown[];
+}
+
 export class SupervisordRpc {
   readonly #client: xmlrpc.Client;
 
@@ -23,12 +28,12 @@ export class SupervisordRpc {
   }
 
   call<Result>(method: string, ...params: readonly unknown[]): Promise<Result> {
-    const answer = new Promise<Result>((resolve, reject) => {
-      this.#client.methodCall(`supervisor.${method}`, [...params], (error, value: Result) =>
-        error ? reject(error) : resolve(value),
-      );
-    });
-    return within(TIMEOUT_MS, method, answer);
+    return this.#call(`supervisor.${method}`, params);
+  }
+
+  /** Several calls in one turn of supervisord. */
+  multicall(calls: readonly MultiCall[]): Promise<unknown[]> {
+    return this.#call('system.multicall', [calls]);
   }
 
   processes(): Promise<ProcessInfo[]> {
@@ -44,5 +49,14 @@ export class SupervisordRpc {
       if ((error as { faultCode?: number }).faultCode === NOT_RUNNING) return false;
       throw error;
     }
+  }
+
+  #call<Result>(method: string, params: readonly unknown[]): Promise<Result> {
+    const answer = new Promise<Result>((resolve, reject) => {
+      this.#client.methodCall(method, [...params], (error, value: Result) =>
+        error ? reject(error) : resolve(value),
+      );
+    });
+    return within(TIMEOUT_MS, method, answer);
   }
 }

@@ -14,7 +14,7 @@ const HEADERS = {
   Accept: 'text/plain;version=0.0.4;q=1,*/*;q=0.1',
   'Accept-Encoding': 'gzip',
 };
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 export class Scraper {
   readonly #url: string;

@@ -22,6 +22,13 @@ const BENCHES = {
       'prometheus-node-exporter': ['prometheus-node-exporter', '--version'],
     },
   },
+  growth: {
+    about: 'scrapes, snapshots, memory and pauses with 10, 100, 1,000 and 10,000 programs',
+    packages: {
+      supervisor: ['supervisord', '--version'],
+      'prometheus-node-exporter': ['prometheus-node-exporter', '--version'],
+    },
+  },
   resources: {
     about: 'a scrape of what 500 programs use, against process-exporter',
     packages: {

@@ -75,15 +75,16 @@ async function bundle(entryPoint, options = {}) {
  * a text faster than over code, which is compiled when it is first required.
  */
 function asText({ onLoad, onResolve }) {
-  const packages = {
-    xmlrpc: 'xmlrpc',
+  const entryPoints = {
+    'xmlrpc/lib/serializer.js': 'xmlrpc/lib/serializer.js',
+    'xmlrpc/lib/deserializer.js': 'xmlrpc/lib/deserializer.js',
     // The modules of which what is not used is left out; the package has CommonJS for Node.
     yaml: './node_modules/yaml/browser/dist/index.js',
   };
-  const filter = new RegExp(`^(?:${Object.keys(packages).join('|')})$`);
+  const filter = new RegExp(`^(?:${Object.keys(entryPoints).join('|')})$`);
   onResolve({ filter }, ({ path }) => ({ path, namespace: 'as text' }));
   onLoad({ filter, namespace: 'as text' }, async ({ path }) => ({
-    contents: `new Function('module', 'exports', 'require', ${JSON.stringify(await bundle(packages[path]))})(module, exports, require);`,
+    contents: `new Function('module', 'exports', 'require', ${JSON.stringify(await bundle(entryPoints[path]))})(module, exports, require);`,
     resolveDir: root,
   }));
 }

@@ -188,6 +188,20 @@ export function explainEnd(process: Process, end: RunEnd, { ending, spawnError }
   }
 }
 
+/** Whether taking over what a snapshot says would change nothing, which is so most of the time. */
+export function agreesWith(process: Process, info: ProcessInfo): boolean {
+  return (
+    process.state === info.state &&
+    process.lastTransitionTime !== undefined &&
+    process.pid === (info.pid === 0 ? undefined : info.pid) &&
+    process.spawnError === info.spawnError &&
+    process.startTime === agree(process.startTime, info.start) &&
+    process.stopTime === agree(process.stopTime, info.stop) &&
+    (process.exitSignal === 0 || info.stop !== 0) &&
+    (process.exitStatus === info.exitStatus || process.end?.ending !== undefined)
+  );
+}
+
 /** Takes over what a snapshot says, which is what supervisord itself holds to be so. */
 export function takeSnapshot(process: Process, info: ProcessInfo): void {
   process.startTime = agree(process.startTime, info.start);

@@ -7,10 +7,11 @@
  */
 
 import type { ProcessStateEvent } from '../listener/events.ts';
-import type { Snapshot } from '../rpc/snapshot.ts';
+import type { ProcessInfo, Snapshot } from '../rpc/snapshot.ts';
 import type { Finding, RunEnd } from './ending.ts';
 import { keyOf, type ProcessId, type ProcessKey } from './identity.ts';
 import {
+  agreesWith,
   countTransition,
   enterState,
   explainEnd,
@@ -114,7 +115,7 @@ export class ProcessTable {
     for (const info of snapshot.processes) {
       named.add(keyOf(info));
       const process = this.#ensure(info, info.state);
-      if (!isLater(process, since)) this.#change(process, () => takeSnapshot(process, info));
+      if (!isLater(process, since)) this.#takeOver(process, info);
     }
     this.#dropUnless((process) => named.has(keyOf(process.id)) || isLater(process, since));
   }
@@ -142,7 +143,7 @@ export class ProcessTable {
         continue;
       }
       if (ordered !== undefined && ordered.state !== info.state) corrections += 1;
-      this.#change(process, () => takeSnapshot(process, info));
+      this.#takeOver(process, info);
       process.ordered = { source: 'snapshot', serial, state: info.state };
     }
     this.#dropUnless((process) => named.has(keyOf(process.id)) || isLater(process, serial));
@@ -193,6 +194,11 @@ export class ProcessTable {
     this.#version += 1;
     process.revision = this.#version;
     process.settings = settings;
+  }
+
+  /** Leaves a process alone of which there is nothing new to say: nothing of it is shown anew then. */
+  #takeOver(process: Process, info: ProcessInfo): void {
+    if (!agreesWith(process, info)) this.#change(process, () => takeSnapshot(process, info));
   }
 
   /** Does what may be the end of a run. */

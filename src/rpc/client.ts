@@ -1,7 +1,6 @@
 /** XML-RPC calls to supervisord: promises, a deadline, and errors that a person understands. */
 
 import http from 'node:http';
-import type xmlrpc from 'xmlrpc';
 import { basicAuthorization } from '../url.ts';
 import { describeEndpoint, type SupervisorEndpoint } from './endpoint.ts';
 
@@ -28,18 +27,6 @@ export interface RpcCall {
   readonly methodName: string;
   readonly params: readonly unknown[];
 }
-
-type ClientOptions = Exclude<Parameters<typeof xmlrpc.createClient>[0], string>;
-
-/** What `xmlrpc` hands on to node:http beside the options that its types name. */
-interface TransportOptions extends ClientOptions {
-  readonly socketPath?: string;
-  readonly agent: http.Agent;
-}
-
-/** A process takes about 1 kB of a reply; 10,000 of them are far from this. */
-const MAX_REPLY_BYTES = 64 * 1024 * 1024;
-const REPLY_CHECK_MS = 20;
 
 export interface RpcClientOptions {
   /** For each call. */
@@ -108,39 +95,52 @@ export class RpcClient {
   }
 
   async #callOnce(methodName: string, params: readonly unknown[]): Promise<unknown> {
-    // Loaded when first used: READY does not wait for it.
-    const { default: library } = await import('xmlrpc');
     const agent = await this.#agent();
-    const readBefore = bytesRead(agent);
+    try {
+      return await this.#inTime(this.#exchange(agent, methodName, params));
+    } catch (error) {
+      // A reply may still come on it, and would be taken for that of the next call.
+      this.close();
+      throw error;
+    } finally {
+      if (agent !== this.#kept) agent.destroy();
+    }
+  }
+
+  async #inTime<T>(exchange: Promise<T>): Promise<T> {
+    const { timeoutMs } = this.#options;
     let deadline: NodeJS.Timeout | undefined;
-    let sizeCheck: NodeJS.Timeout | undefined;
-    return new Promise<unknown>((resolve, reject) => {
-      deadline = setTimeout(() => {
-        const seconds = this.#options.timeoutMs / 1000;
-        reject(this.#error('timeout', `did not answer within ${seconds} s`));
-      }, this.#options.timeoutMs);
-      // `xmlrpc` has no limit of its own, and gathers whatever comes.
-      sizeCheck = setInterval(() => {
-        if (bytesRead(agent) - readBefore > MAX_REPLY_BYTES) {
-          reject(this.#error('not-xml-rpc', `sent a reply of over ${MAX_REPLY_BYTES} bytes`));
-        }
-      }, REPLY_CHECK_MS);
-      // The callback may come more than once; the first one settles the promise.
-      this.#connect(library, agent).methodCall(methodName, [...params], (error: unknown, value) => {
-        if (error) reject(this.#explain(methodName, error));
-        else resolve(value);
-      });
-    })
-      .catch((error: unknown) => {
-        // A reply may still come on it, and would be taken for that of the next call.
-        this.close();
-        throw error;
-      })
-      .finally(() => {
-        clearTimeout(deadline);
-        clearInterval(sizeCheck);
-        if (agent !== this.#kept) agent.destroy();
-      });
+    const late = new Promise<never>((_, reject) => {
+      deadline = setTimeout(
+        () => reject(this.#error('timeout', `did not answer within ${timeoutMs / 1000} s`)),
+        timeoutMs,
+      );
+    });
+    try {
+      return await Promise.race([exchange, late]);
+    } finally {
+      clearTimeout(deadline);
+    }
+  }
+
+  async #exchange(
+    agent: http.Agent,
+    methodName: string,
+    params: readonly unknown[],
+  ): Promise<unknown> {
+    // Loaded when first used: READY does not wait for it.
+    const { serializeMethodCall } = await import('xmlrpc/lib/serializer.js');
+    const { readReply } = await import('./reply.ts');
+    const response = await this.#post(agent, serializeMethodCall(methodName, params));
+    if (response.statusCode !== 200) throw this.#refusal(response.statusCode);
+    try {
+      return await readReply(response);
+    } catch (error) {
+      const fault = readFault(error);
+      if (fault !== undefined) throw this.#fault(methodName, fault, error);
+      const reason = messageOf(error);
+      throw this.#error('not-xml-rpc', `did not answer with XML-RPC: ${reason}`, error);
+    }
   }
 
   async #agent(): Promise<http.Agent> {
@@ -157,46 +157,44 @@ export class RpcClient {
     return this.#endpoint.kind === 'tcp' && this.#endpoint.secure;
   }
 
-  /** A client for one call, since `xmlrpc` keeps and alters the options it is given. */
-  #connect(library: typeof xmlrpc, agent: http.Agent): xmlrpc.Client {
+  /** Resolves to the head of the answer. */
+  async #post(agent: http.Agent, xml: string): Promise<http.IncomingMessage> {
+    const { request } = this.#isSecure() ? await import('node:https') : http;
     const endpoint = this.#endpoint;
     const { credentials } = endpoint;
-    const headers: Record<string, string> = {
-      Connection: this.#options.keepOpen ? 'keep-alive' : 'close',
+    const options: http.RequestOptions = {
+      method: 'POST',
+      agent,
+      path: endpoint.path,
+      headers: {
+        'Content-Type': 'text/xml',
+        'Content-Length': Buffer.byteLength(xml),
+        Connection: this.#options.keepOpen ? 'keep-alive' : 'close',
+        ...(credentials && { Authorization: basicAuthorization(credentials) }),
+      },
+      ...(endpoint.kind === 'unix'
+        ? { socketPath: endpoint.socketPath }
+        : { host: endpoint.host, port: endpoint.port }),
     };
-    if (credentials !== undefined) headers['Authorization'] = basicAuthorization(credentials);
-    const common = { path: endpoint.path, headers, agent };
-    if (endpoint.kind === 'unix') {
-      const options: TransportOptions = { ...common, socketPath: endpoint.socketPath };
-      return library.createClient(options);
-    }
-    const options: TransportOptions = { ...common, host: endpoint.host, port: endpoint.port };
-    return this.#isSecure() ? library.createSecureClient(options) : library.createClient(options);
+    return new Promise((resolve, reject) => {
+      request(options, resolve)
+        .on('error', (error) => {
+          const reason = transportReason(error);
+          reject(this.#error('unreachable', `can't be reached: ${reason}`, error));
+        })
+        .end(xml);
+    });
   }
 
-  #explain(methodName: string, error: unknown): RpcError {
-    const fault = readFault(error);
-    if (fault !== undefined) return this.#fault(methodName, fault, error);
-
-    const status = readStatus(error);
-    if (status === 401) {
-      const hint =
-        this.#endpoint.credentials === undefined
-          ? 'wants a username and password'
-          : 'refuses this username and password';
-      return this.#error(
-        'unauthorized',
-        `${hint} (SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD)`,
-        error,
-      );
+  #refusal(status: number | undefined): RpcError {
+    if (status !== 401) {
+      return this.#error('http-status', `answered with HTTP status ${status}`);
     }
-    if (status !== undefined && status !== 200) {
-      return this.#error('http-status', `answered with HTTP status ${status}`, error);
-    }
-    if (status === 200) {
-      return this.#error('not-xml-rpc', `did not answer with XML-RPC: ${messageOf(error)}`, error);
-    }
-    return this.#error('unreachable', `can't be reached: ${transportReason(error)}`, error);
+    const hint =
+      this.#endpoint.credentials === undefined
+        ? 'wants a username and password'
+        : 'refuses this username and password';
+    return this.#error('unauthorized', `${hint} (SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD)`);
   }
 
   #fault(methodName: string, fault: Fault, cause?: unknown): RpcError {
@@ -226,12 +224,6 @@ function readFault(value: unknown): Fault | undefined {
     : undefined;
 }
 
-/** `xmlrpc` hangs the response on an error that came after its head. */
-function readStatus(error: unknown): number | undefined {
-  const status = (error as { res?: { statusCode?: unknown } } | undefined)?.res?.statusCode;
-  return typeof status === 'number' ? status : undefined;
-}
-
 const TRANSPORT_REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection closed',
@@ -249,12 +241,4 @@ function transportReason(error: unknown): string {
 function messageOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.replaceAll(/\s+/g, ' ').slice(0, 120);
-}
-
-/** What has come over the connections that an agent has open. */
-function bytesRead(agent: http.Agent): number {
-  const sockets = [...Object.values(agent.sockets), ...Object.values(agent.freeSockets)].flatMap(
-    (open) => open ?? [],
-  );
-  return sockets.reduce((total, socket) => total + socket.bytesRead, 0);
 }

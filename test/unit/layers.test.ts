@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   listener: ['processes'],
   // The vocabularies of the two doors, which are types and know no stream.
   processes: ['listener/events.ts', 'rpc/snapshot.ts'],
-  rpc: ['processes', 'url.ts'],
+  rpc: ['processes', 'text/slices.ts', 'url.ts'],
   alertmanager: ['processes', 'metrics', 'signals.ts', 'log.ts', 'url.ts'],
   'url.ts': [],
   exits: ['processes', 'rpc', 'nudge.ts', 'signals.ts', 'log.ts'],

@@ -1,6 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Process } from '../../src/processes/process.ts';
+import {
+  agreesWith,
+  explainEnd,
+  newProcess,
+  type Process,
+  takeSnapshot,
+} from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
 
@@ -379,6 +385,62 @@ table('a stamp of ours stands while it is of the second that the snapshot names'
   assert.is(subject.get(id('cat'))?.startTime, 100.9);
   subject.takeAt(snapshot([info('cat', 'STARTING', { start: 97 })]), 2);
   assert.is(subject.get(id('cat'))?.startTime, 97);
+});
+
+/** Snapshots of `cat` that differ in whatever may differ. */
+const SNAPSHOTS = (['RUNNING', 'EXITED', 'BACKOFF', 'STOPPING'] as const).flatMap((state) =>
+  [0, 5, 9].flatMap((start) =>
+    [0, 5, 9].flatMap((stop) =>
+      [0, 3].flatMap((exitStatus) =>
+        [0, 7].flatMap((pid) =>
+          [undefined, 'no file'].map((spawnError) =>
+            info('cat', state, { start, stop, exitStatus, pid, spawnError }),
+          ),
+        ),
+      ),
+    ),
+  ),
+);
+
+table('a snapshot agrees with a process only where taking it over changes nothing', () => {
+  let agreeing = 0;
+  for (const before of SNAPSHOTS) {
+    for (const isExplained of [false, true]) {
+      const process = newProcess(id('cat'), before.state, 0);
+      takeSnapshot(process, before);
+      if (process.end !== undefined && isExplained) {
+        explainEnd(process, process.end, {
+          ending: { status: -1, signal: 9 },
+          spawnError: undefined,
+        });
+      }
+      for (const next of SNAPSHOTS) {
+        if (!agreesWith(process, next)) continue;
+        agreeing += 1;
+        const taken = structuredClone(process);
+        takeSnapshot(taken, next);
+        assert.equal(taken, process, JSON.stringify([before, next]));
+      }
+    }
+  }
+  assert.ok(agreeing > SNAPSHOTS.length / 2, `${agreeing} agree`);
+});
+
+table('what a snapshot has nothing new to say of is not shown anew', () => {
+  const subject = new ProcessTable();
+  const told = (pid: number) =>
+    snapshot([
+      info('cat', 'RUNNING', { start: 5, pid: 7 }),
+      info('dog', 'RUNNING', { start: 5, pid }),
+    ]);
+  subject.takeAt(told(8), 0);
+  const revisions = () => ['cat', 'dog'].map((name) => subject.get(id(name))?.revision);
+  const [cat, dog] = revisions();
+  subject.takeAt(told(8), 1);
+  assert.equal(revisions(), [cat, dog]);
+  subject.takeAt(told(9), 2);
+  assert.is(revisions()[0], cat);
+  assert.is(revisions()[1], subject.version);
 });
 
 function counted(process: Readonly<Process>): Record<string, number> {
