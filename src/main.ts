@@ -151,10 +151,16 @@ function lookAt(pid: number, closely: boolean): Remains {
   return closely && isZombie(pid) ? 'zombie' : 'alive';
 }
 
-/** By /proc/PID/stat, `PID (NAME) STATE …`, where there is one; a name may hold parentheses. */
+/** More than the beginning of /proc/PID/stat, `PID (NAME) STATE …`: a name has up to 64 bytes. */
+const STAT_HEAD = Buffer.alloc(128);
+
+/** Where there is such a file. A name may hold parentheses. */
 function isZombie(pid: number): boolean {
   try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const file = fs.openSync(`/proc/${pid}/stat`, 'r');
+    const length = fs.readSync(file, STAT_HEAD, 0, STAT_HEAD.length, 0);
+    fs.closeSync(file);
+    const stat = STAT_HEAD.toString('latin1', 0, length);
     return stat.charAt(stat.lastIndexOf(')') + 2) === 'Z';
   } catch {
     return false;

@@ -10,12 +10,12 @@
 
 import { connect } from 'node:net';
 import type { ProcessId } from './processes/identity.ts';
-import { livePid, type Process } from './processes/process.ts';
+import { livePid } from './processes/process.ts';
 import type { ProcessTable } from './processes/table.ts';
 import type { SupervisorEndpoint } from './rpc/endpoint.ts';
 
 /** What looking at pids may take of one core. */
-const SHARE_OF_CORE = 0.01;
+const SHARE_OF_CORE = 0.015;
 const SHORTEST_PAUSE_MS = 20;
 /** supervisord wakes by itself after a second: looking less often than that is of no use. */
 const LONGEST_PAUSE_MS = 1_000;
@@ -26,7 +26,7 @@ const KNOCK_TIMEOUT_MS = 1_000;
  * one is a zombie. On a busy machine supervisord can be woken by the closing pipes of a
  * program before that can be reaped, and then sleeps its second with the zombie there.
  */
-const CLOSE_LOOKS = 20;
+const CLOSE_LOOKS = 10;
 
 /** What there is of a process; `gone` is reaped. */
 export type Remains = 'alive' | 'zombie' | 'gone';
@@ -85,38 +85,31 @@ export class Nudge {
 
   /** Deaths that supervisord was not woken for yet; an empty list where there are only zombies. */
   #findNews(): Death[] | undefined {
-    const living = [...this.#options.table.values()].flatMap(livingOf);
+    let news: Death[] | undefined;
+    let index = 0;
     const told = new Map<number, Remains>();
-    const deaths: Death[] = [];
-    let hasNews = false;
-    for (const [index, { id, pid }] of living.entries()) {
+    for (const process of this.#options.table.values()) {
+      const pid = livePid(process);
+      if (pid === undefined) continue;
       const before = this.#told.get(pid) ?? 'alive';
-      const remains =
-        before === 'gone'
-          ? before
-          : this.#options.lookAt(pid, this.#isTurnOf(index, living.length));
-      // A zombie that is looked at not so closely is still one.
-      const known = remains === 'alive' ? before : remains;
+      const known = before === 'gone' ? before : this.#lookAt(pid, index++, before);
       if (known === 'alive') continue;
       told.set(pid, known);
       if (known === before) continue;
-      hasNews = true;
-      if (known === 'gone') deaths.push({ id, pid });
+      news ??= [];
+      if (known === 'gone') news.push({ id: process.id, pid });
     }
-    this.#turn += CLOSE_LOOKS;
     this.#told = told;
-    return hasNews ? deaths : undefined;
+    this.#turn = this.#turn + CLOSE_LOOKS < index ? this.#turn + CLOSE_LOOKS : 0;
+    return news;
   }
 
-  #isTurnOf(index: number, count: number): boolean {
-    return (index - this.#turn + count * Math.ceil(this.#turn / count)) % count < CLOSE_LOOKS;
+  /** A zombie that is looked at not so closely is still one. */
+  #lookAt(pid: number, index: number, before: Remains): Remains {
+    const isItsTurn = index >= this.#turn && index < this.#turn + CLOSE_LOOKS;
+    const remains = this.#options.lookAt(pid, isItsTurn);
+    return remains === 'alive' ? before : remains;
   }
-}
-
-/** A process that is there for all we know, with its pid. */
-function livingOf(process: Readonly<Process>): Death[] {
-  const pid = livePid(process);
-  return pid === undefined ? [] : [{ id: process.id, pid }];
 }
 
 /** Connects to supervisord's HTTP server and hangs up: enough to end its sleep. */
