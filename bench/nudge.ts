@@ -65,7 +65,8 @@ async function measure(variant: Variant, program: string): Promise<Outcome> {
   const supervisord = startSupervisord({
     dir,
     exporter: program,
-    flags: variant.isNudging ? [] : ['--no-supervisor.nudge'],
+    // It is scraped without end to see what it shows: what programs use would be read all the time.
+    flags: ['--no-collector.resources', ...(variant.isNudging ? [] : ['--no-supervisor.nudge'])],
     ports,
     programs: variant.programs,
     sections: sleeperSections(variant.programs, 1),

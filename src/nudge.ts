@@ -16,7 +16,7 @@ import type { SupervisorEndpoint } from './rpc/endpoint.ts';
 
 /** What looking at pids may take of one core. */
 const SHARE_OF_CORE = 0.015;
-const SHORTEST_PAUSE_MS = 20;
+const SHORTEST_PAUSE_MS = 25;
 /** supervisord wakes by itself after a second: looking less often than that is of no use. */
 const LONGEST_PAUSE_MS = 1_000;
 const KNOCK_TIMEOUT_MS = 1_000;
@@ -26,7 +26,7 @@ const KNOCK_TIMEOUT_MS = 1_000;
  * one is a zombie. On a busy machine supervisord can be woken by the closing pipes of a
  * program before that can be reaped, and then sleeps its second with the zombie there.
  */
-const CLOSE_LOOKS = 10;
+const CLOSE_LOOKS = 2;
 
 /** What there is of a process; `gone` is reaped. */
 export type Remains = 'alive' | 'zombie' | 'gone';
