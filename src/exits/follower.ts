@@ -38,11 +38,11 @@ export interface Look extends News {
 }
 
 export class LogFollower {
-  readonly #client: RpcClient;
+  readonly #client: Pick<RpcClient, 'multicallSettled'>;
   /** Where what has not been read begins; undefined before the first look, and after trouble. */
   #offset: number | undefined;
 
-  constructor(client: RpcClient) {
+  constructor(client: Pick<RpcClient, 'multicallSettled'>) {
     this.#client = client;
   }
 
@@ -112,6 +112,7 @@ export class LogFollower {
 
   /** The length of the log in bytes. */
   async #findEnd(): Promise<number | RpcError> {
+    // A log begins with a date: if its first byte can't be read, nothing can.
     const [first] = await this.#client.multicallSettled([readLog(0, 1)]);
     if (first instanceof RpcError) return first;
     if (first === '') return 0;
