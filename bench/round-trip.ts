@@ -15,6 +15,8 @@ import { type Summary, summarize } from './statistics.ts';
 const MEDIAN_GOAL = 1.25;
 const P99_GOAL_US = 1_000;
 const PROGRAMS = 200;
+/** There is nothing in /proc of programs that are played. */
+const FLAGS = ['--web.listen-address=127.0.0.1:0', '--no-collector.resources'];
 const SCRAPES_A_SECOND = 10;
 const PAUSE_MS = 2;
 
@@ -67,7 +69,7 @@ function compileUnread(): string {
 }
 
 async function measure(variant: Variant, unread: string, pinning: Pinning): Promise<Outcome> {
-  const exporter = [process.execPath, PROGRAM, '--web.listen-address=127.0.0.1:0'];
+  const exporter = [process.execPath, PROGRAM, ...FLAGS];
   const listeners = variant.isScraped ? [exporter] : [exporter, [unread]];
   const plan = {
     listeners: listeners.map((command) => [...pinning.apart, ...command]),

@@ -54,8 +54,8 @@ export class RunningExporter {
   async ready(): Promise<void> {
     await eventually(5_000, () => {
       if (!this.stdout.startsWith('READY\n')) throw new Error(`no READY; stderr: ${this.stderr}`);
-      // READY is said before the rest is loaded.
-      if (!/msg"?[=:]"?listening/.test(this.stderr)) {
+      // READY is said before the rest is loaded; this, when it listens.
+      if (!/msg"?[=:]"?supervisord\b/.test(this.stderr)) {
         throw new Error(`not listening; stderr: ${this.stderr}`);
       }
     });
