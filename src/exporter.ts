@@ -30,7 +30,6 @@ import { formatAddress } from './web/address.ts';
 import { Page } from './web/page/page.ts';
 import type { Facts } from './web/page/view.ts';
 import { answer, type Routes } from './web/routes.ts';
-import { WebConfigError } from './web/security/error.ts';
 import type { Security } from './web/security/security.ts';
 import { type Answer, ListenError, serve, type WebService } from './web/server.ts';
 
@@ -44,6 +43,8 @@ export interface ExporterIo {
   readonly lookAt: (pid: number, closely: boolean) => Remains;
   readonly build: Build;
   readonly hostname: string;
+  /** undefined: anybody who can reach it may ask, and is answered in plain HTTP. */
+  readonly security: Security | undefined;
   /** This life is at its end; the reason is for people, and left out where there is nothing to say. */
   readonly onEnd: (how: End, reason?: string) => void;
 }
@@ -64,7 +65,6 @@ export class Exporter {
   readonly #inquiries: Inquiries | undefined;
   readonly #table: ProcessTable;
   readonly #page: Page;
-  #security: Security | undefined;
   readonly #resources: Resources | undefined;
   #web: WebService | undefined;
   #push: Push | undefined;
@@ -125,12 +125,11 @@ export class Exporter {
     this.#intake = new Intake({ table, reconciler, snapshots, watchdog, metrics, log, onChange });
   }
 
-  /** Serves, then listens. Ends this life if an address can't be had, or the web configuration not be followed. */
+  /** Serves, then listens. Ends this life if an address can't be had. */
   async start(): Promise<void> {
     try {
       this.#web = await this.#serve();
     } catch (error) {
-      if (error instanceof WebConfigError) return this.#io.onEnd('refused', error.message);
       if (error instanceof ListenError) return this.#io.onEnd('failed', error.message);
       throw error;
     }
@@ -158,11 +157,11 @@ export class Exporter {
     };
     const route: Answer = (request, response, outlive) =>
       answer(routes, request, response, outlive);
-    this.#security = await this.#openSecurity();
+    const { security } = this.#io;
     return serve({
       addresses: this.#config.listenAddresses,
-      createServer: this.#security?.createServer,
-      answer: this.#security?.guard(route) ?? route,
+      createServer: security?.createServer,
+      answer: security?.guard(route) ?? route,
       onError: (error) => this.#io.log.error('a request failed', { reason: String(error) }),
     });
   }
@@ -174,16 +173,8 @@ export class Exporter {
     this.#push?.stop();
     this.#page.stop();
     this.#intake.stop();
-    this.#security?.stop();
+    this.#io.security?.stop();
     this.#web?.close();
-  }
-
-  /** Loaded only where it is asked for: most do without TLS and passwords. */
-  async #openSecurity(): Promise<Security | undefined> {
-    const { webConfigFile } = this.#config;
-    if (webConfigFile === undefined) return undefined;
-    const { Security } = await import('./web/security/security.ts');
-    return Security.open(webConfigFile, this.#io.log);
   }
 
   /** Alerts carry the address that Prometheus knows us by, as far as we can tell. */

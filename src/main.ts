@@ -6,9 +6,11 @@ import { type Config, type DoctorRequest, parseCommandLine, UsageError } from '.
 import type { End } from './exporter.ts';
 import { BY_HAND, helpText } from './help.ts';
 import { READY } from './listener/dialogue.ts';
-import { createLogger } from './log.ts';
+import { createLogger, type Logger } from './log.ts';
 import type { Remains } from './nudge.ts';
 import { REVISION, VERSION } from './version.ts';
+import { WebConfigError } from './web/security/error.ts';
+import type { Security } from './web/security/security.ts';
 
 const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<End, number>;
 
@@ -77,7 +79,10 @@ function ownFile(): string {
   return fs.realpathSync(process.argv[1] ?? '');
 }
 
-/** READY comes first: the first event may come while the rest is loaded, and waits in the pipe. */
+/**
+ * READY comes as soon as it is known what is wanted: the first event may come while the rest
+ * is loaded, and waits in the pipe.
+ */
 async function run(config: Config): Promise<void> {
   const send = reserveStdout(() => end('over'));
   const log = createLogger(config.logLevel, config.logFormat, (line) => process.stderr.write(line));
@@ -90,6 +95,10 @@ async function run(config: Config): Promise<void> {
   let stop = () => {};
   process.on('SIGTERM', () => end('over'));
   process.on('SIGINT', () => end('over'));
+  const security = await openSecurity(config.webConfigFile, log).catch((error: unknown) => {
+    if (!(error instanceof WebConfigError)) throw error;
+    return end('refused', error.message);
+  });
   send(READY);
 
   const { keepHeapSmall } = await import('./heap.ts');
@@ -102,16 +111,24 @@ async function run(config: Config): Promise<void> {
     lookAt,
     build: BUILD,
     hostname: hostname(),
+    security,
     onEnd: end,
   });
   stop = () => exporter.stop();
   await exporter.start();
 
-  function end(how: End, reason?: string): void {
+  function end(how: End, reason?: string): never {
     stop();
     if (reason !== undefined) log.error(reason);
     process.exit(EXIT_STATUS[how]);
   }
+}
+
+/** Loaded only where it is asked for: most do without TLS and passwords. Rejects with WebConfigError. */
+async function openSecurity(file: string | undefined, log: Logger): Promise<Security | undefined> {
+  if (file === undefined) return undefined;
+  const { Security } = await import('./web/security/security.ts');
+  return Security.open(file, log);
 }
 
 /**
