@@ -46,7 +46,7 @@ interface Question {
 
 export interface ExitReasonsOptions {
   /** One that keeps its connection open. */
-  readonly client: RpcClient;
+  readonly client: Pick<RpcClient, 'multicallSettled' | 'close'>;
   readonly table: ProcessTable;
   readonly log: Logger;
   /** Something was found out. */
@@ -106,8 +106,12 @@ export class ExitReasons {
 
   async #ask(): Promise<void> {
     this.#timer = undefined;
+    const hadQuestions = this.#questions.size > 0;
     const questions = this.#takeQuestions();
-    if (questions.length === 0) return;
+    if (questions.length === 0) {
+      if (hadQuestions) this.#options.onChange();
+      return;
+    }
     const began = performance.now();
     this.#isAsking = true;
     try {
