@@ -10,6 +10,7 @@ import { TRANSITIONS, type Transition } from '../processes/states.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { KeptText } from '../text/kept-text.ts';
 import { Slices } from '../text/slices.ts';
+import { Turns } from '../text/turns.ts';
 import {
   type Family,
   familiesShown,
@@ -108,7 +109,8 @@ export class ProcessText {
   #blocks: readonly Block[] = [];
   /** In the order of the format. */
   #pages: readonly Page[] = [];
-  #lastTurn: Promise<unknown> = Promise.resolve();
+  /** What is being written is not to be read anew meanwhile. */
+  readonly #turns = new Turns();
 
   constructor(table: ProcessTable, shown: ShownFamilies) {
     this.#table = table;
@@ -117,11 +119,7 @@ export class ProcessText {
 
   /** The whole table at one moment, however many turns of the event loop it takes to write. */
   render(): Promise<readonly KeptText[]> {
-    // One at a time: what is being written is not to be read anew meanwhile.
-    const render = () => this.#render();
-    const turn = this.#lastTurn.then(render, render);
-    this.#lastTurn = turn;
-    return turn;
+    return this.#turns.take(() => this.#render());
   }
 
   async #render(): Promise<readonly KeptText[]> {

@@ -4,6 +4,8 @@ import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Usage, UsageSource } from '../resources/resources.ts';
 import { KeptText } from '../text/kept-text.ts';
+import { Slices } from '../text/slices.ts';
+import { Turns } from '../text/turns.ts';
 import { headOf, labelsOf, type Metric } from './processes.ts';
 
 interface Series {
@@ -81,6 +83,8 @@ interface Parts {
 export class UsageText {
   readonly #table: ProcessTable;
   readonly #source: UsageSource;
+  /** What is being written is not to be read anew meanwhile. */
+  readonly #turns = new Turns();
   #written = '';
   #shown: readonly Parts[] = [];
   /** One a family. Most of them say the same for a long time. */
@@ -92,16 +96,21 @@ export class UsageText {
     this.#source = source;
   }
 
-  render(): readonly KeptText[] {
+  render(): Promise<readonly KeptText[]> {
+    return this.#turns.take(() => this.#render());
+  }
+
+  async #render(): Promise<readonly KeptText[]> {
     const now = `${this.#table.version} ${this.#source.readings}`;
     if (now !== this.#written) {
       this.#written = now;
-      this.#write();
+      await this.#write();
     }
     return [...this.#texts];
   }
 
-  #write(): void {
+  /** Takes all values at one moment; writing them pauses for events. */
+  async #write(): Promise<void> {
     const before = this.#shown;
     const shown: Parts[] = [];
     const changed = new Set<number>();
@@ -111,10 +120,12 @@ export class UsageText {
     }
     this.#shown = shown;
     const isSame = shown.length === before.length && shown.every((one, nth) => one === before[nth]);
+    const slices = new Slices();
     for (const [nth, family] of FAMILIES.entries()) {
       if (isSame && !changed.has(nth)) continue;
       const texts = shown.map(({ parts }) => parts[nth]?.text);
       this.#texts[nth] = new KeptText(headOf(family) + texts.join(''));
+      await slices.pause();
     }
   }
 

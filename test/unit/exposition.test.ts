@@ -155,7 +155,7 @@ const USAGE: Usage = {
   processes: 1,
 };
 
-exposition('what a process uses, as far as it is known, and for as long as it runs', () => {
+exposition('what a process uses, as far as it is known, and for as long as it runs', async () => {
   const table = new ProcessTable();
   table.transition(event(0, 'cat', 'STARTING>RUNNING', { pid: 7 }), 1);
   table.transition(event(1, 'pets:dog', 'STARTING>RUNNING', { pid: 8 }), 1);
@@ -165,8 +165,8 @@ exposition('what a process uses, as far as it is known, and for as long as it ru
     usageOf: ({ id }: Readonly<Process>) => (id.name === 'cat' ? cat : undefined),
   };
   const subject = new UsageText(table, source);
-  const samples = () =>
-    new Exposition(String(joinPlain(subject.render()))).samples.map(
+  const samples = async () =>
+    new Exposition(String(joinPlain(await subject.render()))).samples.map(
       ({ name, labels, value }) => `${name} ${Object.values(labels).join(' ')} ${value}`,
     );
   const told = [
@@ -179,21 +179,21 @@ exposition('what a process uses, as far as it is known, and for as long as it ru
     'supervisord_process_max_fds cat cat 1024',
     'supervisord_process_subprocesses cat cat 1',
   ];
-  assert.equal(samples(), told);
+  assert.equal(await samples(), told);
 
   cat = { ...USAGE, cpuUserSeconds: 1.5, openFds: undefined };
-  assert.equal(samples(), told, 'no new reading');
+  assert.equal(await samples(), told, 'no new reading');
   source.readings += 1;
   const changed = told.filter((line) => !line.includes('open_fds'));
   changed[0] = 'supervisord_process_cpu_seconds_total cat cat user 1.5';
-  assert.equal(samples(), changed);
+  assert.equal(await samples(), changed);
 
   cat = undefined;
   table.transition(event(2, 'cat', 'RUNNING>EXITED'), 2);
-  assert.equal(samples(), []);
+  assert.equal(await samples(), []);
   cat = USAGE;
   source.readings += 1;
-  assert.equal(samples(), told);
+  assert.equal(await samples(), told);
 });
 
 function ofMany(state: ProcessState) {
