@@ -144,8 +144,9 @@ function lineOf({ status, labels, annotations }) {
   const now = new Date();
   // The local time, like supervisord's.
   const time = `${now.toTimeString().slice(0, 8)},${String(now.getMilliseconds()).padStart(3, '0')}`;
-  const who = labels.name === undefined ? labels.instance : `${labels.group}:${labels.name}`;
-  return `ALERT ${time} ${status.padEnd(8)} ${labels.alertname} ${who}: ${annotations.summary}`;
+  // The first sentence says what happened, to whom and why; the others, what to do.
+  const [what] = annotations.description.split(/(?<=\.) /);
+  return `ALERT ${time} ${status.padEnd(8)} ${labels.alertname}: ${what}`;
 }
 
 /** Shows what is added to a log, like `tail -F`: the exporter's stderr belongs to supervisord. */
