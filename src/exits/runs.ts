@@ -3,8 +3,8 @@
 import type { Ending } from '../processes/ending.ts';
 import type { LogLine } from './log.ts';
 
-/** As many as a storm makes in minutes, and fewer than there are pids. */
-const MAX_REMEMBERED = 16_384;
+/** As many as a storm makes in half a minute, and fewer than there are pids. */
+const MAX_REMEMBERED = 4_096;
 
 /**
  * Ends that the log has told of and nobody has asked about yet: in a storm supervisord's

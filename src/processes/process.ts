@@ -179,7 +179,7 @@ export function explainEnd(process: Process, end: RunEnd, { ending, spawnError }
   if (ending !== undefined) {
     process.end = { ...end, ending };
     // In BACKOFF only this tells that there was a run.
-    process.stopTime = end.at;
+    if (isDown) process.stopTime = end.at;
     process.exitStatus = ending.status;
     process.exitSignal = ending.signal;
   } else if (!isDown) {

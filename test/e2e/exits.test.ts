@@ -90,7 +90,7 @@ interface PoorLog {
   readonly flags?: readonly string[];
   readonly stdout?: () => number;
   /** The one warning; undefined where there is to be none. */
-  readonly said?: RegExp;
+  readonly said?: RegExp | 'perhaps';
   /** Known of a program that was killed by SIGTERM and runs again. */
   readonly killed: { readonly status: number; readonly signal: number | undefined };
   /** Known of one that exits with 7 and runs again. */
@@ -115,7 +115,8 @@ const POOR_LOGS: readonly PoorLog[] = [
     said: CAN_NOT_BE_READ,
     killed: BY_SOME_SIGNAL,
   },
-  { title: 'loglevel=warn', conf: 'loglevel=warn', killed: BY_SIGTERM },
+  // There is no pid in such a log: on a busy machine an end can't be told by its time.
+  { title: 'loglevel=warn', conf: 'loglevel=warn', said: 'perhaps', killed: BY_SIGTERM },
   { title: 'loglevel=error', conf: 'loglevel=error', said: DOES_NOT_TELL, killed: BY_SOME_SIGNAL },
   { title: 'no file', spoil: rmSync, said: CAN_NOT_BE_READ, killed: BY_SOME_SIGNAL },
   {
@@ -150,17 +151,18 @@ exits(
 );
 
 function playPoorLog(poor: PoorLog): Promise<void> {
-  const { title, conf = '', flags = [], killed, coded = { status: 7, signal: 0 } } = poor;
+  const { title, conf = '', flags = [], coded = { status: 7, signal: 0 } } = poor;
   const files = { 'log.conf': `[supervisord]\n${conf}\n` };
   const stdout = poor.stdout === undefined ? {} : { stdout: poor.stdout() };
   return play({ conf: 'poor-log', flags, files, ...stdout }, async (supervisord) => {
     await supervisord.until(30_000, (metrics) => assertState(metrics, 'killed', 20));
     poor.spoil?.(join(supervisord.dir, 'supervisord.log'));
-    await killUntilKnown(supervisord, killed, title);
+    await killUntilKnown(supervisord, poor);
     await supervisord.until(30_000, (metrics) => {
       assert.equal(reasonOf(metrics, 'coded'), coded, title);
       assert.is(metrics.value('supervisord_exporter_rpc_up'), 1, title);
     });
+    if (poor.said === 'perhaps') return;
     await eventually(10_000, () => {
       const warnings = supervisord.exporterLog.match(/level=WARN .*/g) ?? [];
       assert.is(warnings.length, poor.said === undefined ? 0 : 1, `${title}: ${warnings.join()}`);
@@ -175,10 +177,9 @@ function playPoorLog(poor: PoorLog): Promise<void> {
  */
 async function killUntilKnown(
   supervisord: Supervisord,
-  reason: PoorLog['killed'],
-  title: string,
+  { killed: reason, said, title }: PoorLog,
 ): Promise<void> {
-  const needsLog = reason.signal !== undefined;
+  const needsLog = reason.signal !== undefined && said !== 'perhaps';
   for (let kills = 1; ; kills++) {
     process.kill(await pidOf(supervisord, 'killed:killed'), 'SIGTERM');
     await supervisord.until(30_000, (metrics) => {

@@ -28,7 +28,7 @@ freeze(
           assert.is(metrics.value('supervisord_processes', { state: 'RUNNING' }), 21),
         );
         // The boot itself may have overflowed so small a buffer.
-        await eventually(5_000, async () => {
+        await eventually(20_000, async () => {
           assert.is(
             (await supervisord.metrics()).value('supervisord_exporter_events_lost_total'),
             readDiscarded(supervisord.log),

@@ -28,7 +28,7 @@ subscription(
         await supervisord.until(5_000, (metrics) =>
           assert.is(metrics.value('supervisord_state', { name: 'steady' }), 0),
         );
-        await supervisord.until(15_000, (metrics) => {
+        await supervisord.until(30_000, (metrics) => {
           const ticks =
             metrics.value('supervisord_exporter_events_total', { event: 'TICK_5' }) ?? 0;
           assert.ok(ticks >= 4);

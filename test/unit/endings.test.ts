@@ -170,6 +170,16 @@ endings('our stamp of an end may be seconds late: a snapshot does not make it an
   assert.equal(shown(table), { status: 3, signal: 0 });
 });
 
+endings('the reason does not bring back a late stamp that a snapshot has put right', () => {
+  const table = running();
+  table.transition(event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }), 24.2);
+  const [unexplained] = table.takeUnexplained();
+  table.takeAt(snapshot([info('web', 'EXITED', { stop: 20, exitStatus: 3 })]), 2);
+  if (unexplained !== undefined) table.explain(WEB, unexplained.end, exit(3));
+  assert.is(table.get(WEB)?.stopTime, 20);
+  assert.equal(shown(table), { status: 3, signal: 0 });
+});
+
 endings('of a process that is gone nothing is asked, and no answer is taken', () => {
   const table = running();
   table.transition(event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }), 20);

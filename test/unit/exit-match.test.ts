@@ -92,8 +92,8 @@ match('a pid that was used again is the later run; the oldest of many are forgot
   told.add(lines('+web 7', '-web 3', '+web 7', '-web 4'));
   assert.equal(told.take('web', 7), { status: 4, signal: 0 });
   for (let pid = 1; pid <= 20_000; pid++) told.add(lines(`+web ${pid}`, '-web 0'));
-  assert.is(told.take('web', 3_000), undefined);
-  assert.equal(told.take('web', 4_000), { status: 0, signal: 0 });
+  assert.is(told.take('web', 15_000), undefined);
+  assert.equal(told.take('web', 16_000), { status: 0, signal: 0 });
 });
 
 // XML-RPC
