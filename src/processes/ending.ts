@@ -47,7 +47,11 @@ export function endToldAt(at: number, pid: number | undefined): RunEnd {
   };
 }
 
+/** supervisord takes the time of an end first, and writes its log a little later: maybe in the next second. */
+const LATEST_LOG_SECONDS = 0.5;
+
 /** The end that a snapshot knows of, in whole seconds. */
 export function endInSecond(stop: number): RunEnd {
-  return { pid: undefined, at: stop, after: stop, before: stop + 1, ending: undefined };
+  const before = stop + 1 + LATEST_LOG_SECONDS;
+  return { pid: undefined, at: stop, after: stop, before, ending: undefined };
 }

@@ -153,7 +153,7 @@ endings('an end that only a snapshot tells of is asked about, once', () => {
     pid: undefined,
     at: 49,
     after: 49,
-    before: 50,
+    before: 50.5,
     ending: undefined,
   });
   if (unexplained !== undefined) table.explain(WEB, unexplained.end, exit(4));

@@ -58,7 +58,8 @@ match('a log without starts: the latest end at that time', () => {
 match('without a pid, the end in that second', () => {
   const log = lines('+web 7', '-web 3', '+web 8', '-web 4');
   assert.equal(find(log, endInSecond(98)), { status: 3, signal: 0 });
-  assert.is(find(log, endInSecond(97)), undefined);
+  assert.equal(find(log, endInSecond(97)), { status: 3, signal: 0 }, 'logged in the next second');
+  assert.is(find(log, endInSecond(96)), undefined);
 });
 
 match('lines of other programs are not looked at', () => {
