@@ -15,6 +15,7 @@ import { type Summary, summarize } from './statistics.ts';
 const MEDIAN_GOAL = 1.25;
 const P99_GOAL_US = 1_000;
 const PROGRAMS = 200;
+const UNREAD_IN_NODE = fileURLToPath(new URL('unread.mjs', import.meta.url));
 /** There is nothing in /proc of programs that are played. */
 const FLAGS = ['--web.listen-address=127.0.0.1:0', '--no-collector.resources'];
 const SCRAPES_A_SECOND = 10;
@@ -31,8 +32,8 @@ interface Variant {
 interface Outcome {
   readonly variant: Variant;
   readonly exporter: Summary;
-  /** Measured where nothing is scraped: a scrape would take the core from it. */
-  readonly unread: Summary | undefined;
+  /** Measured where nothing is scraped: a scrape would take the core from them. */
+  readonly unread: { readonly inC: Summary; readonly inNode: Summary } | undefined;
 }
 
 const counts = readOptions({ events: 5_000, blocks: 10 });
@@ -70,7 +71,8 @@ function compileUnread(): string {
 
 async function measure(variant: Variant, unread: string, pinning: Pinning): Promise<Outcome> {
   const exporter = [process.execPath, PROGRAM, ...FLAGS];
-  const listeners = variant.isScraped ? [exporter] : [exporter, [unread]];
+  const peers = [[unread], [process.execPath, UNREAD_IN_NODE]];
+  const listeners = variant.isScraped ? [exporter] : [exporter, ...peers];
   const plan = {
     listeners: listeners.map((command) => [...pinning.apart, ...command]),
     programs: PROGRAMS,
@@ -81,14 +83,14 @@ async function measure(variant: Variant, unread: string, pinning: Pinning): Prom
   };
   const scraping = new Scraping(SCRAPES_A_SECOND);
   try {
-    const [ofExporter = [], ofUnread] = await drive(plan, pinning.near, (stderr) => {
+    const [ofExporter = [], inC, inNode] = await drive(plan, pinning.near, (stderr) => {
       if (variant.isScraped) scraping.startAt(stderr);
     });
     if (variant.isScraped) scraping.expect(PROGRAMS);
     return {
       variant,
       exporter: summarize(ofExporter),
-      unread: ofUnread && summarize(ofUnread),
+      unread: inC && inNode && { inC: summarize(inC), inNode: summarize(inNode) },
     };
   } finally {
     scraping.stop();
@@ -98,8 +100,13 @@ async function measure(variant: Variant, unread: string, pinning: Pinning): Prom
 function tableOf(outcomes: readonly Outcome[]): string[][] {
   const rows = [['microseconds', 'median', 'p99', 'max', 'ratio']];
   for (const { variant, exporter, unread } of outcomes) {
-    rows.push([`${variant.name}: exporter`, ...cellsOf(exporter), ratioOf(exporter, unread)]);
-    if (unread) rows.push([`${variant.name}: unread in C`, ...cellsOf(unread), '']);
+    const row = (who: string, summary: Summary) => [
+      `${variant.name}: ${who}`,
+      ...cellsOf(summary),
+      unread ? ratioOf(summary, unread.inC) : '',
+    ];
+    rows.push(row('exporter', exporter));
+    if (unread) rows.push(row('unread in C', unread.inC), row('unread in Node', unread.inNode));
   }
   return rows;
 }
@@ -108,8 +115,8 @@ function cellsOf({ median, p99, max }: Summary): string[] {
   return [median, p99, max].map((value) => value.toFixed(0));
 }
 
-function ratioOf(exporter: Summary, unread: Summary | undefined): string {
-  return unread ? (exporter.median / unread.median).toFixed(2) : '';
+function ratioOf(listener: Summary, unreadInC: Summary): string {
+  return (listener.median / unreadInC.median).toFixed(2);
 }
 
 function goalsOf({ variant, exporter, unread }: Outcome): Goal[] {
@@ -122,9 +129,9 @@ function goalsOf({ variant, exporter, unread }: Outcome): Goal[] {
   if (unread === undefined) return [p99];
   const median = {
     what: `${variant.name}: median`,
-    value: `${ratioOf(exporter, unread)} times that in C`,
+    value: `${ratioOf(exporter, unread.inC)} times that in C`,
     goal: `at most ${MEDIAN_GOAL} times`,
-    isReached: exporter.median <= MEDIAN_GOAL * unread.median,
+    isReached: exporter.median <= MEDIAN_GOAL * unread.inC.median,
   };
   return [median, p99];
 }

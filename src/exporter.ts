@@ -7,11 +7,11 @@
  *     /proc   -> ProcFs -> tree -> account -> usage of each program ------/
  */
 
-import type { Readable } from 'node:stream';
 import type { Push } from './alertmanager/push.ts';
 import type { Config } from './config.ts';
 import { Inquiries } from './inquiries.ts';
 import { Intake } from './intake.ts';
+import type { Input } from './listener/input.ts';
 import { listen } from './listener/listener.ts';
 import { Watchdog } from './listener/watchdog.ts';
 import type { Logger } from './log.ts';
@@ -35,7 +35,7 @@ import { type Answer, ListenError, serve, type WebService } from './web/server.t
 
 /** The outside, as the exporter is given it. */
 export interface ExporterIo {
-  readonly input: Readable;
+  readonly input: Input;
   /** Writes to supervisord. */
   readonly send: (text: string) => void;
   readonly log: Logger;
@@ -138,6 +138,7 @@ export class Exporter {
     listen(this.#io.input, this.#io.send, {
       onEvent: (event, at) => this.#intake.take(event, at),
       onMalformed: (event, at) => this.#intake.takeMalformed(event, at),
+      onAcknowledged: (event, at) => this.#intake.followUp(event, at),
       onUnframeable: (reason) =>
         this.#io.onEnd('failed', `can't follow what supervisord sends: ${reason}`),
       onEnd: () => this.#io.onEnd('over'),

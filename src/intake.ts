@@ -30,7 +30,6 @@ export interface IntakeParts {
   readonly onChange: () => void;
 }
 
-/** Everything here is done in memory and at once: an acknowledgement waits for it. */
 export class Intake {
   readonly #table: ProcessTable;
   readonly #reconciler: Reconciler;
@@ -71,12 +70,8 @@ export class Intake {
     this.#losses.expectFromZero();
   }
 
-  /** Takes an event that came at `at` (epoch seconds). */
+  /** Applies an event that came at `at` (epoch seconds), in memory: its acknowledgement waits for this. */
   take(event: SupervisorEvent, at: number): void {
-    this.#metrics.events.inc({ event: event.name });
-    this.#metrics.lastEvent.set(at);
-    this.#watchdog.hear();
-    this.#log.debug?.('event', describeEvent(event));
     if (!this.#isFirstDelivery(event.serial, at)) return;
 
     switch (event.kind) {
@@ -103,19 +98,26 @@ export class Intake {
         throw new Error(`unhandled event ${JSON.stringify(unhandled)}`);
       }
     }
-    this.#onChange();
   }
 
   /** Takes an event that can't be understood: counted, said, and otherwise skipped. */
   takeMalformed(event: MalformedEvent, at: number): void {
     this.#metrics.eventsMalformed.inc({ reason: event.reason });
-    this.#metrics.lastEvent.set(at);
-    this.#watchdog.hear();
     this.#log.warn('skipped an event that can not be understood', {
       reason: event.reason,
       text: event.detail,
     });
     if (event.serial !== undefined) this.#isFirstDelivery(event.serial, at);
+  }
+
+  /** Does what follows from an event that has been taken, and acknowledged. */
+  followUp(event: SupervisorEvent | MalformedEvent, at: number): void {
+    this.#metrics.lastEvent.set(at);
+    this.#watchdog.hear();
+    if (event.kind === 'malformed') return;
+    this.#metrics.events.inc({ event: event.name });
+    this.#log.debug?.('event', describeEvent(event));
+    this.#onChange();
   }
 
   stop(): void {

@@ -2,6 +2,7 @@
 
 import fs from 'node:fs';
 import { hostname } from 'node:os';
+import { isatty } from 'node:tty';
 import { type Config, type DoctorRequest, parseCommandLine, UsageError } from './config.ts';
 import type { End } from './exporter.ts';
 import { BY_HAND, helpText } from './help.ts';
@@ -14,6 +15,7 @@ import type { Security } from './web/security/security.ts';
 
 const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<End, number>;
 
+const STDIN = 0;
 const STDOUT = 1;
 const STDERR = 2;
 
@@ -40,7 +42,7 @@ function main(): void {
         void examineSupervisord(invocation.request);
         break;
       case 'run':
-        if (process.stdin.isTTY) fail(EXIT_STATUS.refused, BY_HAND);
+        if (isatty(STDIN)) fail(EXIT_STATUS.refused, BY_HAND);
         void run(invocation.config);
     }
   } catch (error) {
@@ -104,8 +106,9 @@ async function run(config: Config): Promise<void> {
   const { keepHeapSmall } = await import('./heap.ts');
   keepHeapSmall();
   const { Exporter } = await import('./exporter.ts');
+  const { openInput } = await import('./listener/input.ts');
   const exporter = new Exporter(config, {
-    input: process.stdin,
+    input: openInput(STDIN),
     send,
     log,
     lookAt,

@@ -4,16 +4,18 @@
  * An event is applied before it is acknowledged, so that one that was not applied comes again.
  */
 
-import type { Readable } from 'node:stream';
 import split2 from 'split2';
 import { ACKNOWLEDGEMENT } from './dialogue.ts';
 import { type MalformedEvent, parseEvent, type SupervisorEvent } from './events.ts';
 import { type Frame, frameMatcher, readFrame } from './frames.ts';
+import type { Input } from './input.ts';
 
 export interface ListenerHandlers {
-  /** `at`: when the event came, in epoch seconds. */
+  /** Applies an event, which is acknowledged then. `at`: when it came, in epoch seconds. */
   readonly onEvent: (event: SupervisorEvent, at: number) => void;
   readonly onMalformed: (event: MalformedEvent, at: number) => void;
+  /** It is acknowledged, and supervisord goes on: there is time for all else that follows from it. */
+  readonly onAcknowledged: (event: SupervisorEvent | MalformedEvent, at: number) => void;
   /** The stream can't be followed any more; nothing was acknowledged, and nothing more comes. */
   readonly onUnframeable: (reason: string) => void;
   readonly onEnd: () => void;
@@ -21,19 +23,17 @@ export interface ListenerHandlers {
 
 /** Answers over `send` what comes by `input`, until that ends. READY has been said. */
 export function listen(
-  input: Readable,
+  input: Input,
   send: (text: string) => void,
   handlers: ListenerHandlers,
 ): void {
-  const frames = input.pipe(split2(frameMatcher, readFrame));
+  const frames = split2(frameMatcher, readFrame);
   frames.on('data', (frame: Frame) => {
     switch (frame.kind) {
       case 'whole':
-        take(frame.header, frame.payload, handlers);
-        send(ACKNOWLEDGEMENT);
+        take(frame.header, frame.payload, send, handlers);
         break;
       case 'unframeable':
-        input.unpipe(frames);
         frames.destroy();
         handlers.onUnframeable(frame.reason);
         break;
@@ -47,12 +47,19 @@ export function listen(
     }
   });
   frames.on('end', handlers.onEnd);
-  input.on('error', handlers.onEnd);
+  input(frames);
 }
 
-function take(header: string, payload: string, handlers: ListenerHandlers): void {
+function take(
+  header: string,
+  payload: string,
+  send: (text: string) => void,
+  handlers: ListenerHandlers,
+): void {
   const at = Date.now() / 1000;
   const event = parseEvent(header, payload);
   if (event.kind === 'malformed') handlers.onMalformed(event, at);
   else handlers.onEvent(event, at);
+  send(ACKNOWLEDGEMENT);
+  handlers.onAcknowledged(event, at);
 }

@@ -76,20 +76,22 @@ class Page {
     this.#text = undefined;
   }
 
+  /** Joined at the end: strings that are put together one by one are garbage three times the text. */
   #write(): string {
-    let text = '';
+    const pieces: (string | number)[] = [];
     let index = 0;
     for (const { head, name, fixedLabels = '', labels: mayChange } of this.#columns) {
-      text += head;
+      const begin = `${name}{`;
+      const close = `${fixedLabels}} `;
+      pieces.push(head);
       for (const labels of this.#labels) {
-        const value = this.#values[index];
-        const changing = mayChange === undefined ? '' : `,${this.#changing.get(index)}`;
+        const value = this.#values[index] ?? Number.NaN;
+        const end = mayChange === undefined ? close : `,${this.#changing.get(index)}${close}`;
         index += 1;
-        if (Number.isNaN(value)) continue;
-        text += `${name}{${labels}${fixedLabels}${changing}} ${value}\n`;
+        if (!Number.isNaN(value)) pieces.push(begin, labels, end, value, '\n');
       }
     }
-    return text;
+    return pieces.join('');
   }
 }
 
@@ -117,15 +119,15 @@ export class ProcessText {
     this.#families = familiesShown(shown);
   }
 
-  /** The whole table at one moment, however many turns of the event loop it takes to write. */
+  /** Each process as it is at one moment, which is not before this is called. */
   render(): Promise<readonly KeptText[]> {
     return this.#turns.take(() => this.#render());
   }
 
   async #render(): Promise<readonly KeptText[]> {
-    if (this.#table.version !== this.#version) this.#read();
-    const texts: KeptText[] = [];
     const slices = new Slices();
+    if (this.#table.version !== this.#version) await this.#read(slices);
+    const texts: KeptText[] = [];
     for (const page of this.#pages) {
       texts.push(page.text());
       await slices.pause();
@@ -133,7 +135,9 @@ export class ProcessText {
     return texts;
   }
 
-  #read(): void {
+  /** What changes meanwhile, and is read already, is read again next time. */
+  async #read(slices: Slices): Promise<void> {
+    const { version } = this.#table;
     const processes = [...this.#table.values()];
     const areTransitionsNew = this.#noteTransitions(processes);
     if (areTransitionsNew || !this.#isLaidOutFor(processes)) this.#layOut(processes);
@@ -141,9 +145,10 @@ export class ProcessText {
       for (const [row, process] of block.processes.entries()) {
         if (process.revision <= this.#version) continue;
         for (const page of block.pages) page.read(process, row);
+        await slices.pause();
       }
     }
-    this.#version = this.#table.version;
+    this.#version = version;
   }
 
   /** Whether there is a transition among those of the processes that was not known. */

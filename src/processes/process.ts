@@ -4,7 +4,7 @@ import type { ProcessStateEvent } from '../listener/events.ts';
 import type { ProcessInfo } from '../rpc/snapshot.ts';
 import { endInSecond, endToldAt, type Finding, type RunEnd } from './ending.ts';
 import type { ProcessId } from './identity.ts';
-import { type ProcessState, TRANSITIONS, type Transition } from './states.ts';
+import { type ProcessState, TRANSITIONS, type Transition, transitionOf } from './states.ts';
 
 /**
  * All times are epoch seconds. An event is stamped when it comes, with fractions; a
@@ -100,7 +100,7 @@ export function livePid({ state, pid }: Readonly<Process>): number | undefined {
 
 /** Counts a transition. It happened, however late its event came and whatever the state is by now. */
 export function countTransition(process: Process, event: ProcessStateEvent, at: number): void {
-  const transition: Transition = `${event.from}>${event.to}`;
+  const transition = transitionOf(event.from, event.to);
   process.transitions.set(transition, (process.transitions.get(transition) ?? 0) + 1);
   if (event.to !== 'EXITED') return;
   process.exits += 1;

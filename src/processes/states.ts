@@ -23,8 +23,13 @@ const STATE_BY_CODE: ReadonlyMap<number, ProcessState> = new Map(
   PROCESS_STATES.map((state) => [STATE_CODES[state], state]),
 );
 
-export function isProcessState(text: string): text is ProcessState {
-  return Object.hasOwn(STATE_CODES, text);
+const STATE_BY_NAME: ReadonlyMap<string, ProcessState> = new Map(
+  PROCESS_STATES.map((state) => [state, state]),
+);
+
+/** The state of this name; undefined for a name that Supervisor does not have. */
+export function stateOfName(name: string): ProcessState | undefined {
+  return STATE_BY_NAME.get(name);
 }
 
 /** The state a code stands for; undefined for a code that Supervisor does not have. */
@@ -58,6 +63,18 @@ export const TRANSITIONS: readonly Transition[] = [
   'RUNNING>EXITED',
   'STOPPING>STOPPED',
 ];
+
+const TRANSITION_BY_ENDS = Object.fromEntries(
+  PROCESS_STATES.map((from) => [
+    from,
+    Object.fromEntries(PROCESS_STATES.map((to) => [to, `${from}>${to}`])),
+  ]),
+) as Readonly<Record<ProcessState, Readonly<Record<ProcessState, Transition>>>>;
+
+/** Not put together at each event: a string that has been looked up before is found sooner. */
+export function transitionOf(from: ProcessState, to: ProcessState): Transition {
+  return TRANSITION_BY_ENDS[from][to];
+}
 
 /** Where a transition leads from and to. No state's name holds a `>`. */
 export function endsOf(transition: Transition): readonly [from: string, to: string] {

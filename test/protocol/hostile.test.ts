@@ -133,7 +133,7 @@ async function hear(
   const heard = { answers: '', taken: 0, unframeable: [] as string[] };
   const over = new Promise<void>((resolve) => {
     listen(
-      input,
+      (sink) => void input.pipe(sink),
       (text) => {
         heard.answers += text;
       },
@@ -144,6 +144,7 @@ async function hear(
         onMalformed: () => {
           heard.taken += 1;
         },
+        onAcknowledged: () => {},
         onUnframeable: (reason) => {
           heard.unframeable.push(reason);
           resolve();

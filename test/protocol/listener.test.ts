@@ -1,4 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -143,6 +146,27 @@ listener(
       assert.is(metrics.value('supervisord_state', { name: 'cat' }), 10);
     }),
   ),
+);
+
+listener(
+  'events come from a file, too, up to its end',
+  timed(20_000, async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
+    try {
+      const file = join(dir, 'events');
+      const events = Array.from({ length: 2_000 }, (_, serial) => tick(serial, 5, serial));
+      writeFileSync(file, events.join(''));
+      const exit = spawnSync(process.execPath, [PROGRAM, '--web.listen-address=127.0.0.1:0'], {
+        stdio: [openSync(file, 'r'), 'pipe', 'pipe'],
+        encoding: 'utf8',
+        timeout: 10_000,
+      });
+      assert.is(exit.status, 0, exit.stderr);
+      assert.is(exit.stdout, `READY\n${ACKNOWLEDGED.repeat(events.length)}`);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  }),
 );
 
 for (const [title, end] of [

@@ -2,7 +2,7 @@
 
 import type { ProcessStateEvent } from '../../src/listener/events.ts';
 import type { ProcessId } from '../../src/processes/identity.ts';
-import { isProcessState, type ProcessState } from '../../src/processes/states.ts';
+import { type ProcessState, stateOfName } from '../../src/processes/states.ts';
 import type { ProcessInfo, Snapshot } from '../../src/rpc/snapshot.ts';
 
 /** `GROUP:NAME`, or `NAME` for a process in the group of its own name. */
@@ -26,7 +26,6 @@ export function event(
     kind: 'process-state',
     name: `PROCESS_STATE_${to}`,
     serial,
-    identifier: 'supervisor',
     process: id(process),
     from,
     to,
@@ -59,6 +58,7 @@ export function snapshot(processes: readonly ProcessInfo[], now = 0): Snapshot {
 }
 
 function state(text: string): ProcessState {
-  if (!isProcessState(text)) throw new Error(`no state: ${text}`);
-  return text;
+  const named = stateOfName(text);
+  if (named === undefined) throw new Error(`no state: ${text}`);
+  return named;
 }

@@ -49,6 +49,14 @@ const UNDERSTOOD: ReadonlyArray<readonly [wire: string, event: Readonly<Record<s
       step(3, '🚀:wörker-é', 'STARTING>RUNNING', 'pid:1'),
       { kind: 'process-state', process: { group: '🚀', name: 'wörker-é' } },
     ],
+    [
+      step(3, 'a\u00a0group:a\tname', 'RUNNING>STOPPING', 'pid:7'),
+      { kind: 'process-state', process: { group: 'a\u00a0group', name: 'a\tname' }, pid: 7 },
+    ],
+    [
+      step(3, 'web:api-0', 'RUNNING>EXITED', 'expected:0 pid:7 signal:9 host:a b'),
+      { kind: 'process-state', to: 'EXITED', expected: false, pid: 7 },
+    ],
     [group(3, 'ADDED', 'web'), { kind: 'process-group', change: 'added', group: 'web' }],
     [group(3, 'REMOVED', 'web'), { kind: 'process-group', change: 'removed', group: 'web' }],
     [tick(3, 5, 1201063880), { kind: 'tick', period: 5, when: 1201063880 }],
@@ -79,7 +87,7 @@ const UNDERSTOOD: ReadonlyArray<readonly [wire: string, event: Readonly<Record<s
         serial: 3,
         server: 'a server: with len:7 and serial:9',
       }),
-      { kind: 'tick', identifier: 'a server: with len:7 and serial:9', serial: 3 },
+      { kind: 'tick', serial: 3 },
     ],
   ];
 
@@ -128,6 +136,7 @@ const MALFORMED: ReadonlyArray<
   [step(4, 'g:p', 'NOWHERE>RUNNING'), 'payload', 4],
   [step(4, 'g:p', 'RUNNING>EXITED', 'pid:1'), 'payload', 4],
   [step(4, 'g:p', 'STARTING>RUNNING', 'pid:-1'), 'payload', 4],
+  [step(4, 'g:p', 'RUNNING>EXITED', 'pid:1 expected:1'), 'payload', 4],
   [step(4, 'g:p', 'RUNNING>EXITED', 'expected:maybe pid:1'), 'payload', 4],
   [wire({ name: 'PROCESS_GROUP_ADDED', payload: 'group', serial: 4 }), 'payload', 4],
   [wire({ name: 'TICK_60', payload: 'when:', serial: 4 }), 'payload', 4],

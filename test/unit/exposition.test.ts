@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ProcessText } from '../../src/metrics/process-text.ts';
@@ -78,22 +79,29 @@ exposition(
 );
 
 exposition(
-  'a text is of one moment, whatever happens while it is written',
+  'a text shows each process as it was at one moment, whatever happens while it is written',
   timed(10_000, async () => {
     const table = new ProcessTable();
     table.takeAt(ofMany('RUNNING'), 0);
     const subject = new ProcessText(table, { exitReasons: true });
-    const wanted = await textOf(new ProcessText(table, { exitReasons: true }));
-    const rendered = textOf(subject);
-    // Its turn comes first, and it takes more than one.
-    await Promise.resolve();
-    await Promise.resolve();
-    for (const [serial, process] of MANY.entries()) {
+    let isWritten = false;
+    const rendered = textOf(subject).finally(() => {
+      isWritten = true;
+    });
+    // From the last one on, so that they meet what is read from the first one on.
+    for (const [serial, process] of MANY.toReversed().entries()) {
       table.transition(event(serial + 1, process, 'RUNNING>EXITED', { expected: false }), 9);
+      if (serial % 10 === 0 && !isWritten) await nextTurn();
     }
-    const later = textOf(subject);
-    assert.is(await rendered, wanted);
-    assert.is(await later, await textOf(new ProcessText(table, { exitReasons: true })));
+    const text = new Exposition(await rendered);
+    const states = text.where('supervisord_state').map(({ value }) => value);
+    const exits = text.where('supervisord_process_exits_total').map(({ value }) => value);
+    assert.is(states.length, MANY.length);
+    assert.equal(
+      states,
+      exits.map((count) => (count === 0 ? 20 : 100)),
+    );
+    assert.is(await textOf(subject), await textOf(new ProcessText(table, { exitReasons: true })));
   }),
 );
 

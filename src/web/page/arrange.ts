@@ -1,6 +1,6 @@
 /** Which rows are shown, and in which order: kept in the query of the page's address. */
 
-import { isProcessState, PROCESS_STATES, type ProcessState } from '../../processes/states.ts';
+import { PROCESS_STATES, type ProcessState, stateOfName } from '../../processes/states.ts';
 import type { Row } from './view.ts';
 
 export interface Arrangement {
@@ -83,7 +83,9 @@ export function parseQuery(query: string): Arrangement {
   return {
     sort: column ?? DEFAULT.sort,
     isDescending: column !== undefined && sort.startsWith('-'),
-    states: new Set((parameters.get('state') ?? '').split(',').filter(isProcessState)),
+    states: new Set(
+      (parameters.get('state') ?? '').split(',').flatMap((name) => stateOfName(name) ?? []),
+    ),
     text: (parameters.get('q') ?? '').slice(0, 200),
   };
 }
