@@ -10,7 +10,7 @@
 
 import { connect } from 'node:net';
 import type { ProcessId } from './processes/identity.ts';
-import { livePid } from './processes/process.ts';
+import { livePid, type Process } from './processes/process.ts';
 import type { ProcessTable } from './processes/table.ts';
 import type { SupervisorEndpoint } from './rpc/endpoint.ts';
 
@@ -21,8 +21,11 @@ const SHORTEST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 1_000;
 const KNOCK_TIMEOUT_MS = 1_000;
 
+/** Processes looked at in one turn of the event loop, so that no event waits for many. */
+const LOOKS = 500;
+
 /**
- * Processes looked at closely at a time, in turns, which takes ten times as long: whether
+ * Processes looked at closely in a round, in turns, which takes ten times as long: whether
  * one is a zombie. On a busy machine supervisord can be woken by the closing pipes of a
  * program before that can be reaped, and then sleeps its second with the zombie there.
  */
@@ -48,6 +51,19 @@ export interface NudgeOptions {
   readonly wake: (deaths: readonly Death[]) => void;
 }
 
+/** All processes looked at once. */
+interface Round {
+  /** Those that are still to be looked at. */
+  readonly processes: IterableIterator<Readonly<Process>>;
+  looks: number;
+  /** What supervisord was woken for, of those that have been. */
+  readonly told: Map<number, Remains>;
+}
+
+function newRound(table: ProcessTable): Round {
+  return { processes: table.values(), looks: 0, told: new Map() };
+}
+
 export class Nudge {
   readonly #options: NudgeOptions;
   /**
@@ -57,10 +73,12 @@ export class Nudge {
   #told = new Map<number, Remains>();
   /** How far the close looks have come. */
   #turn = 0;
+  #round: Round;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: NudgeOptions) {
     this.#options = options;
+    this.#round = newRound(options.table);
   }
 
   start(): void {
@@ -83,25 +101,38 @@ export class Nudge {
     );
   }
 
-  /** Deaths that supervisord was not woken for yet; an empty list where there are only zombies. */
+  /**
+   * Deaths that supervisord was not woken for yet, among some more of the processes; an empty
+   * list where there are only zombies.
+   */
   #findNews(): Death[] | undefined {
+    const { processes, told } = this.#round;
+    const last = this.#round.looks + LOOKS;
     let news: Death[] | undefined;
-    let index = 0;
-    const told = new Map<number, Remains>();
-    for (const process of this.#options.table.values()) {
+    while (this.#round.looks < last) {
+      const { done, value: process } = processes.next();
+      if (done) {
+        this.#endRound();
+        break;
+      }
       const pid = livePid(process);
       if (pid === undefined) continue;
       const before = this.#told.get(pid) ?? 'alive';
-      const known = before === 'gone' ? before : this.#lookAt(pid, index++, before);
+      const known = before === 'gone' ? before : this.#lookAt(pid, this.#round.looks++, before);
       if (known === 'alive') continue;
       told.set(pid, known);
       if (known === before) continue;
       news ??= [];
       if (known === 'gone') news.push({ id: process.id, pid });
     }
-    this.#told = told;
-    this.#turn = this.#turn + CLOSE_LOOKS < index ? this.#turn + CLOSE_LOOKS : 0;
     return news;
+  }
+
+  #endRound(): void {
+    const { told, looks } = this.#round;
+    this.#told = told;
+    this.#turn = this.#turn + CLOSE_LOOKS < looks ? this.#turn + CLOSE_LOOKS : 0;
+    this.#round = newRound(this.#options.table);
   }
 
   /** A zombie that is looked at not so closely is still one. */

@@ -77,7 +77,8 @@ export class ExitReasons {
     for (const { id, end } of this.#options.table.takeUnexplained()) {
       this.#questions.set(keyOf(id), { id, end, aheadOf: undefined });
     }
-    if (!this.#isAsking && this.#timer === undefined) this.#askIn(0);
+    const hasQuestions = this.#questions.size > 0;
+    if (hasQuestions && !this.#isAsking && this.#timer === undefined) this.#askIn(0);
   }
 
   /**
@@ -129,23 +130,21 @@ export class ExitReasons {
 
   /** What has to be asked: not what the log has told already. */
   #takeQuestions(): Question[] {
-    const shared = this.#sharedNames();
     const taken: Question[] = [];
     for (const [key, question] of this.#questions) {
       if (taken.length === MAX_ASKED) break;
       this.#questions.delete(key);
-      if (!this.#isTold(question, shared)) taken.push(question);
+      if (!this.#isTold(question)) taken.push(question);
     }
     return taken;
   }
 
   async #answer(questions: readonly Question[]): Promise<void> {
     const { infos, isBehind } = await this.#inquire(questions);
-    const shared = this.#sharedNames();
     for (const [index, question] of questions.entries()) {
-      if (this.#isTold(question, shared)) continue;
+      if (this.#isTold(question)) continue;
       const { id, end } = question;
-      const sought = { name: id.name, isShared: shared.has(id.name), end };
+      const sought = { name: id.name, isShared: this.#options.table.isShared(id.name), end };
       const finding = findOut(sought, this.#lines, infos[index]);
       if (!isConclusive(finding) && isBehind) this.#askAgain(question);
       else this.#conclude(question, finding);
@@ -160,10 +159,11 @@ export class ExitReasons {
   }
 
   /** Whether the log has told why, so that nothing has to be weighed; the question is concluded then. */
-  #isTold(question: Question, shared: ReadonlySet<string>): boolean {
+  #isTold(question: Question): boolean {
     const { name } = question.id;
     const { pid } = question.end;
-    const ending = pid === undefined || shared.has(name) ? undefined : this.#told.take(name, pid);
+    if (pid === undefined || this.#options.table.isShared(name)) return false;
+    const ending = this.#told.take(name, pid);
     if (ending === undefined) return false;
     this.#conclude(question, { ending, spawnError: undefined });
     return true;
@@ -215,17 +215,6 @@ export class ExitReasons {
       "supervisord's log does not tell why a program ended: its loglevel has to be info or lower; this is said once",
       { process: keyOf(id) },
     );
-  }
-
-  /** Names that more than one group has, which the log can't tell apart. */
-  #sharedNames(): ReadonlySet<string> {
-    const names = new Set<string>();
-    const shared = new Set<string>();
-    for (const { id } of this.#options.table.values()) {
-      if (names.has(id.name)) shared.add(id.name);
-      names.add(id.name);
-    }
-    return shared;
   }
 }
 

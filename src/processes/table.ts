@@ -29,6 +29,8 @@ export class ProcessTable {
   /** Transitions of processes that are gone since are among them. */
   readonly recent = new RecentTransitions();
   readonly #processes = new Map<ProcessKey, Process>();
+  /** How many groups have a process of this name. */
+  readonly #namesakes = new Map<string, number>();
   /** The serial of the event that removed a group. */
   readonly #removedGroups = new Map<string, number>();
 
@@ -63,6 +65,11 @@ export class ProcessTable {
 
   values(): IterableIterator<Readonly<Process>> {
     return this.#processes.values();
+  }
+
+  /** Whether more than one group has a process of this name, so that the name alone does not say which. */
+  isShared(name: string): boolean {
+    return (this.#namesakes.get(name) ?? 0) > 1;
   }
 
   /** Takes an event that came for the first time, whatever its place in the order. */
@@ -224,11 +231,16 @@ export class ProcessTable {
     if (known !== undefined) return known;
     const born = newProcess(id, state, this.#version);
     this.#processes.set(key, born);
+    this.#namesakes.set(id.name, (this.#namesakes.get(id.name) ?? 0) + 1);
     this.#hasNewcomers = true;
     return born;
   }
 
   #drop(process: Process): void {
+    const { name } = process.id;
+    const left = (this.#namesakes.get(name) ?? 0) - 1;
+    if (left > 0) this.#namesakes.set(name, left);
+    else this.#namesakes.delete(name);
     this.#processes.delete(keyOf(process.id));
     this.#unexplained.delete(process);
   }

@@ -91,6 +91,29 @@ nudge('among many, each is looked at closely in its turn', () => {
   }
 });
 
+nudge('of very many, some are looked at in each turn, and all in a round', () => {
+  const { world } = begin();
+  const pids = Array.from({ length: 1_700 }, (_, number) => 100 + number);
+  world.table.takeAt(snapshot(pids.map((pid) => info(`many:${pid}`, 'RUNNING', { pid }))), 1);
+  for (const pid of pids) world.alive.add(pid);
+  let most = 0;
+  for (let turn = 0; turn < 200; turn++) {
+    const before = world.looks;
+    mock.timers.tick(10);
+    most = Math.max(most, world.looks - before);
+  }
+  assert.is(most, 500);
+  for (const [told, pid] of [1_799, 100, 900].entries()) {
+    world.alive.delete(pid);
+    pass(1_000);
+    assert.is(world.knocks, told + 1, `pid ${pid}`);
+  }
+  assert.equal(
+    world.deaths.map(({ pid }) => pid),
+    [1_799, 100, 900],
+  );
+});
+
 nudge('the next life of a program is looked at anew', () => {
   const { world } = begin();
   world.alive.delete(7);

@@ -378,6 +378,23 @@ table('the same name in two groups is two processes', () => {
   assert.is(subject.get(id('two:web'))?.exits, 0);
 });
 
+table('a name is shared for as long as more than one group has it', () => {
+  const subject = new ProcessTable();
+  const story: ReadonlyArray<readonly [isShared: boolean, step: () => unknown]> = [
+    [false, () => subject.transition(event(0, 'one:web', 'STOPPED>STARTING'), 1)],
+    [true, () => subject.transition(event(1, 'two:web', 'STOPPED>STARTING'), 1)],
+    [true, () => subject.transition(event(2, 'two:web', 'STARTING>RUNNING'), 1)],
+    [false, () => subject.removeGroup('one', 3)],
+    [true, () => subject.takeAt(snapshot([info('two:web', 'RUNNING'), info('web', 'FATAL')]), 4)],
+    [false, () => subject.takeAt(snapshot([info('web', 'FATAL')]), 5)],
+    [false, () => subject.takeAt(snapshot([]), 6)],
+  ];
+  for (const [index, [isShared, step]] of story.entries()) {
+    step();
+    assert.is(subject.isShared('web'), isShared, `step ${index}`);
+  }
+});
+
 table('a stamp of ours stands while it is of the second that the snapshot names', () => {
   const subject = new ProcessTable();
   subject.transition(event(0, 'cat', 'STOPPED>STARTING'), 100.9);
