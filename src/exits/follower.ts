@@ -8,8 +8,8 @@ import { type RpcCall, type RpcClient, RpcError } from '../rpc/client.ts';
 /** Bytes read at a time: what supervisord sends in one turn, and we parse in some 5 ms. */
 const CHUNK = 48 * 1024;
 
-/** Of what was written before the first look, or while nobody looked for too long. */
-const LOOK_BACK = CHUNK;
+/** Of what was written before the first look, or while nobody looked for too long: some 300 lines. */
+const LOOK_BACK = CHUNK / 2;
 
 /** More than this is not caught up with. */
 const MAX_BEHIND = 1024 * 1024;

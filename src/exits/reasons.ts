@@ -143,13 +143,18 @@ export class ExitReasons {
     const { infos, isBehind } = await this.#inquire(questions);
     for (const [index, question] of questions.entries()) {
       if (this.#isTold(question)) continue;
-      const { id, end } = question;
-      const sought = { name: id.name, isShared: this.#options.table.isShared(id.name), end };
-      const finding = findOut(sought, this.#lines, infos[index]);
-      if (!isConclusive(finding) && isBehind) this.#askAgain(question);
-      else this.#conclude(question, finding);
-      if (!isConclusive(finding) && !isBehind) this.#sayUnknown(question, finding);
+      // What is weighed by the time is the latest that fits, which may be in what is not read yet.
+      if (isBehind) this.#askAgain(question);
+      else this.#weigh(question, infos[index]);
     }
+  }
+
+  #weigh(question: Question, info: ProcessInfo | undefined): void {
+    const { id, end } = question;
+    const isShared = this.#options.table.isShared(id.name);
+    const finding = findOut({ name: id.name, isShared, end }, this.#lines, info);
+    this.#conclude(question, finding);
+    if (!isConclusive(finding)) this.#sayUnknown(question, finding);
   }
 
   /** When more of the log has been read; unless there is a later end to ask about. */

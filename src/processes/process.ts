@@ -214,12 +214,18 @@ export function takeSnapshot(process: Process, info: ProcessInfo): void {
   process.state = info.state;
 }
 
+/** What a process is in when a run of it has ended, and none has begun since. */
+const ENDED_STATES: ReadonlySet<ProcessState> = new Set(['BACKOFF', 'STOPPED', 'EXITED', 'FATAL']);
+
 /**
- * XML-RPC tells of the end of a run for as long as the process is not started again, and
- * then says 0: it does not overrule what was found out of the same end.
+ * XML-RPC tells why a run ended for as long as the process is not started again, and then
+ * says 0: it does not overrule what was found out of the same end. What has ended, and not
+ * in the state that we know of, has ended once more, even if that was before our stamp: in
+ * a storm events are seconds late.
  */
 function takeEnd(process: Process, info: ProcessInfo): void {
-  const before = process.stopTime;
+  const isOther = process.state !== info.state && ENDED_STATES.has(info.state);
+  const before = isOther ? undefined : process.stopTime;
   process.stopTime = agree(before, info.stop);
   if (info.stop === 0) process.exitSignal = 0;
   else if (before === undefined || info.stop > before) process.end = endInSecond(info.stop);

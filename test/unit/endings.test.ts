@@ -53,6 +53,28 @@ endings('it crashes, is asked about once, and is started again: the code stays',
   assert.equal(table.takeUnexplained(), []);
 });
 
+endings(
+  'events are late: it was stopped since, in a second before our stamp of the end before that',
+  () => {
+    const table = running();
+    // It exited at 14 or so, was started again, and was stopped at 18.
+    end(table, 1, 20.5, exit(3));
+    table.takeAhead(snapshot([info('web', 'STOPPED', { start: 17, stop: 18, exitStatus: -1 })]), 1);
+    const [unexplained] = table.takeUnexplained();
+    assert.is(unexplained?.end.at, 18);
+    if (unexplained !== undefined) table.explain(WEB, unexplained.end, KILLED);
+    assert.equal(shown(table), { status: -1, signal: 9 });
+    assert.is(table.get(WEB)?.stopTime, 18);
+    // What is still to come leads to the same end.
+    table.transition(event(2, 'web', 'EXITED>STARTING', { tries: 0 }), 22);
+    table.transition(event(3, 'web', 'STARTING>RUNNING', { pid: 8 }), 22);
+    table.transition(event(4, 'web', 'RUNNING>STOPPING', { pid: 8 }), 23);
+    table.transition(event(5, 'web', 'STOPPING>STOPPED', { pid: 8 }), 23);
+    assert.equal(table.takeUnexplained(), []);
+    assert.equal(shown(table), { status: -1, signal: 9 });
+  },
+);
+
 endings('an answer that comes after the next end is of no use', () => {
   const table = running();
   table.transition(event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }), 20);

@@ -96,6 +96,27 @@ reasons(
 );
 
 reasons(
+  'of an end that only a snapshot told of, nothing is made before the log is read to its end',
+  timed(10_000, async () => {
+    const { world, subject } = begin();
+    world.log = SPAWNED(7) + KILLED();
+    const now = () => Date.now() / 1000;
+    world.table.transition(event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }), now());
+    subject.poke();
+    await eventually(2_000, () => assert.is(signalOf(world), 9));
+    // All within the second that the snapshot names, and more than is read at a time.
+    world.log += SPAWNED(8) + line('WARN exited: web (exit status 3; not expected)');
+    world.log += line('DEBG of no matter').repeat(2_000);
+    world.log += SPAWNED(9) + line('WARN stopped: web (terminated by SIGTERM)');
+    const stop = Math.floor(now());
+    world.table.takeAhead(snapshot([info('web', 'STOPPED', { stop, exitStatus: -1 })]), 1);
+    subject.poke();
+    await eventually(3_000, () => assert.is(signalOf(world), 15));
+    subject.stop();
+  }),
+);
+
+reasons(
   'foretold: asked at once, unless something is being asked',
   timed(10_000, async () => {
     const { world, subject } = begin();
