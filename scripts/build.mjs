@@ -1,6 +1,7 @@
 /** Bundles src/main.ts and what it needs into the one file that runs with `node FILE` alone. */
 
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,10 +45,16 @@ async function pageAssets() {
     lineLimit: 0,
   };
   return {
-    script: await bundle('src/web/page/client/main.ts', options),
-    style: await bundle('src/web/page/style.css', options),
-    icon: readFileSync(join(root, 'src/web/page/page.svg'), 'utf8'),
+    script: withDigest(await bundle('src/web/page/client/main.ts', options)),
+    style: withDigest(await bundle('src/web/page/style.css', options)),
+    icon: withDigest(readFileSync(join(root, 'src/web/page/page.svg'), 'utf8')),
   };
+}
+
+/** Taken here: node:crypto would be loaded at each start for it. */
+function withDigest(body) {
+  const digest = createHash('sha256').update(body).digest('base64url').slice(0, 16);
+  return { body, digest };
 }
 
 /** The text of an entry point with all that it needs. */

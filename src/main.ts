@@ -2,7 +2,6 @@
 
 import fs from 'node:fs';
 import { hostname } from 'node:os';
-import { isatty } from 'node:tty';
 import { type Config, type DoctorRequest, parseCommandLine, UsageError } from './config.ts';
 import type { End } from './exporter.ts';
 import { BY_HAND, helpText } from './help.ts';
@@ -42,7 +41,7 @@ function main(): void {
         void examineSupervisord(invocation.request);
         break;
       case 'run':
-        if (isatty(STDIN)) fail(EXIT_STATUS.refused, BY_HAND);
+        if (isByHand()) fail(EXIT_STATUS.refused, BY_HAND);
         void run(invocation.config);
     }
   } catch (error) {
@@ -125,6 +124,11 @@ async function run(config: Config): Promise<void> {
     if (reason !== undefined) log.error(reason);
     process.exit(EXIT_STATUS[how]);
   }
+}
+
+/** What is no device can't be a terminal, and `process.stdin` takes milliseconds to load. */
+function isByHand(): boolean {
+  return fs.fstatSync(STDIN).isCharacterDevice() && process.stdin.isTTY;
 }
 
 /** Loaded only where it is asked for: most do without TLS and passwords. Rejects with WebConfigError. */

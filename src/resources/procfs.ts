@@ -6,10 +6,11 @@ import {
   lstatSync,
   opendirSync,
   openSync,
+  readdir,
   readdirSync,
   readSync,
 } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import {
   type ProcStat,
   parseChildren,
@@ -18,6 +19,9 @@ import {
   parseResidentPages,
   parseStat,
 } from './formats.ts';
+
+/** node:fs/promises has it, and loads ten modules more. */
+const listFolder = promisify(readdir);
 
 /** A folder that may hold more names than this is read in parts of as many, 0.2 ms each. */
 const PART_OF_FOLDER = 256;
@@ -59,7 +63,7 @@ export class ProcFs {
 
   /** Every pid there is. */
   async pids(): Promise<number[]> {
-    return (await readdir(this.#root)).map(Number).filter((pid) => pid > 0);
+    return (await listFolder(this.#root)).map(Number).filter((pid) => pid > 0);
   }
 
   /** undefined where the process is gone, here and below. */

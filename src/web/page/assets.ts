@@ -1,13 +1,16 @@
 /** The files that the page loads; `npm run build` writes them in. */
 
-import { createHash } from 'node:crypto';
-
 declare const BUILD_PAGE_ASSETS: PageAssets | undefined;
 
-export interface PageAssets {
-  readonly script: string;
-  readonly style: string;
-  readonly icon: string;
+interface PageAsset {
+  readonly body: string;
+  readonly digest: string;
+}
+
+interface PageAssets {
+  readonly script: PageAsset;
+  readonly style: PageAsset;
+  readonly icon: PageAsset;
 }
 
 export interface Asset {
@@ -17,7 +20,8 @@ export interface Asset {
   readonly etag: string;
 }
 
-const UNBUILT: PageAssets = { script: '', style: '', icon: '' };
+const NONE: PageAsset = { body: '', digest: '' };
+const UNBUILT: PageAssets = { script: NONE, style: NONE, icon: NONE };
 const BUILT = typeof BUILD_PAGE_ASSETS === 'object' ? BUILD_PAGE_ASSETS : UNBUILT;
 
 export const ASSETS: ReadonlyMap<string, Asset> = new Map([
@@ -27,12 +31,8 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map([
 ]);
 
 /** Which script belongs to this server. */
-export const BUILD = digest(BUILT.script);
+export const BUILD = BUILT.script.digest;
 
-function asset(contentType: string, body: string): Asset {
-  return { contentType, body, etag: `W/"${digest(body)}"` };
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+function asset(contentType: string, { body, digest }: PageAsset): Asset {
+  return { contentType, body, etag: `W/"${digest}"` };
 }
