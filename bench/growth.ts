@@ -12,7 +12,7 @@ const SIZES = [10, 100, 1_000, 10_000];
 const MOST_REAL_PROGRAMS = 1_000;
 const NOT_MEASURED = '';
 const PAUSE_GOALS_MS: ReadonlyMap<number, number> = new Map([
-  [1_000, 5],
+  [1_000, 10],
   [10_000, 20],
 ]);
 

@@ -154,9 +154,8 @@ export class ProcessText {
   /** Whether there is a transition among those of the processes that was not known. */
   #noteTransitions(processes: readonly View[]): boolean {
     const known = this.#transitions.size;
-    for (const { transitions } of processes) {
-      // The twelve are always there.
-      if (transitions.size === TRANSITIONS.length) continue;
+    for (const { revision, transitions } of processes) {
+      if (revision <= this.#version) continue;
       for (const transition of transitions.keys()) this.#transitions.add(transition);
     }
     return this.#transitions.size > known;

@@ -2,7 +2,14 @@
 
 import type { ProcessId } from '../processes/identity.ts';
 import type { Process } from '../processes/process.ts';
-import { endsOf, isUp, PROCESS_STATES, STATE_CODES, type Transition } from '../processes/states.ts';
+import {
+  endsOf,
+  isUp,
+  PROCESS_STATES,
+  STATE_CODES,
+  TRANSITIONS,
+  type Transition,
+} from '../processes/states.ts';
 import { COMPAT_FAMILIES, type Compat } from './compat.ts';
 
 export type View = Readonly<Process>;
@@ -150,12 +157,14 @@ export function familiesShown({ exitReasons, compat }: ShownFamilies): Family[] 
   ];
 }
 
+/** The steps of Supervisor's diagram are counted from 0 on. */
 export function seriesOfTransition(transition: Transition): Series {
   const [from, to] = endsOf(transition);
+  const none = TRANSITIONS.includes(transition) ? 0 : undefined;
   return {
     name: TRANSITIONS_METRIC.name,
     fixedLabels: `,from="${from}",to="${to}"`,
-    value: (process) => process.transitions.get(transition),
+    value: (process) => process.transitions.get(transition) ?? none,
   };
 }
 

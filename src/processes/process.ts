@@ -4,7 +4,7 @@ import type { ProcessStateEvent } from '../listener/events.ts';
 import type { ProcessInfo } from '../rpc/snapshot.ts';
 import { endInSecond, endToldAt, type Finding, type RunEnd } from './ending.ts';
 import type { ProcessId } from './identity.ts';
-import { type ProcessState, TRANSITIONS, type Transition, transitionOf } from './states.ts';
+import { type ProcessState, type Transition, transitionOf } from './states.ts';
 
 /**
  * All times are epoch seconds. An event is stamped when it comes, with fractions; a
@@ -14,6 +14,8 @@ export interface Process {
   readonly id: ProcessId;
   /** The version of the table that anything here may last have changed with. */
   revision: number;
+  /** The version of the table in which a snapshot last named it; undefined before the first. */
+  namedIn: number | undefined;
   state: ProcessState;
   /**
    * The last fact that has a place in the order of events: an event, or a snapshot placed
@@ -40,7 +42,7 @@ export interface Process {
   /** Start attempts that have failed since the process last ran. */
   backoffTries: number;
 
-  /** Steps seen as events, each once. Only events count. */
+  /** Steps seen as events, each once, of those that have been seen at all. Only events count. */
   readonly transitions: Map<Transition, number>;
   exits: number;
   unexpectedExits: number;
@@ -72,6 +74,7 @@ export function newProcess(id: ProcessId, state: ProcessState, revision: number)
   return {
     id: { group: id.group, name: id.name },
     revision,
+    namedIn: undefined,
     state,
     ordered: undefined,
     pid: undefined,
@@ -85,7 +88,7 @@ export function newProcess(id: ProcessId, state: ProcessState, revision: number)
     stopDuration: undefined,
     settings: undefined,
     backoffTries: 0,
-    transitions: new Map(TRANSITIONS.map((transition) => [transition, 0])),
+    transitions: new Map(),
     exits: 0,
     unexpectedExits: 0,
     lastTransitionTime: undefined,

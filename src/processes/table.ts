@@ -118,13 +118,11 @@ export class ProcessTable {
   takeAhead(snapshot: Snapshot, since: number): void {
     this.#version += 1;
     this.#isAhead = true;
-    const named = new Set<ProcessKey>();
     for (const info of snapshot.processes) {
-      named.add(keyOf(info));
-      const process = this.#ensure(info, info.state);
+      const process = this.#name(info);
       if (!isLater(process, since)) this.#takeOver(process, info);
     }
-    this.#dropUnless((process) => named.has(keyOf(process.id)) || isLater(process, since));
+    this.#dropUnnamed(since);
   }
 
   /**
@@ -137,10 +135,8 @@ export class ProcessTable {
     this.#isAhead = false;
     this.#snapshotSerial = Math.max(this.#snapshotSerial, serial);
     let corrections = 0;
-    const named = new Set<ProcessKey>();
     for (const info of snapshot.processes) {
-      named.add(keyOf(info));
-      const process = this.#ensure(info, info.state);
+      const process = this.#name(info);
       const { ordered } = process;
       if (ordered?.source === 'event' && ordered.serial > serial) {
         // It may have come while a snapshot was ahead, and have changed nothing then.
@@ -153,7 +149,7 @@ export class ProcessTable {
       this.#takeOver(process, info);
       process.ordered = { source: 'snapshot', serial, state: info.state };
     }
-    this.#dropUnless((process) => named.has(keyOf(process.id)) || isLater(process, serial));
+    this.#dropUnnamed(serial);
     return corrections;
   }
 
@@ -245,9 +241,17 @@ export class ProcessTable {
     this.#unexplained.delete(process);
   }
 
-  #dropUnless(keep: (process: Process) => boolean): void {
+  /** The process that the snapshot of this version tells of. */
+  #name(info: ProcessInfo): Process {
+    const process = this.#ensure(info, info.state);
+    process.namedIn = this.#version;
+    return process;
+  }
+
+  /** Drops what the snapshot of this version does not name, but for what an event behind `serial` does. */
+  #dropUnnamed(serial: number): void {
     for (const process of this.#processes.values()) {
-      if (!keep(process)) this.#drop(process);
+      if (process.namedIn !== this.#version && !isLater(process, serial)) this.#drop(process);
     }
   }
 }

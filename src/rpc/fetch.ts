@@ -1,5 +1,6 @@
 /** Asks supervisord for a snapshot, and has it send our token in the same breath. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RpcClient } from './client.ts';
 import { parseSnapshot, SNAPSHOT_CALLS, type Snapshot } from './snapshot.ts';
 
@@ -15,5 +16,9 @@ export async function fetchSnapshot(client: RpcClient, token: string): Promise<S
     { methodName: 'supervisor.sendRemoteCommEvent', params: [TOKEN_TYPE, token] },
     ...SNAPSHOT_CALLS.map((methodName) => ({ methodName, params: [] })),
   ]);
-  return parseSnapshot(results);
+  // Reading and using it take milliseconds each with thousands of programs: events get a turn in between.
+  await nextTurn();
+  const snapshot = parseSnapshot(results);
+  await nextTurn();
+  return snapshot;
 }
