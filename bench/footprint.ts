@@ -20,6 +20,9 @@ const MB = 2 ** 20;
 
 const BARE = ['-e', "process.stdout.write('READY\\n'); setInterval(() => {}, 1e6)"];
 const FLAGS = ['--web.listen-address=127.0.0.1:0'];
+/** Handed on, to see what it does. */
+const { MALLOC_ARENA_MAX } = process.env;
+const ENVIRONMENT = MALLOC_ARENA_MAX === undefined ? {} : { MALLOC_ARENA_MAX };
 
 /** What becomes of each program, over and over. Linux gives no process this pid. */
 const LIFE = [
@@ -115,7 +118,7 @@ function msToReady(args: readonly string[]): Promise<number> {
 }
 
 function startNode(args: readonly string[]): ChildProcess {
-  const env = { PATH: process.env['PATH'] };
+  const env = { PATH: process.env['PATH'], ...ENVIRONMENT };
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'ignore'], env });
   atEnd(() => {
     const isOver = child.exitCode !== null || child.signalCode !== null;
@@ -134,7 +137,7 @@ async function bareMemory(): Promise<number> {
 
 /** At READY, and after each round. */
 async function exporterMemory(): Promise<number[]> {
-  const exporter = new RunningExporter(FLAGS, {});
+  const exporter = new RunningExporter(FLAGS, ENVIRONMENT);
   const pid = exporter.child.pid ?? 0;
   atEnd(() => exporter.child.kill('SIGKILL'));
   await exporter.ready();

@@ -1,5 +1,5 @@
 import { createServer, type ServerResponse } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -224,71 +224,38 @@ page(
 
 page(
   'for a reader that does not read no messages pile up',
-  timed(20_000, async () => {
-    let held: ServerResponse | undefined;
-    const streams = new Streams({ whole: () => 'whole', stallTimeoutMs: 15_000, onEmpty() {} });
-    const server = createServer((_, response) => {
-      response.writeHead(200);
-      streams.add(response);
-      held = response;
-    }).listen(0, '127.0.0.1');
-    try {
-      await eventually(5_000, () => assert.ok(server.listening));
-      const { port } = server.address() as AddressInfo;
-      const socket = connect(port, '127.0.0.1', () =>
-        socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'),
-      );
-      socket.pause();
-      await eventually(5_000, () => assert.ok(held));
-      const size = 1_000_000;
-      for (let message = 0; message < 50; message++) {
-        streams.send('x'.repeat(size));
-        await sleep(5);
-      }
-      const queued = held?.writableLength ?? 0;
-      assert.ok(queued > 0 && queued < 2 * size, `${queued}`);
-      let text = '';
-      socket.resume();
-      socket.setEncoding('utf8').on('data', (more: string) => {
-        text = `${text}${more}`.slice(-100);
-      });
-      await eventually(5_000, () => assert.match(text, /data: whole\n\n\r\n$/));
-      socket.destroy();
-    } finally {
-      server.close();
-      server.closeAllConnections();
-    }
-  }),
+  timed(20_000, () =>
+    withReader(
+      { whole: () => 'whole', stallTimeoutMs: 15_000, onEmpty() {} },
+      async ({ streams, response, socket }) => {
+        const size = 1_000_000;
+        for (let message = 0; message < 50; message++) {
+          streams.send('x'.repeat(size));
+          await sleep(5);
+        }
+        const queued = response.writableLength;
+        assert.ok(queued > 0 && queued < 2 * size, `${queued}`);
+        let text = '';
+        socket.resume();
+        socket.setEncoding('utf8').on('data', (more: string) => {
+          text = `${text}${more}`.slice(-100);
+        });
+        await eventually(5_000, () => assert.match(text, /data: whole\n\n\r\n$/));
+      },
+    ),
+  ),
 );
 
 page(
-  'a reader that takes nothing for too long is cut off, and the others are not',
+  'a reader that takes nothing for too long is cut off',
   timed(20_000, async () => {
     let left = 0;
-    const streams = new Streams({
-      whole: () => 'x'.repeat(50_000_000),
-      stallTimeoutMs: 300,
-      onEmpty: () => {
-        left += 1;
-      },
-    });
-    const server = createServer((_, response) => {
-      response.writeHead(200);
-      streams.add(response);
-    }).listen(0, '127.0.0.1');
-    try {
-      await eventually(5_000, () => assert.ok(server.listening));
-      const { port } = server.address() as AddressInfo;
-      const socket = connect(port, '127.0.0.1', () =>
-        socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'),
-      );
-      socket.pause().on('error', () => {});
-      await eventually(5_000, () => assert.is(left, 1, 'cut off'));
-      socket.destroy();
-    } finally {
-      server.close();
-      server.closeAllConnections();
-    }
+    const onEmpty = () => {
+      left += 1;
+    };
+    await withReader({ whole: () => 'x'.repeat(50_000_000), stallTimeoutMs: 300, onEmpty }, () =>
+      eventually(5_000, () => assert.is(left, 1, 'cut off')),
+    );
   }),
 );
 
@@ -314,6 +281,44 @@ page(
     }),
   ),
 );
+
+interface Reader {
+  readonly streams: Streams;
+  readonly response: ServerResponse;
+  /** Reads nothing until it is resumed. */
+  readonly socket: Socket;
+}
+
+/** A stream, and somebody who has asked for it and does not read. */
+async function withReader(
+  options: ConstructorParameters<typeof Streams>[0],
+  body: (reader: Reader) => Promise<void>,
+): Promise<void> {
+  let held: ServerResponse | undefined;
+  const streams = new Streams(options);
+  const server = createServer((_, response) => {
+    response.writeHead(200);
+    streams.add(response);
+    held = response;
+  }).listen(0, '127.0.0.1');
+  try {
+    await eventually(5_000, () => assert.ok(server.listening));
+    const { port } = server.address() as AddressInfo;
+    const socket = connect(port, '127.0.0.1', () =>
+      socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'),
+    );
+    socket.pause().on('error', () => {});
+    const response = await eventually(5_000, () => {
+      if (held === undefined) throw new Error('no request');
+      return held;
+    });
+    await body({ streams, response, socket });
+    socket.destroy();
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
 
 /** What somebody sees who follows the stream; waits until `check` is content with it. */
 function seen(stream: StreamReader, check: (view: View) => boolean): Promise<View> {

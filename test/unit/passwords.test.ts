@@ -41,6 +41,11 @@ class Comparisons {
   }
 }
 
+function begin() {
+  const comparisons = new Comparisons();
+  return { comparisons, checked: new Passwords(comparisons.compare) };
+}
+
 function login(user: string, password: string, client = 'here', isWanted = () => true): Login {
   return { credentials: { username: user, password }, client, isWanted };
 }
@@ -48,8 +53,7 @@ function login(user: string, password: string, client = 'here', isWanted = () =>
 passwords(
   'a right password is compared once, and known from then on',
   timed(5_000, async () => {
-    const comparisons = new Comparisons();
-    const checked = new Passwords(comparisons.compare);
+    const { comparisons, checked } = begin();
     const first = checked.check(USERS, login('alice', 'secret'));
     await comparisons.answer(true);
     assert.is(await first, 'right');
@@ -61,8 +65,7 @@ passwords(
 passwords(
   'so is a wrong one',
   timed(5_000, async () => {
-    const comparisons = new Comparisons();
-    const checked = new Passwords(comparisons.compare);
+    const { comparisons, checked } = begin();
     const first = checked.check(USERS, login('alice', 'guess'));
     await comparisons.answer(false);
     assert.is(await first, 'wrong');
@@ -73,8 +76,7 @@ passwords(
 passwords(
   'a new hash makes an old password wrong',
   timed(5_000, async () => {
-    const comparisons = new Comparisons();
-    const checked = new Passwords(comparisons.compare);
+    const { comparisons, checked } = begin();
     const first = checked.check(USERS, login('alice', 'secret'));
     await comparisons.answer(true);
     await first;
@@ -91,8 +93,7 @@ passwords(
 passwords(
   'an unknown user is compared with a hash of the cost of a known one, and is wrong whatever comes of it',
   timed(5_000, async () => {
-    const comparisons = new Comparisons();
-    const checked = new Passwords(comparisons.compare);
+    const { comparisons, checked } = begin();
     for (let number = 0; number < 20; number++) {
       const verdict = checked.check(USERS, login(`nobody${number}`, 'fakepassword'));
       await comparisons.answer(true);
@@ -111,8 +112,7 @@ passwords(
 passwords(
   'one client has four waiting, and all together sixteen; further ones are told at once',
   timed(5_000, async () => {
-    const comparisons = new Comparisons();
-    const checked = new Passwords(comparisons.compare);
+    const { comparisons, checked } = begin();
     const ask = (number: number, client: string) =>
       checked.check(USERS, login('alice', `${client} ${number}`, client));
     // The first is being compared and does not wait.
@@ -131,8 +131,7 @@ passwords(
 passwords(
   'the same asked again while it waits is compared once',
   timed(5_000, async () => {
-    const comparisons = new Comparisons();
-    const checked = new Passwords(comparisons.compare);
+    const { comparisons, checked } = begin();
     const verdicts = [1, 2, 3].map(() => checked.check(USERS, login('alice', 'secret')));
     await comparisons.answer(true);
     assert.equal(await Promise.all(verdicts), ['right', 'right', 'right']);
@@ -143,8 +142,7 @@ passwords(
 passwords(
   'a right password that is known is right while the queue is full',
   timed(5_000, async () => {
-    const comparisons = new Comparisons();
-    const checked = new Passwords(comparisons.compare);
+    const { comparisons, checked } = begin();
     const first = checked.check(USERS, login('alice', 'secret'));
     await comparisons.answer(true);
     await first;
@@ -158,8 +156,7 @@ passwords(
 passwords(
   'whoever has gone while waiting is not compared',
   timed(5_000, async () => {
-    const comparisons = new Comparisons();
-    const checked = new Passwords(comparisons.compare);
+    const { comparisons, checked } = begin();
     let isThere = true;
     const first = checked.check(USERS, login('alice', 'a'));
     const gone = checked.check(
@@ -181,8 +178,7 @@ passwords(
 passwords(
   'a comparison that fails lets nobody in, is not remembered, and the next one is made',
   timed(5_000, async () => {
-    const comparisons = new Comparisons();
-    const checked = new Passwords(comparisons.compare);
+    const { comparisons, checked } = begin();
     const first = checked.check(USERS, login('alice', 'secret'));
     await comparisons.answer(new Error('dead'));
     assert.is(await first, 'unavailable');
