@@ -35,6 +35,8 @@ const MAX_ASKED = 50;
 
 /** What asking may take of supervisord's time: in a storm it has better things to do, and the log has it all. */
 const SHARE_OF_SUPERVISORD = 0.1;
+/** What may be taken ahead of that: a few deaths in a row are each asked about at once. */
+const AHEAD_MS = 500;
 const LONGEST_PAUSE_MS = 1_000;
 
 interface Question {
@@ -62,6 +64,9 @@ export class ExitReasons {
   #lines: readonly LogLine[] = [];
   #isAsking = false;
   #timer: NodeJS.Timeout | undefined;
+  /** Milliseconds that were taken of supervisord and are not made up for by pauses, as of #takenAt. */
+  #taken = 0;
+  #takenAt = 0;
   /** Epoch milliseconds until which the log is left alone. */
   #logPausedUntil = 0;
   #hasLogTrouble = false;
@@ -123,9 +128,19 @@ export class ExitReasons {
       for (const question of questions) this.#conclude(question, NOTHING);
     }
     this.#isAsking = false;
+    const pause = this.#pauseAfter(began);
+    if (pause > 0 || this.#questions.size > 0) this.#askIn(pause);
     this.#options.onChange();
-    const pause = (performance.now() - began) / SHARE_OF_SUPERVISORD;
-    this.#askIn(Math.min(pause, LONGEST_PAUSE_MS));
+  }
+
+  /** Milliseconds to pause for, now that something has been asked. */
+  #pauseAfter(began: number): number {
+    const now = performance.now();
+    const madeUpFor = (now - this.#takenAt) * SHARE_OF_SUPERVISORD;
+    this.#taken = Math.max(0, this.#taken - madeUpFor) + now - began;
+    this.#takenAt = now;
+    const pause = Math.max(0, this.#taken - AHEAD_MS) / SHARE_OF_SUPERVISORD;
+    return Math.min(pause, LONGEST_PAUSE_MS);
   }
 
   /** What has to be asked: not what the log has told already. */

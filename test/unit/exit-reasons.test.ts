@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ExitReasons } from '../../src/exits/reasons.ts';
@@ -13,9 +14,10 @@ const reasons = suite('exit reasons');
 function begin() {
   const table = new ProcessTable();
   table.takeAt(snapshot([info('web', 'RUNNING', { pid: 7 })]), 0);
-  const world = { table, log: '', calls: 0, changes: 0, isDown: false };
+  const world = { table, log: '', calls: 0, changes: 0, isDown: false, answerMs: 0 };
   const multicallSettled = async (calls: readonly RpcCall[]): Promise<unknown[]> => {
     world.calls += 1;
+    await sleep(world.answerMs);
     if (world.isDown) throw new Error('down');
     return calls.map(({ methodName, params }) => {
       if (methodName === 'supervisor.readLog') {
@@ -133,6 +135,26 @@ reasons(
       Date.now() / 1000,
     );
     assert.is(signalOf(world), 9);
+    subject.stop();
+  }),
+);
+
+reasons(
+  'deaths in a row are each asked about at once, until that is all that supervisord does',
+  timed(20_000, async () => {
+    const { world, subject } = begin();
+    world.log = SPAWNED(7) + KILLED();
+    world.answerMs = 40;
+    let asked = 0;
+    while (subject.foretell([{ id: id('web'), pid: 7 }]) && asked < 100) {
+      asked += 1;
+      const { changes } = world;
+      await eventually(2_000, () => assert.ok(world.changes > changes), 1);
+    }
+    // The first takes a few calls, to find the end of the log; half a second may be taken ahead.
+    assert.ok(asked > 2 && asked < 20, `${asked}`);
+    await sleep(1_500);
+    assert.ok(subject.foretell([{ id: id('web'), pid: 7 }]));
     subject.stop();
   }),
 );
