@@ -101,7 +101,8 @@ const AUXILIARY_PAGE_SIZE = 6;
  * machine, in its order of bytes. undefined where it does not say.
  */
 export function parsePageSize(bytes: Uint8Array): number | undefined {
-  const whole = bytes.slice(0, bytes.length - (bytes.length % 16)).buffer;
+  // A copy: a Buffer may begin anywhere in a larger piece of memory.
+  const whole = new Uint8Array(bytes.subarray(0, bytes.length - (bytes.length % 16))).buffer;
   return pageSizeIn(new BigUint64Array(whole)) ?? pageSizeIn(new Uint32Array(whole));
 }
 

@@ -83,6 +83,8 @@ formats('the size of a page, whatever a word is', () => {
   for (const size of [4_096, 16_384, 65_536]) {
     const pairs = [[33, 0x7ffc_1234_5000] as const, [51, 6] as const, [6, size] as const];
     assert.is(parsePageSize(auxvOf(...pairs)), size);
+    const amidOthers = Buffer.concat([new Uint8Array(8), auxvOf(...pairs), new Uint8Array(8)]);
+    assert.is(parsePageSize(amidOthers.subarray(8, -8)), size);
     const words = [33, 0xf7ed_5000, 16, 6, 6, size, 17, 100, 0, 0];
     assert.is(parsePageSize(new Uint8Array(new Uint32Array(words).buffer)), size);
   }
