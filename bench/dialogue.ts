@@ -1,5 +1,6 @@
 /** supervisord's part of the dialogue with its listener: one event at a time, each timed until it is acknowledged. */
 
+import { Turns } from '../src/text/turns.ts';
 import { ACKNOWLEDGED, type RunningExporter } from '../test/support/exporter.ts';
 import { remote, step, tick } from '../test/support/wire.ts';
 
@@ -16,7 +17,7 @@ const DEADLINE_MS = 30_000;
 export class Dialogue {
   readonly #exporter: RunningExporter;
   #serial = 0;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(exporter: RunningExporter) {
     this.#exporter = exporter;
@@ -49,9 +50,7 @@ export class Dialogue {
 
   /** Resolves to the milliseconds from the event to its acknowledgement. */
   #tell(event: string): Promise<number> {
-    const turn = this.#turn.then(() => this.#exchange(event));
-    this.#turn = turn;
-    return turn;
+    return this.#turns.take(() => this.#exchange(event));
   }
 
   #exchange(event: string): Promise<number> {

@@ -1,6 +1,7 @@
 /** Calls of supervisord's XML-RPC. */
 
 import xmlrpc from 'xmlrpc';
+import type { RpcCall } from '../src/rpc/client.ts';
 import { within } from '../test/support/deadline.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -15,11 +16,6 @@ export interface ProcessInfo {
   readonly pid: number;
 }
 
-export interface MultiCall {
-  readonly methodName: string;
-  readonly params: readonly unknown[];
-}
-
 export class SupervisordRpc {
   readonly #client: xmlrpc.Client;
 
@@ -32,7 +28,7 @@ export class SupervisordRpc {
   }
 
   /** Several calls in one turn of supervisord. */
-  multicall(calls: readonly MultiCall[]): Promise<unknown[]> {
+  multicall(calls: readonly RpcCall[]): Promise<unknown[]> {
     return this.#call('system.multicall', [calls]);
   }
 

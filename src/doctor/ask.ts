@@ -14,8 +14,7 @@ export function createClient(endpoint: SupervisorEndpoint, timeoutMs: number): R
 
 export async function askServer(client: RpcClient): Promise<RpcFacts> {
   try {
-    const calls = SNAPSHOT_CALLS.map((methodName) => ({ methodName, params: [] }));
-    return { kind: 'answered', snapshot: parseSnapshot(await client.multicall(calls)) };
+    return { kind: 'answered', snapshot: parseSnapshot(await client.multicall(SNAPSHOT_CALLS)) };
   } catch (error) {
     return failureOf(error);
   }

@@ -1,21 +1,24 @@
 /** Asks supervisord for a snapshot, and has it send our token in the same breath. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { RpcClient } from './client.ts';
+import type { RpcCall, RpcClient } from './client.ts';
 import { parseSnapshot, SNAPSHOT_CALLS, type Snapshot } from './snapshot.ts';
 
 /** What tokens are sent as, so that they are known from what others send. */
 export const TOKEN_TYPE = 'supervisor-exporter';
+
+/** The calls that a snapshot with this token takes. */
+export function callsOf(token: string): RpcCall[] {
+  const send = { methodName: 'supervisor.sendRemoteCommEvent', params: [TOKEN_TYPE, token] };
+  return [send, ...SNAPSHOT_CALLS];
+}
 
 /**
  * Rejects with RpcError or UnexpectedValue. supervisord runs the calls of a multicall in one
  * turn of its loop: all events before the token's are in the snapshot, none behind it is.
  */
 export async function fetchSnapshot(client: RpcClient, token: string): Promise<Snapshot> {
-  const [, ...results] = await client.multicall([
-    { methodName: 'supervisor.sendRemoteCommEvent', params: [TOKEN_TYPE, token] },
-    ...SNAPSHOT_CALLS.map((methodName) => ({ methodName, params: [] })),
-  ]);
+  const [, ...results] = await client.multicall(callsOf(token));
   // Reading and using it take milliseconds each with thousands of programs: events get a turn in between.
   await nextTurn();
   const snapshot = parseSnapshot(results);

@@ -49,7 +49,7 @@ export const SNAPSHOT_CALLS = [
   'supervisor.getState',
   'supervisor.getSupervisorVersion',
   'supervisor.getIdentification',
-] as const;
+].map((methodName) => ({ methodName, params: [] as const }));
 
 /** Reads the results of SNAPSHOT_CALLS. Throws UnexpectedValue, which says what is wrong and where. */
 export function parseSnapshot(results: readonly unknown[]): Snapshot {

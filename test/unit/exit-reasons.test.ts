@@ -51,6 +51,22 @@ function line(text: string): string {
 const SPAWNED = (pid: number) => line(`INFO spawned: 'web' with pid ${pid}`);
 const KILLED = () => line('WARN exited: web (terminated by SIGKILL; not expected)');
 
+function now(): number {
+  return Date.now() / 1000;
+}
+
+/** The run as pid 7 is over, as its event tells now. */
+function ends({ table }: { table: ProcessTable }): void {
+  table.transition(event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }), now());
+}
+
+/** So is another one behind it, as pid 8. */
+function restartsAndEnds({ table }: { table: ProcessTable }): void {
+  table.transition(event(2, 'web', 'EXITED>STARTING'), now());
+  table.transition(event(3, 'web', 'STARTING>RUNNING', { pid: 8 }), now());
+  table.transition(event(4, 'web', 'RUNNING>EXITED', { expected: false, pid: 8 }), now());
+}
+
 function signalOf({ table }: { table: ProcessTable }): number | undefined {
   return table.get(id('web'))?.exitSignal;
 }
@@ -60,10 +76,7 @@ reasons(
   timed(10_000, async () => {
     const { world, subject } = begin();
     world.log = SPAWNED(7) + KILLED();
-    world.table.transition(
-      event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }),
-      Date.now() / 1000,
-    );
+    ends(world);
     subject.poke();
     assert.is(world.calls, 0, 'not in the turn of the event');
     await eventually(2_000, () => assert.is(signalOf(world), 9));
@@ -77,16 +90,13 @@ reasons(
   timed(10_000, async () => {
     const { world, subject } = begin();
     world.log = SPAWNED(7) + KILLED() + SPAWNED(8) + KILLED();
-    const now = () => Date.now() / 1000;
-    world.table.transition(event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }), now());
+    ends(world);
     subject.poke();
     await eventually(2_000, () => assert.is(signalOf(world), 9));
     // Until nothing is to be asked any more.
     await eventually(2_000, () => assert.ok(world.changes >= 1));
     const { calls } = world;
-    world.table.transition(event(2, 'web', 'EXITED>STARTING'), now());
-    world.table.transition(event(3, 'web', 'STARTING>RUNNING', { pid: 8 }), now());
-    world.table.transition(event(4, 'web', 'RUNNING>EXITED', { expected: false, pid: 8 }), now());
+    restartsAndEnds(world);
     const before = world.changes;
     subject.poke();
     await eventually(2_000, () => assert.ok(world.changes > before));
@@ -102,8 +112,7 @@ reasons(
   timed(10_000, async () => {
     const { world, subject } = begin();
     world.log = SPAWNED(7) + KILLED();
-    const now = () => Date.now() / 1000;
-    world.table.transition(event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }), now());
+    ends(world);
     subject.poke();
     await eventually(2_000, () => assert.is(signalOf(world), 9));
     // All within the second that the snapshot names, and more than is read at a time.
@@ -130,10 +139,7 @@ reasons(
     await eventually(2_000, () =>
       assert.is(world.table.get(id('web'))?.foretold?.ending?.signal, 9),
     );
-    world.table.transition(
-      event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }),
-      Date.now() / 1000,
-    );
+    ends(world);
     assert.is(signalOf(world), 9);
     subject.stop();
   }),
@@ -164,21 +170,13 @@ reasons(
   timed(10_000, async () => {
     const { world, subject } = begin();
     world.isDown = true;
-    world.table.transition(
-      event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }),
-      Date.now() / 1000,
-    );
+    ends(world);
     subject.poke();
     await eventually(2_000, () => assert.ok(world.changes > 0));
     assert.is(signalOf(world), undefined);
     world.isDown = false;
     world.log = SPAWNED(8) + KILLED();
-    world.table.transition(event(2, 'web', 'EXITED>STARTING'), Date.now() / 1000);
-    world.table.transition(event(3, 'web', 'STARTING>RUNNING', { pid: 8 }), Date.now() / 1000);
-    world.table.transition(
-      event(4, 'web', 'RUNNING>EXITED', { expected: false, pid: 8 }),
-      Date.now() / 1000,
-    );
+    restartsAndEnds(world);
     subject.poke();
     await eventually(2_000, () => assert.is(signalOf(world), 9));
     subject.stop();
