@@ -1,6 +1,6 @@
 /** supervisord's part of the dialogue with its listener: one event at a time, each timed until it is acknowledged. */
 
-import { Turns } from '../src/text/turns.ts';
+import { Turns } from '../src/util/mutex.ts';
 import { ACKNOWLEDGED, type RunningExporter } from '../test/support/exporter.ts';
 import { remote, step, tick } from '../test/support/wire.ts';
 

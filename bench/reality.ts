@@ -1,6 +1,6 @@
 /** The exporter and its peer beside a real supervisord, with programs that sleep. */
 
-import { callsOf } from '../src/rpc/fetch.ts';
+import { callsOf } from '../src/resync/fetch.ts';
 import { eventually } from '../test/support/deadline.ts';
 import { freePort } from '../test/support/ports.ts';
 import { accountFor } from './account.ts';

@@ -18,7 +18,7 @@ const program = await bundle('src/main.ts', {
     BUILD_REVISION: JSON.stringify(revision()),
     BUILD_SECTION: JSON.stringify(readFileSync(join(root, 'supervisor/exporter.conf'), 'utf8')),
     // A thread needs code of its own, and there is no second file for it to be in.
-    PASSWORD_WORKER: JSON.stringify(await bundle('src/web/security/worker.ts')),
+    PASSWORD_WORKER: JSON.stringify(await bundle('src/web-config/worker.ts')),
     BUILD_PAGE_ASSETS: JSON.stringify(await pageAssets()),
   },
   plugins: [

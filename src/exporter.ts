@@ -8,30 +8,30 @@
  */
 
 import type { Push } from './alertmanager/push.ts';
-import type { Config } from './config.ts';
-import { Inquiries } from './inquiries.ts';
-import { Intake } from './intake.ts';
+import type { Config } from './cli/flags.ts';
+import { Intake } from './event-handler.ts';
+import type { Remains } from './exits/detector.ts';
+import { Inquiries } from './exits/inquiries.ts';
+import type { KeptText } from './exposition/cached-text.ts';
 import type { Input } from './listener/input.ts';
 import { listen } from './listener/listener.ts';
 import { Watchdog } from './listener/watchdog.ts';
-import type { Logger } from './log.ts';
 import type { Build } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
-import type { Remains } from './nudge.ts';
-import { Reconciler } from './processes/reconciler.ts';
 import { ProcessTable } from './processes/table.ts';
 import { openResources, type Resources } from './resources/resources.ts';
+import { Reconciler } from './resync/ordering.ts';
+import { Snapshots } from './resync/resync.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
-import { nameOfServerState, type Snapshot } from './rpc/snapshot.ts';
-import { Snapshots } from './snapshots.ts';
-import type { KeptText } from './text/kept-text.ts';
+import { nameOfServerState, type Snapshot } from './supervisor/snapshot.ts';
+import type { Logger } from './util/log.ts';
 import { formatAddress } from './web/address.ts';
 import { Page } from './web/page/page.ts';
 import type { Facts } from './web/page/view.ts';
 import { answer, type Routes } from './web/routes.ts';
-import type { Security } from './web/security/security.ts';
 import { type Answer, ListenError, serve, type WebService } from './web/server.ts';
+import type { Security } from './web-config/security.ts';
 
 /** The outside, as the exporter is given it. */
 export interface ExporterIo {

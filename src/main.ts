@@ -2,15 +2,15 @@
 
 import fs from 'node:fs';
 import { hostname } from 'node:os';
-import { type Config, type DoctorRequest, parseCommandLine, UsageError } from './config.ts';
+import { type Config, type DoctorRequest, parseCommandLine, UsageError } from './cli/flags.ts';
+import { BY_HAND, helpText } from './cli/help.ts';
+import { REVISION, VERSION } from './cli/version.ts';
+import type { Remains } from './exits/detector.ts';
 import type { End } from './exporter.ts';
-import { BY_HAND, helpText } from './help.ts';
 import { READY } from './listener/dialogue.ts';
-import { createLogger, type Logger } from './log.ts';
-import type { Remains } from './nudge.ts';
-import { REVISION, VERSION } from './version.ts';
-import { WebConfigError } from './web/security/error.ts';
-import type { Security } from './web/security/security.ts';
+import { createLogger, type Logger } from './util/log.ts';
+import { WebConfigError } from './web-config/error.ts';
+import type { Security } from './web-config/security.ts';
 
 const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<End, number>;
 
@@ -52,7 +52,7 @@ function main(): void {
 
 /** Loaded only when asked for, as doctor is: the exporter starts without either. */
 async function printSection(flags: readonly string[]): Promise<void> {
-  const { CommandError, printConfig } = await import('./print-config.ts');
+  const { CommandError, printConfig } = await import('./cli/print-config.ts');
   try {
     process.stdout.write(printConfig([process.execPath, ownFile(), ...flags]));
   } catch (error) {
@@ -102,7 +102,7 @@ async function run(config: Config): Promise<void> {
   });
   send(READY);
 
-  const { keepHeapSmall } = await import('./heap.ts');
+  const { keepHeapSmall } = await import('./util/heap.ts');
   keepHeapSmall();
   const { Exporter } = await import('./exporter.ts');
   const { openInput } = await import('./listener/input.ts');
@@ -134,7 +134,7 @@ function isByHand(): boolean {
 /** Loaded only where it is asked for: most do without TLS and passwords. Rejects with WebConfigError. */
 async function openSecurity(file: string | undefined, log: Logger): Promise<Security | undefined> {
   if (file === undefined) return undefined;
-  const { Security } = await import('./web/security/security.ts');
+  const { Security } = await import('./web-config/security.ts');
   return Security.open(file, log);
 }
 

@@ -8,8 +8,8 @@
  * resolves while the other goes on sending it would be told twice.
  */
 
-import { keyOf, type ProcessId, type ProcessKey } from '../processes/identity.ts';
 import type { Process } from '../processes/process.ts';
+import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 
 export type AlertName = 'SupervisorProcessFatal' | 'SupervisorProcessUnexpectedExit';
 

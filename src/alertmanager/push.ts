@@ -1,9 +1,9 @@
 /** Tells every Alertmanager of what can't wait for a scrape and an evaluation. */
 
-import type { Logger } from '../log.ts';
 import type { ExporterMetrics } from '../metrics/exporter.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import { describeHttpUrl, type HttpUrl } from '../url.ts';
+import type { Logger } from '../util/log.ts';
+import { describeHttpUrl, type HttpUrl } from '../util/url.ts';
 import { Board } from './board.ts';
 import { Target } from './target.ts';
 import { type Labels, toWire, type WireAlert } from './wire.ts';

@@ -2,8 +2,8 @@
 
 import http from 'node:http';
 import https from 'node:https';
-import type { Logger } from '../log.ts';
-import { basicAuthorization, describeHttpUrl, type HttpUrl } from '../url.ts';
+import type { Logger } from '../util/log.ts';
+import { basicAuthorization, describeHttpUrl, type HttpUrl } from '../util/url.ts';
 import type { WireAlert } from './wire.ts';
 
 const TIMEOUT_MS = 5_000;

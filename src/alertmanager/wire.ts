@@ -1,7 +1,7 @@
 /** Alerts as Alertmanager's API v2 takes them (POST /api/v2/alerts). */
 
 import type { Process } from '../processes/process.ts';
-import { signalName } from '../signals.ts';
+import { signalName } from '../supervisor/signals.ts';
 import type { Alert, AlertName } from './board.ts';
 
 export type Labels = Readonly<Record<string, string>>;

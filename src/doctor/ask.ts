@@ -3,8 +3,9 @@
 import { RpcClient, RpcError } from '../rpc/client.ts';
 import { CONFIG_CALL } from '../rpc/config-info.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
-import { parseSnapshot, SNAPSHOT_CALLS, type Snapshot } from '../rpc/snapshot.ts';
+import { parseSnapshot, SNAPSHOT_CALLS } from '../rpc/snapshot.ts';
 import { readNumber, readString, readStruct, UnexpectedValue } from '../rpc/values.ts';
+import type { Snapshot } from '../supervisor/snapshot.ts';
 import type { ExporterFacts, LoadedFacts, ProcessFacts, RpcFacts, RpcFailure } from './facts.ts';
 import { type Listener, supervisorOf } from './listener.ts';
 

@@ -1,6 +1,6 @@
 /** `supervisor-exporter doctor`: looks for the usual mistakes and says what to write instead. */
 
-import type { DoctorRequest } from '../config.ts';
+import type { DoctorRequest } from '../cli/flags.ts';
 import { examine } from './examine.ts';
 import { gather, type Host } from './gather.ts';
 import { exitStatusOf, formatReport } from './report.ts';

@@ -1,6 +1,6 @@
 /** From the facts to what is found, in the order in which things depend on one another. */
 
-import { quoteWord } from '../shlex.ts';
+import { quoteWord } from '../cli/shlex.ts';
 import {
   checkAccess,
   checkAlone,

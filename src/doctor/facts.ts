@@ -2,7 +2,7 @@
 
 import type { RpcErrorKind } from '../rpc/client.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
-import type { Snapshot } from '../rpc/snapshot.ts';
+import type { Snapshot } from '../supervisor/snapshot.ts';
 import type { ListenAddress } from '../web/address.ts';
 import type { Configuration } from './configuration.ts';
 import type { Section } from './ini.ts';

@@ -1,7 +1,7 @@
 /** Finds the facts: reads supervisord's files, asks supervisord, and looks at the ports. */
 
 import { resolve } from 'node:path';
-import type { DoctorRequest } from '../config.ts';
+import type { DoctorRequest } from '../cli/flags.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import {
   type CredentialsEnvironment,

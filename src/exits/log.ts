@@ -10,7 +10,7 @@
  */
 
 import type { Ending } from '../processes/ending.ts';
-import { signalNumber } from '../signals.ts';
+import { signalNumber } from '../supervisor/signals.ts';
 
 export type LogLine =
   | { readonly kind: 'spawned'; readonly name: string; readonly pid: number }

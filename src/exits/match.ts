@@ -1,7 +1,7 @@
 /** What supervisord's log and XML-RPC tell of an end. Pure. */
 
 import type { Ending, Finding, RunEnd } from '../processes/ending.ts';
-import type { ProcessInfo } from '../rpc/snapshot.ts';
+import type { ProcessInfo } from '../supervisor/snapshot.ts';
 import type { LogLine } from './log.ts';
 
 export interface Sought {

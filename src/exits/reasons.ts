@@ -12,13 +12,14 @@
  * say stands.
  */
 
-import type { Logger } from '../log.ts';
-import type { Death } from '../nudge.ts';
 import { endToldAt, type Finding, type RunEnd } from '../processes/ending.ts';
-import { keyOf, type ProcessId, type ProcessKey } from '../processes/identity.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { type RpcCall, type RpcClient, RpcError } from '../rpc/client.ts';
-import { type ProcessInfo, parseProcessInfo } from '../rpc/snapshot.ts';
+import { parseProcessInfo } from '../rpc/snapshot.ts';
+import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
+import type { ProcessInfo } from '../supervisor/snapshot.ts';
+import type { Logger } from '../util/log.ts';
+import type { Death } from './detector.ts';
 import { LogFollower } from './follower.ts';
 import { type LogLine, parseLog } from './log.ts';
 import { findOut, isConclusive } from './match.ts';

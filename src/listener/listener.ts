@@ -5,8 +5,9 @@
  */
 
 import split2 from 'split2';
+import type { MalformedEvent, SupervisorEvent } from '../supervisor/events.ts';
 import { ACKNOWLEDGEMENT } from './dialogue.ts';
-import { type MalformedEvent, parseEvent, type SupervisorEvent } from './events.ts';
+import { parseEvent } from './events.ts';
 import { type Frame, frameMatcher, readFrame } from './frames.ts';
 import type { Input } from './input.ts';
 

@@ -1,6 +1,6 @@
 /** What other exporters show of each process, for dashboards that were made with them. */
 
-import { type ProcessState, STATE_CODES } from '../processes/states.ts';
+import { type ProcessState, STATE_CODES } from '../supervisor/states.ts';
 import type { Family, View } from './processes.ts';
 
 /**

@@ -1,9 +1,9 @@
 /** The metrics of the exporter itself and of the supervisord it listens to. */
 
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { MALFORMED_REASONS } from '../listener/events.ts';
-import { RESYNC_TRIGGERS } from '../rpc/resync.ts';
-import type { ServerFacts } from '../rpc/snapshot.ts';
+import { RESYNC_TRIGGERS } from '../resync/scheduler.ts';
+import { MALFORMED_REASONS } from '../supervisor/events.ts';
+import type { ServerFacts } from '../supervisor/snapshot.ts';
 
 /** The events that the shipped configuration subscribes to; they are counted from 0 on. */
 const SUBSCRIBED_EVENTS = [

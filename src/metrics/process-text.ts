@@ -6,11 +6,11 @@
  * only when a value on it has changed.
  */
 
-import { TRANSITIONS, type Transition } from '../processes/states.ts';
+import { KeptText } from '../exposition/cached-text.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import { KeptText } from '../text/kept-text.ts';
-import { Slices } from '../text/slices.ts';
-import { Turns } from '../text/turns.ts';
+import { TRANSITIONS, type Transition } from '../supervisor/states.ts';
+import { Turns } from '../util/mutex.ts';
+import { Slices } from '../util/time-slice.ts';
 import {
   type Family,
   familiesShown,

@@ -1,7 +1,7 @@
 /** The metrics of each process: what is shown of a record of the process table. */
 
-import type { ProcessId } from '../processes/identity.ts';
 import type { Process } from '../processes/process.ts';
+import type { ProcessId } from '../supervisor/process-id.ts';
 import {
   endsOf,
   isUp,
@@ -9,7 +9,7 @@ import {
   STATE_CODES,
   TRANSITIONS,
   type Transition,
-} from '../processes/states.ts';
+} from '../supervisor/states.ts';
 import { COMPAT_FAMILIES, type Compat } from './compat.ts';
 
 export type View = Readonly<Process>;

@@ -1,11 +1,11 @@
 /** Everything that `/metrics` shows: the processes, and prom-client's registry for the rest. */
 
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { PROCESS_STATES } from '../processes/states.ts';
+import { KeptText } from '../exposition/cached-text.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { UsageSource } from '../resources/resources.ts';
-import { KeptText } from '../text/kept-text.ts';
-import { Slices } from '../text/slices.ts';
+import { PROCESS_STATES } from '../supervisor/states.ts';
+import { Slices } from '../util/time-slice.ts';
 import type { Compat } from './compat.ts';
 import { type Build, type ExporterMetrics, registerExporterMetrics } from './exporter.ts';
 import { ProcessText } from './process-text.ts';

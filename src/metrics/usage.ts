@@ -1,11 +1,11 @@
 /** The metrics of what each program uses: the last reading of /proc, written out. */
 
+import { KeptText } from '../exposition/cached-text.ts';
 import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Usage, UsageSource } from '../resources/resources.ts';
-import { KeptText } from '../text/kept-text.ts';
-import { Slices } from '../text/slices.ts';
-import { Turns } from '../text/turns.ts';
+import { Turns } from '../util/mutex.ts';
+import { Slices } from '../util/time-slice.ts';
 import { headOf, labelsOf, type Metric } from './processes.ts';
 
 interface Series {

@@ -1,10 +1,10 @@
 /** One process: what is known of it, and how an event or a snapshot changes that. */
 
-import type { ProcessStateEvent } from '../listener/events.ts';
-import type { ProcessInfo } from '../rpc/snapshot.ts';
+import type { ProcessStateEvent } from '../supervisor/events.ts';
+import type { ProcessId } from '../supervisor/process-id.ts';
+import type { ProcessInfo, ProcessSettings } from '../supervisor/snapshot.ts';
+import { type ProcessState, type Transition, transitionOf } from '../supervisor/states.ts';
 import { endInSecond, endToldAt, type Finding, type RunEnd } from './ending.ts';
-import type { ProcessId } from './identity.ts';
-import { type ProcessState, type Transition, transitionOf } from './states.ts';
 
 /**
  * All times are epoch seconds. An event is stamped when it comes, with fractions; a
@@ -59,16 +59,6 @@ export type OrderedFact =
       readonly event: ProcessStateEvent;
       readonly at: number;
     };
-
-/** What the configuration says of a process. */
-export interface ProcessSettings {
-  /** Whether it is started together with supervisord. */
-  readonly autostart: boolean;
-  /** Failed attempts to start that are followed by another. */
-  readonly startRetries: number;
-  /** Seconds that it is given to stop before it is killed. */
-  readonly stopWaitSeconds: number;
-}
 
 export function newProcess(id: ProcessId, state: ProcessState, revision: number): Process {
   return {

@@ -1,6 +1,6 @@
 /** The latest transitions of all processes together, as their events came. */
 
-import type { ProcessStateEvent } from '../listener/events.ts';
+import type { ProcessStateEvent } from '../supervisor/events.ts';
 import type { Ending, RunEnd } from './ending.ts';
 
 export interface RecentTransition {

@@ -6,10 +6,10 @@
  * No I/O and no clock: what time it is comes with each call.
  */
 
-import type { ProcessStateEvent } from '../listener/events.ts';
-import type { ProcessInfo, Snapshot } from '../rpc/snapshot.ts';
+import type { ProcessStateEvent } from '../supervisor/events.ts';
+import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
+import type { ProcessInfo, ProcessSettings, Snapshot } from '../supervisor/snapshot.ts';
 import type { Finding, RunEnd } from './ending.ts';
-import { keyOf, type ProcessId, type ProcessKey } from './identity.ts';
 import {
   agreesWith,
   countTransition,
@@ -17,7 +17,6 @@ import {
   explainEnd,
   newProcess,
   type Process,
-  type ProcessSettings,
   takeSnapshot,
 } from './process.ts';
 import { RecentTransitions } from './recent.ts';

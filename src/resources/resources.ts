@@ -1,8 +1,8 @@
 /** What each program uses of the machine, as of the last reading of /proc. */
 
-import type { Logger } from '../log.ts';
 import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import type { Logger } from '../util/log.ts';
 import { askedKinship, scannedKinship } from './kinship.ts';
 import { ProcFs, type Steps } from './procfs.ts';
 import { Program, type Usage } from './program.ts';

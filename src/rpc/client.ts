@@ -1,7 +1,7 @@
 /** XML-RPC calls to supervisord: promises, a deadline, and errors that a person understands. */
 
 import http from 'node:http';
-import { basicAuthorization } from '../url.ts';
+import { basicAuthorization } from '../util/url.ts';
 import { describeEndpoint, type SupervisorEndpoint } from './endpoint.ts';
 
 export type RpcErrorKind =

@@ -1,7 +1,7 @@
 /** What supervisord's configuration says of each process (getAllConfigInfo). */
 
-import type { ProcessId } from '../processes/identity.ts';
-import type { ProcessSettings } from '../processes/process.ts';
+import type { ProcessId } from '../supervisor/process-id.ts';
+import type { ProcessSettings } from '../supervisor/snapshot.ts';
 import { readNumber, readString, readStruct, unexpected } from './values.ts';
 
 export interface ProcessConfig extends ProcessId, ProcessSettings {}

@@ -7,7 +7,7 @@ import {
   type HttpUrl,
   parseHttpUrl,
   withoutPassword,
-} from '../url.ts';
+} from '../util/url.ts';
 
 export type SupervisorEndpoint =
   | {

@@ -6,7 +6,7 @@
  */
 
 import { Readable } from 'node:stream';
-import { Slices } from '../text/slices.ts';
+import { Slices } from '../util/time-slice.ts';
 
 /** A process takes about 1 kB of a reply; 10,000 of them are far from this. */
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;

@@ -1,47 +1,8 @@
-/** A snapshot: what supervisord says of itself and of every process at one moment. */
+/** Reads a snapshot: what supervisord reports of itself and of every process at one moment. */
 
-import type { ProcessId } from '../processes/identity.ts';
-import { type ProcessState, stateOfCode } from '../processes/states.ts';
+import type { ProcessInfo, Snapshot } from '../supervisor/snapshot.ts';
+import { type ProcessState, stateOfCode } from '../supervisor/states.ts';
 import { readNumber, readString, readStruct, unexpected } from './values.ts';
-
-export interface Snapshot {
-  readonly server: ServerFacts;
-  /** supervisord's clock when it answered, in whole epoch seconds; 0 where it runs no process. */
-  readonly now: number;
-  readonly processes: readonly ProcessInfo[];
-}
-
-export interface ServerFacts {
-  readonly version: string;
-  readonly identifier: string;
-  /** supervisord.org/api.html#supervisor.rpcinterface.SupervisorNamespaceRPCInterface.getState */
-  readonly stateCode: number;
-}
-
-const SERVER_STATES: Readonly<Record<number, string>> = {
-  2: 'FATAL',
-  1: 'RUNNING',
-  0: 'RESTARTING',
-  [-1]: 'SHUTDOWN',
-};
-
-/** supervisord's name for its own state; the code itself where it has none. */
-export function nameOfServerState(stateCode: number): string {
-  return SERVER_STATES[stateCode] ?? String(stateCode);
-}
-
-/** What getAllProcessInfo says of one process. Times are whole epoch seconds, 0 for never. */
-export interface ProcessInfo extends ProcessId {
-  readonly state: ProcessState;
-  readonly start: number;
-  readonly stop: number;
-  /** Of the last exit; cleared to 0 by the next start, -1 for any signal. */
-  readonly exitStatus: number;
-  /** 0 while there is none. */
-  readonly pid: number;
-  /** Why it could not be started; undefined outside BACKOFF and FATAL, or where there is nothing to say. */
-  readonly spawnError: string | undefined;
-}
 
 /** The calls whose results, in this order, are a snapshot. */
 export const SNAPSHOT_CALLS = [

@@ -1,7 +1,7 @@
 /** What each path answers. No request waits on supervisord. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { KeptText } from '../text/kept-text.ts';
+import type { KeptText } from '../exposition/cached-text.ts';
 import type { Page } from './page/page.ts';
 import { sendKept, sendText } from './respond.ts';
 

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { STATE_CODES } from '../../src/processes/states.ts';
+import { STATE_CODES } from '../../src/supervisor/states.ts';
 import { eventually, timed } from '../support/deadline.ts';
 import { Exposition } from '../support/exposition.ts';
 import { freePort } from '../support/ports.ts';

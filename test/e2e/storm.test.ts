@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { signalName } from '../../src/signals.ts';
+import { signalName } from '../../src/supervisor/signals.ts';
 import { readAccount, readLastEnds } from '../support/account.ts';
 import { eventually, timed } from '../support/deadline.ts';
 import type { Exposition } from '../support/exposition.ts';

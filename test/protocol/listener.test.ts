@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatCommand } from '../../src/print-config.ts';
+import { formatCommand } from '../../src/cli/print-config.ts';
 import { everyChunking } from '../support/chunks.ts';
 import { eventually, timed } from '../support/deadline.ts';
 import { ACKNOWLEDGED, PROGRAM, runToEnd, withExporter } from '../support/exporter.ts';

@@ -7,7 +7,7 @@ import {
   Resync,
   type ResyncTrigger,
   STAND_IN_TICK_MS,
-} from '../../src/rpc/resync.ts';
+} from '../../src/resync/scheduler.ts';
 
 const resync = suite('resync');
 

@@ -1,9 +1,9 @@
 /** Events and snapshots as the process table takes them, written short. */
 
-import type { ProcessStateEvent } from '../../src/listener/events.ts';
-import type { ProcessId } from '../../src/processes/identity.ts';
-import { type ProcessState, stateOfName } from '../../src/processes/states.ts';
-import type { ProcessInfo, Snapshot } from '../../src/rpc/snapshot.ts';
+import type { ProcessStateEvent } from '../../src/supervisor/events.ts';
+import type { ProcessId } from '../../src/supervisor/process-id.ts';
+import type { ProcessInfo, Snapshot } from '../../src/supervisor/snapshot.ts';
+import { type ProcessState, stateOfName } from '../../src/supervisor/states.ts';
 
 /** `GROUP:NAME`, or `NAME` for a process in the group of its own name. */
 export function id(text: string): ProcessId {

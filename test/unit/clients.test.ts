@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { subjectAltNames, whyRefused } from '../../src/web/security/clients.ts';
-import type { ClientAuth } from '../../src/web/security/webconfig.ts';
+import { subjectAltNames, whyRefused } from '../../src/web-config/clients.ts';
+import type { ClientAuth } from '../../src/web-config/webconfig.ts';
 
 const clients = suite('clients by certificate');
 

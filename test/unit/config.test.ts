@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseCommandLine, UsageError } from '../../src/config.ts';
-import { helpText } from '../../src/help.ts';
+import { parseCommandLine, UsageError } from '../../src/cli/flags.ts';
+import { helpText } from '../../src/cli/help.ts';
 
 const config = suite('config');
 

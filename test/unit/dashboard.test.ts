@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { STATE_CODES } from '../../src/processes/states.ts';
+import { STATE_CODES } from '../../src/supervisor/states.ts';
 import { type Panel, queriesOf, readDashboard } from '../support/dashboard.ts';
 
 const dashboard = suite('dashboard');

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseLog } from '../../src/exits/log.ts';
-import { signalName, signalNumber } from '../../src/signals.ts';
+import { signalName, signalNumber } from '../../src/supervisor/signals.ts';
 
 const log = suite('log of supervisord');
 

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ExitReasons } from '../../src/exits/reasons.ts';
-import { createLogger } from '../../src/log.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { RpcCall } from '../../src/rpc/client.ts';
+import { createLogger } from '../../src/util/log.ts';
 import { eventually, timed } from '../support/deadline.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
 

@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { joinPlain } from '../../src/exposition/cached-text.ts';
 import { ProcessText } from '../../src/metrics/process-text.ts';
 import { UsageText } from '../../src/metrics/usage.ts';
 import type { Process } from '../../src/processes/process.ts';
-import type { ProcessState } from '../../src/processes/states.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { Usage } from '../../src/resources/resources.ts';
-import { joinPlain } from '../../src/text/kept-text.ts';
+import type { ProcessState } from '../../src/supervisor/states.ts';
 import { timed } from '../support/deadline.ts';
 import { Exposition } from '../support/exposition.ts';
 import { event, info, snapshot } from '../support/facts.ts';

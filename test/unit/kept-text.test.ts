@@ -3,9 +3,9 @@ import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { concatenateCrcs } from '../../src/text/crc32.ts';
-import { gzipPart } from '../../src/text/gzip.ts';
-import { joinCompressed, joinPlain, KeptText } from '../../src/text/kept-text.ts';
+import { joinCompressed, joinPlain, KeptText } from '../../src/exposition/cached-text.ts';
+import { concatenateCrcs } from '../../src/exposition/crc32.ts';
+import { gzipPart } from '../../src/exposition/gzip.ts';
 import { timed } from '../support/deadline.ts';
 
 const kept = suite('kept text');

@@ -7,54 +7,23 @@ import * as assert from 'uvu/assert';
 const layers = suite('layers');
 const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 
-/** A file imports from its own layer and from those named here, and from no other. */
+/** A file imports from its own room and from those named here, and from no other. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  listener: ['processes'],
-  // The vocabularies of the two doors, which are types and know no stream.
-  processes: ['listener/events.ts', 'rpc/snapshot.ts'],
-  rpc: ['processes', 'text/slices.ts', 'url.ts'],
-  alertmanager: ['processes', 'metrics', 'signals.ts', 'log.ts', 'url.ts'],
-  'url.ts': [],
-  exits: ['processes', 'rpc', 'nudge.ts', 'signals.ts', 'log.ts'],
-  'signals.ts': [],
-  'settings.ts': ['processes', 'rpc', 'log.ts'],
-  resources: ['processes', 'log.ts'],
-  metrics: [
-    'processes',
-    'listener/events.ts',
-    'rpc',
-    'resources/resources.ts',
-    'text',
-    'version.ts',
-  ],
-  text: [],
-  // The process table is what its page shows.
-  web: ['processes', 'text', 'log.ts', 'signals.ts', 'url.ts'],
-  'nudge.ts': ['processes', 'rpc/endpoint.ts'],
-  'inquiries.ts': [
-    'config.ts',
-    'exits',
-    'log.ts',
-    'metrics',
-    'nudge.ts',
-    'processes',
-    'rpc',
-    'settings.ts',
-  ],
-  'log.ts': [],
-  'version.ts': [],
-  'config.ts': [
-    'web/address.ts',
-    'log.ts',
-    'rpc/endpoint.ts',
-    'url.ts',
-    'alertmanager/wire.ts',
-    'metrics/compat.ts',
-  ],
-  'help.ts': ['config.ts'],
-  'shlex.ts': [],
-  'print-config.ts': ['shlex.ts'],
-  doctor: ['config.ts', 'shlex.ts', 'rpc', 'web/address.ts'],
+  util: [],
+  supervisor: [],
+  listener: ['supervisor', 'util'],
+  processes: ['supervisor'],
+  rpc: ['supervisor', 'util'],
+  resync: ['supervisor', 'processes', 'rpc', 'metrics', 'util'],
+  exits: ['supervisor', 'processes', 'rpc', 'resync', 'metrics', 'cli/flags.ts', 'util'],
+  resources: ['supervisor', 'processes', 'util'],
+  exposition: [],
+  metrics: ['supervisor', 'processes', 'resync', 'resources', 'exposition', 'util'],
+  alertmanager: ['supervisor', 'processes', 'metrics', 'util'],
+  web: ['supervisor', 'processes', 'exposition', 'util'],
+  'web-config': ['web/server.ts', 'web/respond.ts', 'util'],
+  cli: ['alertmanager/wire.ts', 'metrics/compat.ts', 'rpc/endpoint.ts', 'web/address.ts', 'util'],
+  doctor: ['supervisor', 'cli', 'rpc', 'resync', 'web/address.ts', 'util'],
 };
 
 /** Where nothing of the outside may be named: no stream, no clock, no process, no package. */
@@ -67,18 +36,18 @@ const PURE = [
   'rpc/values.ts',
   'exits/match.ts',
   'exits/runs.ts',
-  'url.ts',
+  'util/url.ts',
   'alertmanager/board.ts',
-  'text/crc32.ts',
-  'shlex.ts',
-  'print-config.ts',
+  'exposition/crc32.ts',
+  'cli/shlex.ts',
+  'cli/print-config.ts',
   ...['python', 'ini', 'glob', 'facts', 'finding', 'examine', 'report'].map(
     (name) => `doctor/${name}.ts`,
   ),
   ...filesOf('doctor').filter((file) => file.includes('/check-')),
-  'web/security/duration.ts',
-  'web/security/limit.ts',
-  'web/security/credentials.ts',
+  'web-config/duration.ts',
+  'web-config/limit.ts',
+  'web-config/credentials.ts',
   'resources/formats.ts',
   'resources/tree.ts',
   'resources/account.ts',
@@ -89,6 +58,9 @@ const PURE = [
   'web/page/document.ts',
   'web/page/meter.ts',
   ...filesOf('processes'),
+  ...filesOf('supervisor').filter((file) => !file.endsWith('signals.ts')),
+  'listener/sequence.ts',
+  'resync/ordering.ts',
 ];
 
 for (const file of filesOf('.')) {

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createLogger, type LogFields, type LogFormat, type LogLevel } from '../../src/log.ts';
+import { createLogger, type LogFields, type LogFormat, type LogLevel } from '../../src/util/log.ts';
 
 const log = suite('log');
 const NOW = new Date('2026-01-02T03:04:05.678Z');

@@ -1,7 +1,7 @@
 import { mock } from 'node:test';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Death, Nudge } from '../../src/nudge.ts';
+import { type Death, Nudge } from '../../src/exits/detector.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import { event, info, snapshot } from '../support/facts.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { PROCESS_STATES } from '../../src/processes/states.ts';
+import { PROCESS_STATES } from '../../src/supervisor/states.ts';
 import {
   type Arrangement,
   arrange,

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { PROCESS_STATES } from '../../src/processes/states.ts';
+import { PROCESS_STATES } from '../../src/supervisor/states.ts';
 import { DEFAULT, parseQuery } from '../../src/web/page/arrange.ts';
 import { documentOf } from '../../src/web/page/document.ts';
 import { ago, bytes, clock, duration, isoTime, percent } from '../../src/web/page/format.ts';

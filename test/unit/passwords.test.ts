@@ -1,9 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Comparer } from '../../src/web/security/comparer.ts';
-import { readBasicAuthorization } from '../../src/web/security/credentials.ts';
-import { type Login, Passwords } from '../../src/web/security/passwords.ts';
-import { Verdicts } from '../../src/web/security/verdicts.ts';
+import { Comparer } from '../../src/web-config/comparer.ts';
+import { readBasicAuthorization } from '../../src/web-config/credentials.ts';
+import { type Login, Passwords } from '../../src/web-config/passwords.ts';
+import { Verdicts } from '../../src/web-config/verdicts.ts';
 import { eventually, timed, within } from '../support/deadline.ts';
 
 const passwords = suite('passwords');

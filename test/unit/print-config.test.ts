@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { CommandError, formatCommand, printConfig } from '../../src/cli/print-config.ts';
+import { splitWords } from '../../src/cli/shlex.ts';
 import { Ini } from '../../src/doctor/ini.ts';
 import { expand } from '../../src/doctor/python.ts';
-import { CommandError, formatCommand, printConfig } from '../../src/print-config.ts';
-import { splitWords } from '../../src/shlex.ts';
 
 const config = suite('print-config');
 const SHIPPED = readFileSync(new URL('../../supervisor/exporter.conf', import.meta.url), 'utf8');

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FLAGS } from '../../src/config.ts';
+import { FLAGS } from '../../src/cli/flags.ts';
+import { joinPlain } from '../../src/exposition/cached-text.ts';
 import { createMetrics } from '../../src/metrics/registry.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
-import { joinPlain } from '../../src/text/kept-text.ts';
 
 const readme = suite('readme');
 const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');

@@ -1,12 +1,12 @@
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ProcessStateEvent } from '../../src/listener/events.ts';
-import { Reconciler } from '../../src/processes/reconciler.ts';
-import { Serials } from '../../src/processes/serials.ts';
-import { endsOf, type ProcessState, TRANSITIONS } from '../../src/processes/states.ts';
+import { Serials } from '../../src/listener/sequence.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
-import type { Snapshot } from '../../src/rpc/snapshot.ts';
+import { Reconciler } from '../../src/resync/ordering.ts';
+import type { ProcessStateEvent } from '../../src/supervisor/events.ts';
+import type { Snapshot } from '../../src/supervisor/snapshot.ts';
+import { endsOf, type ProcessState, TRANSITIONS } from '../../src/supervisor/states.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
 
 const reconciler = suite('reconciler');

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { LOST_AFTER_SECONDS, LOST_UNPROVEN_SECONDS, Serials } from '../../src/processes/serials.ts';
+import { LOST_AFTER_SECONDS, LOST_UNPROVEN_SECONDS, Serials } from '../../src/listener/sequence.ts';
 
 const serials = suite('serials');
 

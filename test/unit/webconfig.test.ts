@@ -1,11 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseGoDuration } from '../../src/web/security/duration.ts';
-import { WebConfigError } from '../../src/web/security/error.ts';
-import { TokenBucket } from '../../src/web/security/limit.ts';
-import { CIPHER_SUITES, CURVES } from '../../src/web/security/names.ts';
-import { parseWebConfig } from '../../src/web/security/parse.ts';
-import type { PemSource, TlsConfig } from '../../src/web/security/webconfig.ts';
+import { parseGoDuration } from '../../src/web-config/duration.ts';
+import { WebConfigError } from '../../src/web-config/error.ts';
+import { TokenBucket } from '../../src/web-config/limit.ts';
+import { CIPHER_SUITES, CURVES } from '../../src/web-config/names.ts';
+import { parseWebConfig } from '../../src/web-config/parse.ts';
+import type { PemSource, TlsConfig } from '../../src/web-config/webconfig.ts';
 
 const webconfig = suite('web configuration');
 

@@ -1,6 +1,6 @@
 /** Which rows are shown, and in which order: kept in the query of the page's address. */
 
-import { PROCESS_STATES, type ProcessState, stateOfName } from '../../processes/states.ts';
+import { PROCESS_STATES, type ProcessState, stateOfName } from '../../supervisor/states.ts';
 import type { Row } from './view.ts';
 
 export interface Arrangement {

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Process } from '../../processes/process.ts';
 import type { ProcessTable } from '../../processes/table.ts';
-import { signalName } from '../../signals.ts';
+import { signalName } from '../../supervisor/signals.ts';
 import { sendCompressible, sendText } from '../respond.ts';
 import { parseQuery } from './arrange.ts';
 import { ASSETS, type Asset, BUILD } from './assets.ts';

@@ -1,7 +1,7 @@
 /** The parts of the page that change: written here for the server and for the browser. */
 
-import type { ProcessId } from '../../processes/identity.ts';
-import type { ProcessState } from '../../processes/states.ts';
+import type { ProcessId } from '../../supervisor/process-id.ts';
+import type { ProcessState } from '../../supervisor/states.ts';
 import {
   type Arrangement,
   arrange,

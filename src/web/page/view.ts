@@ -1,10 +1,10 @@
 /** What the page shows, as plain data: made here, sent as JSON, and written as HTML on both sides. */
 
 import type { RunEnd } from '../../processes/ending.ts';
-import { keyOf, type ProcessKey } from '../../processes/identity.ts';
 import type { Process } from '../../processes/process.ts';
 import type { RecentTransition } from '../../processes/recent.ts';
-import type { ProcessState } from '../../processes/states.ts';
+import { keyOf, type ProcessKey } from '../../supervisor/process-id.ts';
+import type { ProcessState } from '../../supervisor/states.ts';
 
 /** All times are epoch seconds of the exporter's clock. */
 export interface View {

@@ -1,6 +1,6 @@
 /** What the page does in a browser: follows the stream, and sorts and filters without a reload. */
 
-import { keyOf } from '../../../processes/identity.ts';
+import { keyOf } from '../../../supervisor/process-id.ts';
 import { type Arrangement, formatQuery, parseQuery } from '../arrange.ts';
 import { clock } from '../format.ts';
 import { h } from '../markup.ts';

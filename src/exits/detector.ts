@@ -9,10 +9,10 @@
  */
 
 import { connect } from 'node:net';
-import type { ProcessId } from './processes/identity.ts';
-import { livePid, type Process } from './processes/process.ts';
-import type { ProcessTable } from './processes/table.ts';
-import type { SupervisorEndpoint } from './rpc/endpoint.ts';
+import { livePid, type Process } from '../processes/process.ts';
+import type { ProcessTable } from '../processes/table.ts';
+import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
+import type { ProcessId } from '../supervisor/process-id.ts';
 
 /** What looking at pids may take of one core. */
 const SHARE_OF_CORE = 0.015;

@@ -1,8 +1,8 @@
 /** What every request meets before it is answered: headers, the rate limit, the password. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { sendText } from '../respond.ts';
-import type { Answer } from '../server.ts';
+import { sendText } from '../web/respond.ts';
+import type { Answer } from '../web/server.ts';
 import { readBasicAuthorization } from './credentials.ts';
 import type { TokenBucket } from './limit.ts';
 import type { Passwords } from './passwords.ts';

@@ -1,6 +1,6 @@
 /** Basic authentication as clients send it (RFC 7617). */
 
-import type { Credentials } from '../../url.ts';
+import type { Credentials } from '../util/url.ts';
 
 /** undefined for what is not Basic, or has no colon in it. */
 export function readBasicAuthorization(header: string | undefined): Credentials | undefined {

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { Credentials } from '../../url.ts';
+import type { Credentials } from '../util/url.ts';
 import { Verdicts } from './verdicts.ts';
 
 /** `busy`: too many are waiting. `unavailable`: it could not be compared. */

@@ -1,20 +1,20 @@
 /** What becomes of an event between the door and the process table. */
 
+import { Losses } from './listener/loss-detector.ts';
+import type { Watchdog } from './listener/watchdog.ts';
+import type { ExporterMetrics } from './metrics/exporter.ts';
+import type { ProcessTable } from './processes/table.ts';
+import { TOKEN_TYPE } from './resync/fetch.ts';
+import type { Reconciler } from './resync/ordering.ts';
+import type { Snapshots } from './resync/resync.ts';
 import type {
   MalformedEvent,
   RemoteCommunicationEvent,
   SupervisorEvent,
   TickEvent,
-} from './listener/events.ts';
-import { Losses } from './listener/losses.ts';
-import type { Watchdog } from './listener/watchdog.ts';
-import type { LogFields, Logger } from './log.ts';
-import type { ExporterMetrics } from './metrics/exporter.ts';
-import { keyOf } from './processes/identity.ts';
-import type { Reconciler } from './processes/reconciler.ts';
-import type { ProcessTable } from './processes/table.ts';
-import { TOKEN_TYPE } from './rpc/fetch.ts';
-import type { Snapshots } from './snapshots.ts';
+} from './supervisor/events.ts';
+import { keyOf } from './supervisor/process-id.ts';
+import type { LogFields, Logger } from './util/log.ts';
 
 /** supervisord's codes for its own state, as its events tell it (supervisord.org/api.html, getState). */
 const SERVER_STATE_CODES = { running: 1, stopping: -1 } as const;

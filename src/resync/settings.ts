@@ -1,9 +1,9 @@
 /** Asks for the settings of processes that are new. */
 
-import type { Logger } from './log.ts';
-import type { ProcessTable } from './processes/table.ts';
-import type { RpcClient } from './rpc/client.ts';
-import { CONFIG_CALL, parseConfigInfo } from './rpc/config-info.ts';
+import type { ProcessTable } from '../processes/table.ts';
+import type { RpcClient } from '../rpc/client.ts';
+import { CONFIG_CALL, parseConfigInfo } from '../rpc/config-info.ts';
+import type { Logger } from '../util/log.ts';
 
 /** supervisord answers for all processes at once: with many of them it is not to do little else. */
 const SHARE_OF_SUPERVISORD = 0.05;

@@ -10,8 +10,8 @@
  *     begin ---- reply ---- later tick       the token will not come: not subscribed, or lost
  */
 
-import type { Snapshot } from '../rpc/snapshot.ts';
-import type { ProcessTable } from './table.ts';
+import type { ProcessTable } from '../processes/table.ts';
+import type { Snapshot } from '../supervisor/snapshot.ts';
 
 /** A request that was made and not answered yet, with the token's serial if that is here already. */
 interface Request {

@@ -1,14 +1,14 @@
 /** What is asked of supervisord beside snapshots: settings, and why programs ended as soon as one has. */
 
-import type { Config } from './config.ts';
-import { ExitReasons } from './exits/reasons.ts';
-import type { Logger } from './log.ts';
-import type { ExporterMetrics } from './metrics/exporter.ts';
-import { type Death, knockAt, Nudge, type Remains } from './nudge.ts';
-import type { ProcessTable } from './processes/table.ts';
-import { RpcClient } from './rpc/client.ts';
-import type { SupervisorEndpoint } from './rpc/endpoint.ts';
-import { Settings } from './settings.ts';
+import type { Config } from '../cli/flags.ts';
+import type { ExporterMetrics } from '../metrics/exporter.ts';
+import type { ProcessTable } from '../processes/table.ts';
+import { Settings } from '../resync/settings.ts';
+import { RpcClient } from '../rpc/client.ts';
+import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
+import type { Logger } from '../util/log.ts';
+import { type Death, knockAt, Nudge, type Remains } from './detector.ts';
+import { ExitReasons } from './reasons.ts';
 
 export interface InquiriesParts {
   readonly endpoint: SupervisorEndpoint;

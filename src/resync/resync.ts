@@ -1,12 +1,12 @@
 /** Takes snapshots by XML-RPC, hands them to the reconciler, and says how XML-RPC is doing. */
 
-import type { Logger } from './log.ts';
-import { type ExporterMetrics, showServer } from './metrics/exporter.ts';
-import type { Reconciler } from './processes/reconciler.ts';
-import type { RpcClient } from './rpc/client.ts';
-import { fetchSnapshot } from './rpc/fetch.ts';
-import { Resync, type ResyncTrigger } from './rpc/resync.ts';
-import type { ServerFacts, Snapshot } from './rpc/snapshot.ts';
+import { type ExporterMetrics, showServer } from '../metrics/exporter.ts';
+import type { RpcClient } from '../rpc/client.ts';
+import type { ServerFacts, Snapshot } from '../supervisor/snapshot.ts';
+import type { Logger } from '../util/log.ts';
+import { fetchSnapshot } from './fetch.ts';
+import type { Reconciler } from './ordering.ts';
+import { Resync, type ResyncTrigger } from './scheduler.ts';
 
 /** How long a token may take before the next snapshot is asked for all the same. */
 const TOKEN_PATIENCE_SECONDS = 5;

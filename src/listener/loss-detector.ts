@@ -1,6 +1,6 @@
 /** Watches skipped serials until they come or are lost. The account is pure; this is its clock. */
 
-import { Serials } from '../processes/serials.ts';
+import { Serials } from './sequence.ts';
 
 /** How often gaps are looked at again, as long as there are any. */
 const LOOK_AGAIN_MS = 250;

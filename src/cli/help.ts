@@ -1,6 +1,6 @@
 /** What the program says of itself to a person. */
 
-import { COMMANDS, FLAGS, type Flag } from './config.ts';
+import { COMMANDS, FLAGS, type Flag } from './flags.ts';
 
 /** For somebody who has started it on a terminal. */
 export const BY_HAND = `\

@@ -1,8 +1,9 @@
 /** Asks supervisord for a snapshot, and has it send our token in the same breath. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { RpcCall, RpcClient } from './client.ts';
-import { parseSnapshot, SNAPSHOT_CALLS, type Snapshot } from './snapshot.ts';
+import type { RpcCall, RpcClient } from '../rpc/client.ts';
+import { parseSnapshot, SNAPSHOT_CALLS } from '../rpc/snapshot.ts';
+import type { Snapshot } from '../supervisor/snapshot.ts';
 
 /** What tokens are sent as, so that they are known from what others send. */
 export const TOKEN_TYPE = 'supervisor-exporter';

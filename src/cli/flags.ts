@@ -1,16 +1,16 @@
 /** The command line: what was asked for, checked and typed. */
 
 import { parseArgs } from 'node:util';
-import { OWN_LABELS } from './alertmanager/wire.ts';
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './log.ts';
-import { COMPATS, type Compat } from './metrics/compat.ts';
+import { OWN_LABELS } from '../alertmanager/wire.ts';
+import { COMPATS, type Compat } from '../metrics/compat.ts';
 import {
   type CredentialsEnvironment,
   parseEndpoint,
   type SupervisorEndpoint,
-} from './rpc/endpoint.ts';
-import { type HttpUrl, parseHttpUrl, withoutPassword } from './url.ts';
-import type { ListenAddress } from './web/address.ts';
+} from '../rpc/endpoint.ts';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../util/log.ts';
+import { type HttpUrl, parseHttpUrl, withoutPassword } from '../util/url.ts';
+import type { ListenAddress } from '../web/address.ts';
 
 export interface Config {
   readonly listenAddresses: readonly ListenAddress[];
