@@ -1,6 +1,6 @@
 /** supervisord's part of the dialogue with its listener: one event at a time, each timed until it is acknowledged. */
 
-import { Turns } from '../src/util/mutex.ts';
+import { Mutex } from '../src/util/mutex.ts';
 import { ACKNOWLEDGED, type RunningExporter } from '../test/support/exporter.ts';
 import { remote, step, tick } from '../test/support/wire.ts';
 
@@ -17,7 +17,7 @@ const DEADLINE_MS = 30_000;
 export class Dialogue {
   readonly #exporter: RunningExporter;
   #serial = 0;
-  readonly #turns = new Turns();
+  readonly #mutex = new Mutex();
 
   constructor(exporter: RunningExporter) {
     this.#exporter = exporter;
@@ -50,7 +50,7 @@ export class Dialogue {
 
   /** Resolves to the milliseconds from the event to its acknowledgement. */
   #tell(event: string): Promise<number> {
-    return this.#turns.take(() => this.#exchange(event));
+    return this.#mutex.run(() => this.#exchange(event));
   }
 
   #exchange(event: string): Promise<number> {

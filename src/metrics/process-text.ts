@@ -9,8 +9,8 @@
 import { KeptText } from '../exposition/cached-text.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { TRANSITIONS, type Transition } from '../supervisor/states.ts';
-import { Turns } from '../util/mutex.ts';
-import { Slices } from '../util/time-slice.ts';
+import { Mutex } from '../util/mutex.ts';
+import { TimeSlice } from '../util/time-slice.ts';
 import {
   type Family,
   familiesShown,
@@ -112,7 +112,7 @@ export class ProcessText {
   /** In the order of the format. */
   #pages: readonly Page[] = [];
   /** What is being written is not to be read anew meanwhile. */
-  readonly #turns = new Turns();
+  readonly #mutex = new Mutex();
 
   constructor(table: ProcessTable, shown: ShownFamilies) {
     this.#table = table;
@@ -121,11 +121,11 @@ export class ProcessText {
 
   /** Each process as it is at one moment, which is not before this is called. */
   render(): Promise<readonly KeptText[]> {
-    return this.#turns.take(() => this.#render());
+    return this.#mutex.run(() => this.#render());
   }
 
   async #render(): Promise<readonly KeptText[]> {
-    const slices = new Slices();
+    const slices = new TimeSlice();
     if (this.#table.version !== this.#version) await this.#read(slices);
     const texts: KeptText[] = [];
     for (const page of this.#pages) {
@@ -136,7 +136,7 @@ export class ProcessText {
   }
 
   /** What changes meanwhile, and is read already, is read again next time. */
-  async #read(slices: Slices): Promise<void> {
+  async #read(slices: TimeSlice): Promise<void> {
     const { version } = this.#table;
     const processes = [...this.#table.values()];
     const areTransitionsNew = this.#noteTransitions(processes);

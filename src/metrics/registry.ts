@@ -5,7 +5,7 @@ import { KeptText } from '../exposition/cached-text.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { UsageSource } from '../resources/resources.ts';
 import { PROCESS_STATES } from '../supervisor/states.ts';
-import { Slices } from '../util/time-slice.ts';
+import { TimeSlice } from '../util/time-slice.ts';
 import type { Compat } from './compat.ts';
 import { type Build, type ExporterMetrics, registerExporterMetrics } from './exporter.ts';
 import { ProcessText } from './process-text.ts';
@@ -64,7 +64,7 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
 /** What `registry.metrics()` writes in a single turn of the event loop. */
 async function write(registry: Registry): Promise<string> {
   const texts: string[] = [];
-  const slices = new Slices();
+  const slices = new TimeSlice();
   for (const { name } of registry.getMetricsAsArray()) {
     texts.push(await registry.getSingleMetricAsString(name));
     await slices.pause();

@@ -4,8 +4,8 @@ import { KeptText } from '../exposition/cached-text.ts';
 import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Usage, UsageSource } from '../resources/resources.ts';
-import { Turns } from '../util/mutex.ts';
-import { Slices } from '../util/time-slice.ts';
+import { Mutex } from '../util/mutex.ts';
+import { TimeSlice } from '../util/time-slice.ts';
 import { headOf, labelsOf, type Metric } from './processes.ts';
 
 interface Series {
@@ -84,7 +84,7 @@ export class UsageText {
   readonly #table: ProcessTable;
   readonly #source: UsageSource;
   /** What is being written is not to be read anew meanwhile. */
-  readonly #turns = new Turns();
+  readonly #mutex = new Mutex();
   #written = '';
   #shown: readonly Parts[] = [];
   /** One a family. Most of them say the same for a long time. */
@@ -97,7 +97,7 @@ export class UsageText {
   }
 
   render(): Promise<readonly KeptText[]> {
-    return this.#turns.take(() => this.#render());
+    return this.#mutex.run(() => this.#render());
   }
 
   async #render(): Promise<readonly KeptText[]> {
@@ -120,7 +120,7 @@ export class UsageText {
     }
     this.#shown = shown;
     const isSame = shown.length === before.length && shown.every((one, nth) => one === before[nth]);
-    const slices = new Slices();
+    const slices = new TimeSlice();
     for (const [nth, family] of FAMILIES.entries()) {
       if (isSame && !changed.has(nth)) continue;
       const texts = shown.map(({ parts }) => parts[nth]?.text);

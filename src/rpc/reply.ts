@@ -6,7 +6,7 @@
  */
 
 import { Readable } from 'node:stream';
-import { Slices } from '../util/time-slice.ts';
+import { TimeSlice } from '../util/time-slice.ts';
 
 /** A process takes about 1 kB of a reply; 10,000 of them are far from this. */
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
@@ -27,7 +27,7 @@ export async function readReply(reply: AsyncIterable<Buffer>): Promise<unknown> 
 }
 
 async function* cut(reply: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const slices = new Slices();
+  const slices = new TimeSlice();
   let length = 0;
   for await (const chunk of reply) {
     length += chunk.length;

@@ -1,9 +1,9 @@
-/** Work that pauses, and of which one piece has to end before the next begins. */
-export class Turns {
+/** Serialises asynchronous work: each piece begins when the one before has settled. */
+export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Does it when all that was asked for before is done, whatever became of that. */
-  take<Result>(work: () => Promise<Result>): Promise<Result> {
+  /** Runs `work` after everything that was passed before, whether that succeeded or failed. */
+  run<Result>(work: () => Promise<Result>): Promise<Result> {
     const turn = this.#last.then(work, work);
     this.#last = turn;
     return turn;
