@@ -7,7 +7,7 @@ import type { UsageSource } from '../resources/resources.ts';
 import { PROCESS_STATES } from '../supervisor/states.ts';
 import { TimeSlice } from '../util/time-slice.ts';
 import type { Compat } from './compat.ts';
-import { type Build, type ExporterMetrics, registerExporterMetrics } from './exporter.ts';
+import { type Build, type ExporterSources, registerExporterMetrics } from './exporter.ts';
 import { ProcessText } from './process-text.ts';
 import { UsageText } from './usage.ts';
 
@@ -22,7 +22,6 @@ const MISNAMED_DEFAULT_METRICS = [
 const EVENT_LOOP_SAMPLE_MS = 100;
 
 export interface Metrics {
-  readonly exporter: ExporterMetrics;
   /** Prometheus text format 0.0.4, in texts of which those stay the same that say the same. */
   render(): Promise<readonly KeptText[]>;
 }
@@ -35,6 +34,7 @@ export interface MetricsOptions {
   /** The exporter whose metrics to show as well. */
   readonly compat: Compat | undefined;
   readonly build: Build;
+  readonly sources: ExporterSources;
   /** undefined: what programs use is not read. */
   readonly resources: UsageSource | undefined;
 }
@@ -44,7 +44,7 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
   registerStates(table, registry);
   const processes = new ProcessText(table, options);
   const usage = options.resources && new UsageText(table, options.resources);
-  const exporter = registerExporterMetrics(registry, options.build);
+  registerExporterMetrics(registry, options.build, options.sources);
   if (options.footprint) {
     collectDefaultMetrics({
       register: registry,
@@ -58,7 +58,7 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
     ...((await usage?.render()) ?? []),
     new KeptText(await write(registry)),
   ];
-  return { exporter, render };
+  return { render };
 }
 
 /** What `registry.metrics()` writes in a single turn of the event loop. */

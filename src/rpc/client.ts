@@ -1,27 +1,10 @@
 /** XML-RPC calls to supervisord: promises, a deadline, and errors that a person understands. */
 
 import http from 'node:http';
+import { describeSystemError } from '../util/errno.ts';
+import { messageOf, RpcError, type RpcErrorCode } from '../util/errors.ts';
 import { basicAuthorization } from '../util/url.ts';
 import { describeEndpoint, type SupervisorEndpoint } from './endpoint.ts';
-
-export type RpcErrorKind =
-  | 'unreachable'
-  | 'unauthorized'
-  | 'timeout'
-  | 'http-status'
-  | 'fault'
-  | 'not-xml-rpc';
-
-/** A call that failed. The message names the endpoint, never the credentials. */
-export class RpcError extends Error {
-  override readonly name = 'RpcError';
-  readonly kind: RpcErrorKind;
-
-  constructor(kind: RpcErrorKind, message: string, cause?: unknown) {
-    super(message, { cause });
-    this.kind = kind;
-  }
-}
 
 export interface RpcCall {
   readonly methodName: string;
@@ -72,7 +55,7 @@ export class RpcClient {
     const results = await this.call('system.multicall', [calls]);
     if (!Array.isArray(results) || results.length !== calls.length) {
       throw this.#error(
-        'not-xml-rpc',
+        'ERR_RPC_NOT_XML_RPC',
         'did not answer system.multicall with a result for each call',
       );
     }
@@ -89,7 +72,8 @@ export class RpcClient {
       return await this.#callOnce(methodName, params);
     } catch (error) {
       // A connection that was kept open may turn out to be closed on the other side.
-      if (!wasOpen || !(error instanceof RpcError) || error.kind !== 'unreachable') throw error;
+      if (!wasOpen || !(error instanceof RpcError) || error.code !== 'ERR_RPC_UNREACHABLE')
+        throw error;
       return this.#callOnce(methodName, params);
     }
   }
@@ -112,7 +96,7 @@ export class RpcClient {
     let deadline: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       deadline = setTimeout(
-        () => reject(this.#error('timeout', `did not answer within ${timeoutMs / 1000} s`)),
+        () => reject(this.#error('ERR_RPC_TIMEOUT', `did not answer within ${timeoutMs / 1000} s`)),
         timeoutMs,
       );
     });
@@ -138,8 +122,8 @@ export class RpcClient {
     } catch (error) {
       const fault = readFault(error);
       if (fault !== undefined) throw this.#fault(methodName, fault, error);
-      const reason = messageOf(error);
-      throw this.#error('not-xml-rpc', `did not answer with XML-RPC: ${reason}`, error);
+      const reason = shorten(messageOf(error));
+      throw this.#error('ERR_RPC_NOT_XML_RPC', `did not answer with XML-RPC: ${reason}`, error);
     }
   }
 
@@ -180,7 +164,7 @@ export class RpcClient {
       request(options, resolve)
         .on('error', (error) => {
           const reason = transportReason(error);
-          reject(this.#error('unreachable', `can't be reached: ${reason}`, error));
+          reject(this.#error('ERR_RPC_UNREACHABLE', `can't be reached: ${reason}`, error));
         })
         .end(xml);
     });
@@ -188,25 +172,28 @@ export class RpcClient {
 
   #refusal(status: number | undefined): RpcError {
     if (status !== 401) {
-      return this.#error('http-status', `answered with HTTP status ${status}`);
+      return this.#error('ERR_RPC_HTTP_STATUS', `answered with HTTP status ${status}`);
     }
     const hint =
       this.#endpoint.credentials === undefined
         ? 'wants a username and password'
         : 'refuses this username and password';
-    return this.#error('unauthorized', `${hint} (SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD)`);
+    return this.#error(
+      'ERR_RPC_UNAUTHORIZED',
+      `${hint} (SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD)`,
+    );
   }
 
   #fault(methodName: string, fault: Fault, cause?: unknown): RpcError {
     return this.#error(
-      'fault',
+      'ERR_RPC_FAULT',
       `answered ${methodName} with ${fault.faultString} (fault ${fault.faultCode})`,
       cause,
     );
   }
 
-  #error(kind: RpcErrorKind, what: string, cause?: unknown): RpcError {
-    return new RpcError(kind, `supervisord at ${describeEndpoint(this.#endpoint)} ${what}`, cause);
+  #error(code: RpcErrorCode, what: string, cause?: unknown): RpcError {
+    return new RpcError(code, `supervisord at ${describeEndpoint(this.#endpoint)} ${what}`, cause);
   }
 }
 
@@ -224,21 +211,16 @@ function readFault(value: unknown): Fault | undefined {
     : undefined;
 }
 
-const TRANSPORT_REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'connection closed',
-  ENOENT: 'no such socket',
-  EACCES: 'no permission to use the socket',
-  ENOTFOUND: 'no such host',
-  EPIPE: 'connection closed',
-};
-
+/** What system errors mean for supervisord's server; a library's message may be long. */
 function transportReason(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return (code !== undefined && TRANSPORT_REASONS[code]) || messageOf(error);
+  return shorten(
+    describeSystemError(error, {
+      ENOENT: 'no such socket',
+      EACCES: 'no permission to use the socket',
+    }),
+  );
 }
 
-function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+function shorten(message: string): string {
   return message.replaceAll(/\s+/g, ' ').slice(0, 120);
 }

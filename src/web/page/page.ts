@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ChangeFeed } from '../../processes/changes.ts';
 import type { Process } from '../../processes/process.ts';
 import type { ProcessTable } from '../../processes/table.ts';
 import { signalName } from '../../supervisor/signals.ts';
@@ -11,10 +12,12 @@ import { ASSETS, type Asset, BUILD } from './assets.ts';
 import { documentOf } from './document.ts';
 import { Live } from './live.ts';
 import { type Consumptions, CpuMeter } from './meter.ts';
+import { RecentTransitions } from './recent-transitions.ts';
 import { type Facts, type Row, rowOf, stepOf, type View } from './view.ts';
 
 export interface PageOptions {
   readonly table: ProcessTable;
+  readonly changes: ChangeFeed;
   readonly facts: () => Omit<Facts, 'hasUsage'>;
   /** undefined where what processes use is not read. */
   readonly consumptions: Consumptions | undefined;
@@ -38,15 +41,15 @@ const CONTENT_SECURITY_POLICY = [
 export class Page {
   readonly #options: PageOptions;
   readonly #meter = new CpuMeter();
+  readonly #recent = new RecentTransitions();
   readonly #live = new Live({ gather: () => this.#gather(), refresh: () => this.#measure() });
 
   constructor(options: PageOptions) {
     this.#options = options;
-  }
-
-  /** Something may have changed. */
-  poke(): void {
-    this.#live.poke();
+    options.changes.subscribe((change) => {
+      this.#recent.handle(change);
+      this.#live.poke();
+    });
   }
 
   stop(): void {
@@ -128,7 +131,7 @@ export class Page {
       rows: [...table.values()].map((process) =>
         rowOf(process, this.#usageOf(process), signalName),
       ),
-      steps: table.recent.values().map((transition) => stepOf(transition, signalName)),
+      steps: this.#recent.values().map((transition) => stepOf(transition, signalName)),
     };
   }
 

@@ -1,10 +1,10 @@
 /** What the page shows, as plain data: made here, sent as JSON, and written as HTML on both sides. */
 
-import type { RunEnd } from '../../processes/ending.ts';
 import type { Process } from '../../processes/process.ts';
-import type { RecentTransition } from '../../processes/recent.ts';
+import type { ExitReason } from '../../processes/termination.ts';
 import { keyOf, type ProcessKey } from '../../supervisor/process-id.ts';
 import type { ProcessState } from '../../supervisor/states.ts';
+import type { RecentTransition } from './recent-transitions.ts';
 
 /** All times are epoch seconds of the exporter's clock. */
 export interface View {
@@ -99,6 +99,7 @@ export function rowOf(
   nameOf: SignalName,
 ): Row {
   const isAlive = ALIVE.has(process.state);
+  const last = process.failedStart ?? process.termination;
   return {
     group: process.id.group,
     name: process.id.name,
@@ -109,10 +110,9 @@ export function rowOf(
     tries: process.backoffTries,
     exits: process.exits,
     unexpected: process.unexpectedExits,
-    lastUnexpected: process.lastUnexpectedExitTime,
-    // A failed start is an end, too, and supervisord has no stop time for it.
-    ended: process.end?.at ?? process.stopTime,
-    reason: reasonOf(process.end, nameOf),
+    lastUnexpected: process.lastUnexpectedExit?.finishedAt,
+    ended: last?.finishedAt,
+    reason: last && describeReason(last.reason, nameOf),
     spawnError: process.spawnError,
     cpu: usage.cpu,
     memory: usage.memory,
@@ -120,7 +120,7 @@ export function rowOf(
 }
 
 export function stepOf(transition: Readonly<RecentTransition>, nameOf: SignalName): Step {
-  const { number, event, at, end } = transition;
+  const { number, event, at, termination } = transition;
   return {
     number,
     at,
@@ -130,15 +130,25 @@ export function stepOf(transition: Readonly<RecentTransition>, nameOf: SignalNam
     to: event.to,
     expected: event.expected,
     tries: event.tries,
-    reason: reasonOf(end, nameOf),
+    reason: termination && describeReason(termination.reason, nameOf),
   };
 }
 
-function reasonOf(end: RunEnd | undefined, nameOf: SignalName): string | undefined {
-  if (end?.ending === undefined) return undefined;
-  const { status, signal } = end.ending;
-  if (status >= 0) return `exit status ${status}`;
-  return signal === undefined ? 'a signal' : nameOf(signal);
+function describeReason(reason: ExitReason, nameOf: SignalName): string | undefined {
+  switch (reason.kind) {
+    case 'pending':
+      return 'reason not known yet';
+    case 'unknown':
+      return undefined;
+    case 'exited':
+      return `exit status ${reason.exitCode}`;
+    case 'signalled':
+      return reason.signal === undefined ? 'a signal' : nameOf(reason.signal);
+    default: {
+      const unhandled: never = reason;
+      throw new Error(`unhandled exit reason ${JSON.stringify(unhandled)}`);
+    }
+  }
 }
 
 /** What has to be told to whoever has been told `before`. */
