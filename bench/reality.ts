@@ -1,6 +1,6 @@
 /** The exporter and its peer beside a real supervisord, with programs that sleep. */
 
-import { callsOf } from '../src/resync/fetch.ts';
+import { snapshotCalls } from '../src/resync/fetch.ts';
 import { eventually } from '../test/support/deadline.ts';
 import { freePort } from '../test/support/ports.ts';
 import { accountFor } from './account.ts';
@@ -27,7 +27,7 @@ const MB = 2 ** 20;
 /** CPU time is told in steps of 10 ms: what is cheap is done more often, for so long. */
 const LEAST_MEASURED_MS = 500;
 /** What the exporter asks for at each resync. The token is none of its own, and ignored. */
-const RESYNC = callsOf('of a bench');
+const RESYNC = snapshotCalls('of a bench');
 
 /** What one time of it takes, and what of supervisord's CPU time. */
 export interface Cost {

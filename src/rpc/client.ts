@@ -16,8 +16,8 @@ export interface RpcClientOptions {
   readonly timeoutMs: number;
   /**
    * Whether to keep the connection open between calls. supervisord reads a call on an open
-   * connection in the turn in which it comes; a new connection is accepted in one turn and
-   * read in the next.
+   * connection in the turn in which it arrives; it accepts a new connection in one turn and reads
+   * from it in the next.
    */
   readonly keepOpen: boolean;
 }
@@ -32,7 +32,7 @@ export class RpcClient {
     this.#options = options;
   }
 
-  /** Closes the connection that was kept open. */
+  /** Closes the connection that is kept open. */
   close(): void {
     this.#kept?.destroy();
     this.#kept = undefined;
@@ -50,7 +50,7 @@ export class RpcClient {
     return results;
   }
 
-  /** The same, where a call that is a fault has an RpcError for its result, and the others stand. */
+  /** The same, but a call that is a fault has an RpcError as its result. */
   async multicallSettled(calls: readonly RpcCall[]): Promise<unknown[]> {
     const results = await this.call('system.multicall', [calls]);
     if (!Array.isArray(results) || results.length !== calls.length) {
@@ -71,7 +71,7 @@ export class RpcClient {
     try {
       return await this.#callOnce(methodName, params);
     } catch (error) {
-      // A connection that was kept open may turn out to be closed on the other side.
+      // supervisord may have closed the connection that was kept open.
       if (!wasOpen || !(error instanceof RpcError) || error.code !== 'ERR_RPC_UNREACHABLE')
         throw error;
       return this.#callOnce(methodName, params);
@@ -83,7 +83,7 @@ export class RpcClient {
     try {
       return await this.#inTime(this.#exchange(agent, methodName, params));
     } catch (error) {
-      // A reply may still come on it, and would be taken for that of the next call.
+      // A late reply on this connection would be taken for that of the next call.
       this.close();
       throw error;
     } finally {
@@ -112,7 +112,7 @@ export class RpcClient {
     methodName: string,
     params: readonly unknown[],
   ): Promise<unknown> {
-    // Loaded when first used: READY does not wait for it.
+    // Loaded when first used, so that READY does not wait for it.
     const { serializeMethodCall } = await import('xmlrpc/lib/serializer.js');
     const { readReply } = await import('./reply.ts');
     const response = await this.#post(agent, serializeMethodCall(methodName, params));
@@ -141,7 +141,7 @@ export class RpcClient {
     return this.#endpoint.kind === 'tcp' && this.#endpoint.secure;
   }
 
-  /** Resolves to the head of the answer. */
+  /** Resolves to the head of the response. */
   async #post(agent: http.Agent, xml: string): Promise<http.IncomingMessage> {
     const { request } = this.#isSecure() ? await import('node:https') : http;
     const endpoint = this.#endpoint;
@@ -164,7 +164,7 @@ export class RpcClient {
       request(options, resolve)
         .on('error', (error) => {
           const reason = transportReason(error);
-          reject(this.#error('ERR_RPC_UNREACHABLE', `can't be reached: ${reason}`, error));
+          reject(this.#error('ERR_RPC_UNREACHABLE', `cannot be reached: ${reason}`, error));
         })
         .end(xml);
     });
@@ -176,8 +176,8 @@ export class RpcClient {
     }
     const hint =
       this.#endpoint.credentials === undefined
-        ? 'wants a username and password'
-        : 'refuses this username and password';
+        ? 'requires a username and password'
+        : 'rejects this username and password';
     return this.#error(
       'ERR_RPC_UNAUTHORIZED',
       `${hint} (SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD)`,
@@ -202,7 +202,7 @@ interface Fault {
   readonly faultString: string;
 }
 
-/** A fault is a struct in the results of a multicall, and an Error with the same members elsewhere. */
+/** A fault is a struct in the results of a multicall, and an Error with the same members otherwise. */
 function readFault(value: unknown): Fault | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { faultCode, faultString } = value as Partial<Fault>;

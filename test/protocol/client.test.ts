@@ -196,7 +196,7 @@ const FAILURES: ReadonlyArray<
 
 for (const [title, answer, code, message] of FAILURES) {
   client(
-    `${title}: ${kind}, in words`,
+    `${title}: ${code}, in words`,
     timed(10_000, () =>
       serving(createHttpServer(answer), async (port) => {
         await failsWith(connect(`http://127.0.0.1:${port}`), code, message);
