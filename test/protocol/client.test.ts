@@ -120,13 +120,13 @@ const FAILURES: ReadonlyArray<
     (_, response) =>
       response.writeHead(401).end('<html><head><title>Unauthorized</title></head></html>'),
     'ERR_RPC_UNAUTHORIZED',
-    /wants a username and password \(SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD\)$/,
+    /requires a username and password \(SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD\)$/,
   ],
   [
     '401 with nothing',
     (_, response) => response.writeHead(401).end(),
     'ERR_RPC_UNAUTHORIZED',
-    /wants a username and password/,
+    /requires a username and password/,
   ],
   [
     '404',
@@ -183,7 +183,7 @@ const FAILURES: ReadonlyArray<
     'a connection that is closed',
     (request) => request.socket.destroy(),
     'ERR_RPC_UNREACHABLE',
-    /can't be reached: connection closed/,
+    /cannot be reached: connection closed/,
   ],
   ['silence', () => {}, 'ERR_RPC_TIMEOUT', /did not answer within 0.5 s$/],
   [
@@ -216,7 +216,7 @@ client(
     await failsWith(
       connect(`unix://${dir}/none.sock`),
       'ERR_RPC_UNREACHABLE',
-      /unix:.*none.sock can't be reached: no such socket$/,
+      /unix:.*none.sock cannot be reached: no such socket$/,
     );
   }),
 );
@@ -230,7 +230,7 @@ client(
         const error = await failsWith(
           connect(`http://me:secret@127.0.0.1:${port}`),
           'ERR_RPC_UNAUTHORIZED',
-          /refuses this username and password/,
+          /rejects this username and password/,
         );
         assert.not.match(error.message + String(error.stack), 'secret');
       },
