@@ -2,12 +2,13 @@
 
 import fs from 'node:fs';
 import { hostname } from 'node:os';
-import { type Config, type DoctorRequest, parseCommandLine, UsageError } from './cli/flags.ts';
+import { type Config, type DoctorRequest, parseCommandLine } from './cli/flags.ts';
 import { BY_HAND, helpText } from './cli/help.ts';
 import { REVISION, VERSION } from './cli/version.ts';
 import type { Remains } from './exits/detector.ts';
 import type { End } from './exporter.ts';
 import { READY } from './listener/dialogue.ts';
+import { UnprintableCommandError, UsageError } from './util/errors.ts';
 import { createLogger, type Logger } from './util/log.ts';
 import { WebConfigError } from './web-config/error.ts';
 import type { Security } from './web-config/security.ts';
@@ -52,11 +53,11 @@ function main(): void {
 
 /** Loaded only when asked for, as doctor is: the exporter starts without either. */
 async function printSection(flags: readonly string[]): Promise<void> {
-  const { CommandError, printConfig } = await import('./cli/print-config.ts');
+  const { printConfig } = await import('./cli/print-config.ts');
   try {
     process.stdout.write(printConfig([process.execPath, ownFile(), ...flags]));
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
+    if (!(error instanceof UnprintableCommandError)) throw error;
     fail(EXIT_STATUS.refused, `supervisor-exporter: ${error.message}\n`);
   }
 }

@@ -9,6 +9,7 @@ import {
   parseEndpoint,
   type SupervisorEndpoint,
 } from '../rpc/endpoint.ts';
+import { InvalidUrlError } from '../util/errors.ts';
 import { askProcesses, askServer, createClient, tryAccess } from './ask.ts';
 import { serversOf } from './check-server.ts';
 import { type Configuration, readConfiguration, type Surroundings } from './configuration.ts';
@@ -80,9 +81,14 @@ function endpointsOf(configuration: Configuration, host: Host): SupervisorEndpoi
     return [`http://${host === '' || host === '*' ? 'localhost' : host}:${number}`];
   });
   const credentials: CredentialsEnvironment = host.environment;
-  return [...unix, ...inet]
-    .map((url) => parseEndpoint(url, credentials))
-    .filter((endpoint) => typeof endpoint !== 'string');
+  return [...unix, ...inet].flatMap((url) => {
+    try {
+      return [parseEndpoint(url, credentials)];
+    } catch (error) {
+      if (error instanceof InvalidUrlError) return [];
+      throw error;
+    }
+  });
 }
 
 /** A server has many names: links lead to a socket, and many hosts to a port. */

@@ -1,9 +1,10 @@
 /** The section that runs the exporter, found by its command and read. */
 
 import { basename } from 'node:path';
-import { type Config, parseCommandLine, UsageError } from '../cli/flags.ts';
+import { type Config, parseCommandLine } from '../cli/flags.ts';
 import { splitWords } from '../cli/shlex.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
+import { UsageError } from '../util/errors.ts';
 import { type Configuration, parseEnvironment } from './configuration.ts';
 import type { Section } from './ini.ts';
 

@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CommandError, formatCommand, printConfig } from '../../src/cli/print-config.ts';
+import { formatCommand, printConfig } from '../../src/cli/print-config.ts';
 import { splitWords } from '../../src/cli/shlex.ts';
 import { Ini } from '../../src/doctor/ini.ts';
 import { expand } from '../../src/doctor/python.ts';
+import { UnprintableCommandError } from '../../src/util/errors.ts';
 
 const config = suite('print-config');
 const SHIPPED = readFileSync(new URL('../../supervisor/exporter.conf', import.meta.url), 'utf8');
@@ -24,11 +25,14 @@ for (const [words, command] of COMMANDS) {
   });
 }
 
-config('a line break can not be written, and is refused', () => {
-  assert.throws(
-    () => formatCommand(['/a\nb']),
-    (error: unknown) => error instanceof CommandError,
-  );
+config('a line break cannot be written and is refused, without repeating the argument', () => {
+  for (const word of ['/a\nSECRET', '\rSECRET', 'SECRET\0']) {
+    assert.throws(
+      () => formatCommand([word]),
+      (error: unknown) =>
+        error instanceof UnprintableCommandError && !error.message.includes('SECRET'),
+    );
+  }
 });
 
 config('it is the shipped section, with another command', () => {
