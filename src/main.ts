@@ -39,7 +39,7 @@ function main(): void {
         void printSection(invocation.flags);
         break;
       case 'doctor':
-        void examineSupervisord(invocation.request);
+        void checkSupervisord(invocation.request);
         break;
       case 'run':
         if (isByHand()) fail(EXIT_STATUS.refused, BY_HAND);
@@ -62,7 +62,7 @@ async function printSection(flags: readonly string[]): Promise<void> {
   }
 }
 
-async function examineSupervisord(request: DoctorRequest): Promise<void> {
+async function checkSupervisord(request: DoctorRequest): Promise<void> {
   const { diagnose } = await import('./doctor/doctor.ts');
   const host = {
     nodeVersion: process.version,

@@ -41,7 +41,7 @@ const PURE = [
   'exposition/crc32.ts',
   'cli/shlex.ts',
   'cli/print-config.ts',
-  ...['python', 'ini', 'glob', 'facts', 'finding', 'examine', 'report'].map(
+  ...['python', 'ini', 'glob', 'facts', 'finding', 'check', 'report'].map(
     (name) => `doctor/${name}.ts`,
   ),
   ...filesOf('doctor').filter((file) => file.includes('/check-')),
