@@ -16,8 +16,8 @@ export interface HttpUrl {
 
 /** Undefined for a text that is not a URL of one of these schemes. */
 export function parseHttpUrl(text: string): HttpUrl | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const url = new URL(text);
+  const url = parse(text);
+  if (url === undefined) return undefined;
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined;
   const secure = url.protocol === 'https:';
   return {
@@ -27,6 +27,15 @@ export function parseHttpUrl(text: string): HttpUrl | undefined {
     path: url.pathname.replace(/\/+$/, ''),
     credentials: credentialsOf(url.username, url.password),
   };
+}
+
+/** URL.canParse needs Node 18.17. */
+function parse(text: string): URL | undefined {
+  try {
+    return new URL(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Decodes the percent-encoded credentials of a URL; undefined where both are empty. */
