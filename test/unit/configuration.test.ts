@@ -52,7 +52,7 @@ configuration('included files: several patterns, in order, relative to the file'
   assert.equal(patterns, ['/etc/c.d/*.conf', '/opt/h1.ini', '/d/x.ini']);
 });
 
-configuration('%(here)s is the folder of the file it stands in', () => {
+configuration('%(here)s is the folder of the file that contains it', () => {
   const found = read({
     '/etc/s.conf': '[include]\nfiles=%(here)s/c.d/*\n[a]\nx=%(here)s/x',
     '/etc/c.d/b': '[b]\ny=%(here)s/y',
@@ -73,7 +73,7 @@ configuration("[supervisord] environment= is known to the others, and a program'
   assert.equal(found.unexpanded, []);
 });
 
-configuration('what can not be expanded is told of, and stands as it is', () => {
+configuration('a value that cannot be expanded is reported and left unchanged', () => {
   const found = read({ '/etc/s.conf': '[a]\nx=%(ENV_NO)s\ny=5%\n' });
   assert.is(settingOf(found, 'a', 'x'), '%(ENV_NO)s');
   assert.equal(
