@@ -4,7 +4,7 @@
  *     stdin -> split2(splitFrames) -> parseEvent -> intake -------\
  *                     (then RESULT, READY)                         process table -> metrics -> HTTP
  *     XML-RPC -> parseSnapshot -> reconciler (finds its place) ---/        /
- *     /proc   -> ProcFs -> tree -> account -> usage of each program ------/
+ *     /proc   -> ProcFs -> tree -> resource usage of each process -------/
  */
 
 import type { Push } from './alertmanager/push.ts';
@@ -12,7 +12,7 @@ import type { Config } from './cli/flags.ts';
 import { Intake } from './event-handler.ts';
 import type { Remains } from './exits/detector.ts';
 import { Inquiries } from './exits/inquiries.ts';
-import type { KeptText } from './exposition/cached-text.ts';
+import type { CachedText } from './exposition/cached-text.ts';
 import type { Input } from './listener/input.ts';
 import { listen } from './listener/listener.ts';
 import { Watchdog } from './listener/watchdog.ts';
@@ -41,6 +41,8 @@ export interface ExporterIo {
   readonly log: Logger;
   /** What there is of a process; looked at not so closely, a zombie is alive. */
   readonly lookAt: (pid: number, closely: boolean) => Remains;
+  /** Of the exporter. */
+  readonly pid: number;
   readonly build: Build;
   readonly hostname: string;
   /** undefined: anybody who can reach it may ask, and is answered in plain HTTP. */
@@ -76,7 +78,7 @@ export class Exporter {
     const table = new ProcessTable();
     this.#table = table;
     const reconciler = new Reconciler(table);
-    this.#resources = config.resources ? openResources({ table, log }) : undefined;
+    this.#resources = config.resources ? openResources({ table, log, ownPid: io.pid }) : undefined;
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
       exitReasons: this.#findsReasons,
@@ -204,7 +206,7 @@ export class Exporter {
     return this.#config.exitReasons && this.#config.supervisor !== undefined;
   }
 
-  async #render(): Promise<readonly KeptText[]> {
+  async #render(): Promise<readonly CachedText[]> {
     await this.#resources?.read();
     this.#metrics.exporter.serialGaps.set(this.#intake.gapCount);
     return this.#metrics.render();

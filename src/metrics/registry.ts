@@ -1,7 +1,7 @@
 /** Everything that `/metrics` shows: the processes, and prom-client's registry for the rest. */
 
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { KeptText } from '../exposition/cached-text.ts';
+import { CachedText } from '../exposition/cached-text.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { UsageSource } from '../resources/resources.ts';
 import { PROCESS_STATES } from '../supervisor/states.ts';
@@ -9,7 +9,6 @@ import { TimeSlice } from '../util/time-slice.ts';
 import type { Compat } from './compat.ts';
 import { type Build, type ExporterMetrics, registerExporterMetrics } from './exporter.ts';
 import { ProcessText } from './process-text.ts';
-import { UsageText } from './usage.ts';
 
 /** Gauges that prom-client names like counters, which promlint objects to. */
 const MISNAMED_DEFAULT_METRICS = [
@@ -18,13 +17,21 @@ const MISNAMED_DEFAULT_METRICS = [
   'nodejs_active_resources_total',
 ];
 
+/** Gauges that prom-client leaves at 0 where /proc cannot be read. */
+const PROCFS_DEFAULT_METRICS = [
+  'process_resident_memory_bytes',
+  'process_virtual_memory_bytes',
+  'process_heap_bytes',
+  'process_open_fds',
+];
+
 /** prom-client's default of 10 ms wakes an idle process a hundred times a second. */
 const EVENT_LOOP_SAMPLE_MS = 100;
 
 export interface Metrics {
   readonly exporter: ExporterMetrics;
-  /** Prometheus text format 0.0.4, in texts of which those stay the same that say the same. */
-  render(): Promise<readonly KeptText[]>;
+  /** Text format 0.0.4 in chunks. A chunk whose values have not changed is the same object. */
+  render(): Promise<readonly CachedText[]>;
 }
 
 export interface MetricsOptions {
@@ -35,7 +42,7 @@ export interface MetricsOptions {
   /** The exporter whose metrics to show as well. */
   readonly compat: Compat | undefined;
   readonly build: Build;
-  /** undefined: what programs use is not read. */
+  /** undefined: the collector "resources" is off. */
   readonly resources: UsageSource | undefined;
 }
 
@@ -43,7 +50,6 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
   const registry = new Registry();
   registerStates(table, registry);
   const processes = new ProcessText(table, options);
-  const usage = options.resources && new UsageText(table, options.resources);
   const exporter = registerExporterMetrics(registry, options.build);
   if (options.footprint) {
     collectDefaultMetrics({
@@ -51,14 +57,17 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
       eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS,
     });
     for (const name of MISNAMED_DEFAULT_METRICS) registry.removeSingleMetric(name);
+    for (const name of PROCFS_DEFAULT_METRICS) removeInitialZero(registry, name);
   }
   /** One after the other: each would take its slice of the same turn of the event loop. */
-  const render = async () => [
-    ...(await processes.render()),
-    ...((await usage?.render()) ?? []),
-    new KeptText(await write(registry)),
-  ];
+  const render = async () => [...(await processes.render()), new CachedText(await write(registry))];
   return { exporter, render };
+}
+
+/** Leaves the gauge without a sample until a value is set. */
+function removeInitialZero(registry: Registry, name: string): void {
+  const metric = registry.getSingleMetric(name);
+  if (metric instanceof Gauge) metric.remove();
 }
 
 /** What `registry.metrics()` writes in a single turn of the event loop. */

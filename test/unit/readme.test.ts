@@ -16,7 +16,7 @@ readme('its table has every metric of /metrics, with its type, and no other', as
     exitReasons: true,
     compat: undefined,
     build,
-    resources: { readings: 0, usageOf: () => undefined },
+    resources: { usageOf: () => undefined },
   });
   const served = [...String(joinPlain(await render())).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
     ([, name, type]) => `${name} ${type}`,
