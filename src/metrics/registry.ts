@@ -17,12 +17,15 @@ const MISNAMED_DEFAULT_METRICS = [
   'nodejs_active_resources_total',
 ];
 
-/** Gauges that prom-client leaves at 0 where /proc cannot be read. */
+/** Gauges that prom-client shows as 0 until it has read /proc. They are to have no sample until then. */
 const PROCFS_DEFAULT_METRICS = [
   'process_resident_memory_bytes',
   'process_virtual_memory_bytes',
   'process_heap_bytes',
   'process_open_fds',
+  'nodejs_heap_size_total_bytes',
+  'nodejs_heap_size_used_bytes',
+  'nodejs_external_memory_bytes',
 ];
 
 /** prom-client's default of 10 ms wakes an idle process a hundred times a second. */
@@ -52,22 +55,23 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
   const processes = new ProcessText(table, options);
   const exporter = registerExporterMetrics(registry, options.build);
   if (options.footprint) {
-    collectDefaultMetrics({
-      register: registry,
-      eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS,
-    });
-    for (const name of MISNAMED_DEFAULT_METRICS) registry.removeSingleMetric(name);
-    for (const name of PROCFS_DEFAULT_METRICS) removeInitialZero(registry, name);
+    registerFootprint(registry);
   }
   /** One after the other: each would take its slice of the same turn of the event loop. */
   const render = async () => [...(await processes.render()), new CachedText(await write(registry))];
   return { exporter, render };
 }
 
-/** Leaves the gauge without a sample until a value is set. */
-function removeInitialZero(registry: Registry, name: string): void {
-  const metric = registry.getSingleMetric(name);
-  if (metric instanceof Gauge) metric.remove();
+function registerFootprint(registry: Registry): void {
+  collectDefaultMetrics({
+    register: registry,
+    eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS,
+  });
+  for (const name of MISNAMED_DEFAULT_METRICS) registry.removeSingleMetric(name);
+  for (const name of PROCFS_DEFAULT_METRICS) {
+    const metric = registry.getSingleMetric(name);
+    if (metric instanceof Gauge) metric.remove();
+  }
 }
 
 /** What `registry.metrics()` writes in a single turn of the event loop. */
