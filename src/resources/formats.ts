@@ -107,8 +107,8 @@ const AUXILIARY_PAGE_SIZE = 6;
  */
 export function parsePageSize(bytes: Uint8Array): number | undefined {
   // Copied, because a Buffer may begin at an address that is not aligned.
-  const whole = new Uint8Array(bytes.subarray(0, bytes.length - (bytes.length % 16))).buffer;
-  return pageSizeIn(new BigUint64Array(whole)) ?? pageSizeIn(new Uint32Array(whole));
+  const copy = new Uint8Array(bytes.subarray(0, bytes.length - (bytes.length % 16))).buffer;
+  return pageSizeIn(new BigUint64Array(copy)) ?? pageSizeIn(new Uint32Array(copy));
 }
 
 function pageSizeIn(words: ArrayLike<bigint | number>): number | undefined {

@@ -38,8 +38,8 @@ const ACTION = fc.oneof(
     name: fc.constantFrom(...NAMES),
     isReported: fc.boolean(),
   }),
-  fc.record({ kind: fc.constant('stranger' as const), pid: fc.constantFrom(...PIDS) }),
-  fc.record({ kind: fc.constant('stranger exits' as const), pid: fc.constantFrom(...PIDS) }),
+  fc.record({ kind: fc.constant('other process' as const), pid: fc.constantFrom(...PIDS) }),
+  fc.record({ kind: fc.constant('other process exits' as const), pid: fc.constantFrom(...PIDS) }),
   fc.record({ kind: fc.constant('wait' as const), seconds: fc.constantFrom(0.3, 1, 8, 100) }),
   fc.record({
     kind: fc.constant('set clock' as const),
@@ -59,7 +59,7 @@ class World {
   #boot = 1_700_000_000;
   #serial = 0;
   readonly #runs = new Map<Name, Run>();
-  readonly #strangers = new Set<number>();
+  readonly #otherProcesses = new Set<number>();
   #exporter = this.#startExporter();
 
   async act(action: Action): Promise<void> {
@@ -70,13 +70,13 @@ class World {
       case 'exit':
         this.#exit(action.name, action.isReported);
         break;
-      case 'stranger':
+      case 'other process':
         if (!this.#isFree(action.pid)) break;
-        this.#strangers.add(action.pid);
+        this.#otherProcesses.add(action.pid);
         this.#proc.put(action.pid, { parent: INIT, start: this.#uptime * 100 });
         break;
-      case 'stranger exits':
-        if (this.#strangers.delete(action.pid)) this.#proc.remove(action.pid);
+      case 'other process exits':
+        if (this.#otherProcesses.delete(action.pid)) this.#proc.remove(action.pid);
         break;
       case 'wait':
         this.#wait(action.seconds);
@@ -191,7 +191,7 @@ class World {
   }
 
   #isFree(pid: number): boolean {
-    return !this.#strangers.has(pid) && this.#ownerOf(pid) === undefined;
+    return !this.#otherProcesses.has(pid) && this.#ownerOf(pid) === undefined;
   }
 
   #ownerOf(pid: number): Run | undefined {

@@ -175,7 +175,7 @@ story('a zombie is a process with CPU time and nothing else', async ({ proc, usa
   assert.is((await usage())?.cpuUserSeconds, 0.57);
 });
 
-story('workers come and go, and CPU time never falls', async ({ proc, usage }) => {
+story('workers come and go, and CPU time never decreases', async ({ proc, usage }) => {
   proc.put(PID, {});
   proc.put(8, { parent: PID, cpu: [100, 0, 0, 0] });
   assert.is((await usage())?.cpuUserSeconds, 1);
