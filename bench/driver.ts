@@ -11,7 +11,8 @@ import { PYTHON } from './python.ts';
 export interface Plan {
   readonly listeners: readonly (readonly string[])[];
   readonly programs: number;
-  readonly running?: readonly number[];
+  readonly children?: number;
+  readonly childCommand?: readonly string[];
   readonly blocks: number;
   readonly events: number;
   readonly warmUp: number;

@@ -4,7 +4,8 @@ Its only argument is a plan in JSON:
 
     listeners   one command each, as a list of arguments; they take turns
     programs    how many programs the events are about
-    running     pids of further programs, of which each listener is told once that they run
+    children    how many processes to start and report to each listener once, as RUNNING
+    childCommand  the command of each child, as a list of arguments
     blocks      how many turns each of them has
     events      how many events a turn has
     warmUp      how many each of them gets unmeasured before the first turn
@@ -20,6 +21,7 @@ import json
 import os
 import random
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -108,9 +110,14 @@ class Listener:
 
 def measure(plan):
     listeners = []
+    children = [
+        subprocess.Popen(plan['childCommand'], stdin=subprocess.DEVNULL, start_new_session=True)
+        for _ in range(plan.get('children', 0))
+    ]
     try:
+        running = [child.pid for child in children]
         for command in plan['listeners']:
-            listeners.append(Listener(command, plan['programs'], plan.get('running', [])))
+            listeners.append(Listener(command, plan['programs'], running))
         for listener in listeners:
             listener.expect(b'READY\n')
             listener.round_trips(plan['warmUp'], 0)
@@ -124,6 +131,9 @@ def measure(plan):
     finally:
         for listener in listeners:
             listener.end()
+        for child in children:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
 
 
 json.dump(measure(json.loads(sys.argv[1])), sys.stdout)

@@ -13,7 +13,7 @@ import type { Config } from './cli/flags.ts';
 import { EventHandler } from './event-handler.ts';
 import type { Remains } from './exits/detector.ts';
 import { Inquiries } from './exits/inquiries.ts';
-import type { KeptText } from './exposition/cached-text.ts';
+import type { CachedText } from './exposition/cached-text.ts';
 import type { Input } from './listener/input.ts';
 import { listen } from './listener/listener.ts';
 import { Watchdog } from './listener/watchdog.ts';
@@ -44,6 +44,8 @@ export interface ExporterIo {
   readonly log: Logger;
   /** Whether a process exists; a zombie counts as alive unless it is looked at closely. */
   readonly lookAt: (pid: number, closely: boolean) => Remains;
+  /** Of the exporter. */
+  readonly pid: number;
   readonly build: Build;
   readonly hostname: string;
   /** Undefined: plain HTTP, open to every client that can reach the port. */
@@ -106,7 +108,7 @@ export class Exporter {
       new SettingsFetcher({ client, table, changes, log, signal });
       this.#inquiries = new Inquiries({ endpoint, config, table, changes, log, lookAt: io.lookAt });
     }
-    this.#resources = config.resources ? openResources({ table, log }) : undefined;
+    this.#resources = config.resources ? openResources({ table, log, ownPid: io.pid }) : undefined;
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
       exitReasons: this.#looksUpReasons,
@@ -118,6 +120,8 @@ export class Exporter {
         resync,
         nudges: () => this.#inquiries?.nudges ?? 0,
         alertmanagers: () => this.#push?.stats ?? [],
+        collectors: () =>
+          this.#resources === undefined ? [] : [['resources', this.#resources.stats] as const],
       },
     });
     this.#page = new Page({
@@ -203,7 +207,7 @@ export class Exporter {
     return this.#config.exitReasons && this.#config.supervisor !== undefined;
   }
 
-  async #render(): Promise<readonly KeptText[]> {
+  async #render(): Promise<readonly CachedText[]> {
     await this.#resources?.read();
     return this.#metrics.render();
   }

@@ -111,6 +111,7 @@ async function run(config: Config): Promise<void> {
     send,
     log,
     lookAt,
+    pid: process.pid,
     build: BUILD,
     hostname: hostname(),
     security,

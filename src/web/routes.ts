@@ -1,14 +1,14 @@
 /** What each path answers. No request waits on supervisord. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { KeptText } from '../exposition/cached-text.ts';
+import type { CachedText } from '../exposition/cached-text.ts';
 import type { Page } from './page/page.ts';
 import { sendKept, sendText } from './respond.ts';
 
 export interface Routes {
   readonly telemetryPath: string;
   readonly contentType: string;
-  readonly render: () => Promise<readonly KeptText[]>;
+  readonly render: () => Promise<readonly CachedText[]>;
   /** Why the exporter is not ready; undefined once it is. */
   readonly notReady: () => string | undefined;
   /** Undefined where the metrics take its place. */

@@ -5,6 +5,7 @@ import { FLAGS } from '../../src/cli/flags.ts';
 import { joinPlain } from '../../src/exposition/cached-text.ts';
 import { createMetrics } from '../../src/metrics/registry.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
+import { IDLE_SOURCES } from '../support/sources.ts';
 
 const readme = suite('readme');
 const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
@@ -14,9 +15,10 @@ readme('the table lists exactly the metrics of /metrics, with their types', asyn
   const { render } = createMetrics(new ProcessTable(), {
     footprint: false,
     exitReasons: true,
+    sources: IDLE_SOURCES,
     compat: undefined,
     build,
-    resources: { readings: 0, usageOf: () => undefined },
+    resources: { usageOf: () => undefined },
   });
   const served = [...String(joinPlain(await render())).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
     ([, name, type]) => `${name} ${type}`,

@@ -1,23 +1,23 @@
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CpuAccount } from '../../src/resources/account.ts';
+import { CpuAccumulator } from '../../src/resources/cpu-accumulator.ts';
 import type { ProcStat } from '../../src/resources/formats.ts';
-import { findTree, type Kinship, type Tree } from '../../src/resources/tree.ts';
+import { findTree, type ProcessLookup, type Tree } from '../../src/resources/tree.ts';
 
-const account = suite('CPU account');
+const accumulator = suite('CPU accumulator');
 
-/** pid, parent, own and waited user time; a start other than the pid's own is another process. */
-type Row = readonly [pid: number, parent: number, own: number, waited: number, start?: number];
+/** A `start` that differs from the pid is another process with that pid. CPU times are user time. */
+type Row = readonly [pid: number, parent: number, own: number, reaped: number, start?: number];
 type Reading = readonly [
   what: string,
   members: readonly Row[],
   total: number,
-  departed?: readonly number[],
+  reparented?: readonly number[],
 ];
 
 const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
-  'a worker ends and its time comes back': [
+  'a worker exits and is reaped': [
     [
       'two at work',
       [
@@ -26,11 +26,11 @@ const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
       ],
       15,
     ],
-    ['the worker went on a little, ended and was waited for', [[1, 0, 10, 7]], 17],
+    ['the worker used some more, exited and was reaped', [[1, 0, 10, 7]], 17],
     ['nothing happens', [[1, 0, 10, 7]], 17],
   ],
-  'children that had ended before the first look': [['', [[1, 0, 10, 90]], 100]],
-  'a worker ends between the reading of its parent and its own': [
+  'children that exited before the first reading': [['', [[1, 0, 10, 90]], 100]],
+  'a worker exits after its parent was read and before it is read': [
     [
       'two at work',
       [
@@ -39,11 +39,11 @@ const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
       ],
       15,
     ],
-    ['it is on no account', [[1, 0, 11, 0]], 16],
-    ['it has come back, with what it used at last', [[1, 0, 11, 6]], 17],
-    ['and so have others since', [[1, 0, 11, 9]], 20],
+    ['its time is in no file', [[1, 0, 11, 0]], 16],
+    ['its parent includes it, with what it used at the end', [[1, 0, 11, 6]], 17],
+    ['the parent has reaped others since', [[1, 0, 11, 9]], 20],
   ],
-  'a worker comes back while another one is missing': [
+  'one worker is included in its parent while another is missing': [
     [
       'three at work',
       [
@@ -62,13 +62,13 @@ const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
       12,
     ],
     [
-      'it is back with something more, which could be of the other that is missing now',
+      'it is included with something more, which could be of the other that is missing now',
       [[1, 0, 0, 6]],
       12,
     ],
-    ['both are back', [[1, 0, 0, 14]], 14],
+    ['both are included', [[1, 0, 0, 14]], 14],
   ],
-  'short-lived children are counted though nobody has seen them': [
+  'children that exit between two readings are counted': [
     [
       'a worker',
       [
@@ -77,9 +77,9 @@ const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
       ],
       6,
     ],
-    ['it has ended, and so have others', [[1, 0, 1, 25]], 26],
+    ['it has exited, and so have others', [[1, 0, 1, 25]], 26],
   ],
-  'a daemon leaves the tree: what it had used stays counted, and no more of it': [
+  'a daemon leaves the tree: what it had used stays counted, and later use is not': [
     [
       'with its parent',
       [
@@ -89,7 +89,7 @@ const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
       ],
       46,
     ],
-    ['its parent has ended', [[1, 0, 1, 2]], 46, [3]],
+    ['its parent has exited', [[1, 0, 1, 2]], 46, [3]],
     ['the rest goes on', [[1, 0, 5, 2]], 50],
   ],
   'a daemon leaves while the rest uses more than it had': [
@@ -104,7 +104,7 @@ const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
     ],
     ['', [[1, 0, 100, 2]], 106, [3]],
   ],
-  'a daemon leaves, and its own child has ended by then': [
+  'a daemon leaves after its own child has exited': [
     [
       '',
       [
@@ -117,7 +117,7 @@ const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
     ],
     ['', [[1, 0, 1, 2]], 15, [3]],
   ],
-  'children that nobody waits for (SIGCHLD ignored)': [
+  'children whose parent ignores SIGCHLD': [
     [
       '',
       [
@@ -137,7 +137,7 @@ const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
     ['', [[1, 0, 2, 0]], 53],
     ['', [[1, 0, 3, 0]], 54],
   ],
-  'a whole branch ends at once': [
+  'a whole branch exits at once': [
     [
       '',
       [
@@ -150,7 +150,7 @@ const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
     ],
     ['', [[1, 0, 1, 84]], 85],
   ],
-  'a branch ends while it is read': [
+  'a branch exits while it is read': [
     [
       '',
       [
@@ -169,9 +169,9 @@ const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
       7,
     ],
     ['its parent is missing from its own', [[1, 0, 1, 0]], 7],
-    ['all is back', [[1, 0, 1, 7]], 8],
+    ['the main process includes both', [[1, 0, 1, 7]], 8],
   ],
-  'a pid is used again': [
+  'a pid is reused': [
     [
       '',
       [
@@ -192,32 +192,33 @@ const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
 };
 
 for (const [title, readings] of Object.entries(HISTORIES)) {
-  account(title, () => {
-    const subject = new CpuAccount();
-    for (const [step, [what, rows, total, departed = []]] of readings.entries()) {
+  accumulator(title, () => {
+    const subject = new CpuAccumulator();
+    for (const [step, [what, rows, total, reparented = []]] of readings.entries()) {
       const members = new Map(
-        rows.map(([pid, parent, own, waited, start = pid]) => [
+        rows.map(([pid, parent, own, reaped, start = pid]) => [
           pid,
-          stat({ parent, start, own: cpu(own), waited: cpu(waited) }),
+          stat({ parent, start, own: cpu(own), reaped: cpu(reaped) }),
         ]),
       );
-      const shown = subject.take({ members, departed: new Set(departed) });
+      const shown = subject.add({ members, reparented: new Set(reparented) });
       assert.equal(shown, cpu(total), `step ${step} ${what}`);
     }
   });
 }
 
-/** User and system time apart, so that one can't pass for the other. */
+/** User and system time differ, so that a mix-up is noticed. */
 function cpu(user: number): ProcStat['own'] {
   return { user, system: 3 * user };
 }
 
 function stat(some: Partial<ProcStat>): ProcStat {
   return {
+    pid: 0,
     parent: 0,
     isZombie: false,
     own: cpu(0),
-    waited: cpu(0),
+    reaped: cpu(0),
     threads: 1,
     start: 0,
     virtualBytes: 0,
@@ -228,12 +229,12 @@ function stat(some: Partial<ProcStat>): ProcStat {
 const MAIN = 2;
 const INIT = 1;
 
-/** Processes as Linux has them, in which anything happens between any two looks. */
-class World implements Kinship {
+/** Simulates processes as Linux has them; anything may happen between any two readings of a file. */
+class World implements ProcessLookup {
   readonly #processes = new Map([[MAIN, stat({ parent: INIT, start: MAIN })]]);
   #next = MAIN + 1;
   /** Of all that ever belonged to the tree of MAIN. */
-  burned = 0;
+  used = 0;
 
   stat(pid: number): ProcStat | undefined {
     return this.#processes.get(pid);
@@ -244,7 +245,7 @@ class World implements Kinship {
     return this.#childrenOf(pid);
   }
 
-  /** Does what the numbers say. Tidy: only what has no children ends, and all are waited for. */
+  /** Tidy: only processes without children exit, and each one is reaped. */
   act(what: number, whom: number, isTidy: boolean): void {
     const pids = [...this.#processes.keys()];
     const pid = pids[whom % pids.length] ?? MAIN;
@@ -262,7 +263,7 @@ class World implements Kinship {
         break;
       case 1:
       case 2:
-        this.burned += what;
+        this.used += what;
         this.#processes.set(pid, { ...process, own: cpu(process.own.user + what) });
         break;
       case 3:
@@ -273,7 +274,7 @@ class World implements Kinship {
     }
   }
 
-  /** All that has ended is waited for. */
+  /** Reaps all zombies. */
   settle(): void {
     for (const [pid, process] of [...this.#processes].reverse()) {
       if (process.isZombie) this.#reap(pid, process);
@@ -292,12 +293,12 @@ class World implements Kinship {
     }
   }
 
-  #reap(pid: number, { parent, own, waited }: ProcStat): void {
+  #reap(pid: number, { parent, own, reaped }: ProcStat): void {
     this.#processes.delete(pid);
     const by = this.#processes.get(parent);
     if (by === undefined) return;
-    const total = cpu(by.waited.user + own.user + waited.user);
-    this.#processes.set(parent, { ...by, waited: total });
+    const total = cpu(by.reaped.user + own.user + reaped.user);
+    this.#processes.set(parent, { ...by, reaped: total });
   }
 }
 
@@ -308,29 +309,29 @@ const ACTS = fc.array(fc.tuple(fc.nat(40), fc.nat(1_000)), {
 });
 
 for (const isTidy of [true, false]) {
-  account(
-    `whatever happens while it is read, it never falls${isTidy ? ', and all is counted once' : ' and counts nothing twice'}`,
+  accumulator(
+    `the counter never decreases, whatever happens during a reading${isTidy ? ', and counts everything once' : ', and counts nothing twice'}`,
     () => {
       fc.assert(
         fc.property(ACTS, fc.integer({ min: 1, max: 6 }), (acts, pace) => {
           const world = new World();
-          const subject = new CpuAccount();
+          const subject = new CpuAccumulator();
           const waiting = [...acts];
           const live = () => {
             for (const [what, whom] of waiting.splice(0, pace)) world.act(what, whom, isTidy);
           };
           let last = 0;
           const read = () => {
-            const { user, system } = subject.take(finish(world, subject, live));
+            const { user, system } = subject.add(finish(world, subject, live));
             assert.ok(user >= last, `${user} after ${last}`);
-            assert.ok(user <= world.burned, `${user} of ${world.burned}`);
+            assert.ok(user <= world.used, `${user} of ${world.used}`);
             assert.is(system, 3 * user);
             last = user;
           };
           while (waiting.length > 0) read();
           world.settle();
           read();
-          if (isTidy) assert.is(last, world.burned);
+          if (isTidy) assert.is(last, world.used);
         }),
         { numRuns: 1_000 },
       );
@@ -338,9 +339,11 @@ for (const isTidy of [true, false]) {
   );
 }
 
-/** Reads the tree, and lives on at each step of that. */
-function finish(world: World, subject: CpuAccount, live: () => void): Tree {
-  const steps = findTree(MAIN, subject.members, world);
+/** Reads the tree; the simulation goes on at each step. */
+function finish(world: World, subject: CpuAccumulator, live: () => void): Tree {
+  const main = world.stat(MAIN);
+  if (main === undefined) throw new Error('the main process is gone');
+  const steps = findTree(MAIN, main, subject.members, world);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
@@ -348,4 +351,4 @@ function finish(world: World, subject: CpuAccount, live: () => void): Tree {
   }
 }
 
-account.run();
+accumulator.run();

@@ -1,19 +1,23 @@
-/** Two ways to know which process is whose child. */
+/** Two ways to find the children of a process. */
 
+import type { PausableWork } from '../util/time-slice.ts';
 import type { ProcStat } from './formats.ts';
-import type { ProcFs, Steps } from './procfs.ts';
-import type { Kinship } from './tree.ts';
+import type { ProcFs } from './procfs.ts';
+import type { ProcessLookup } from './tree.ts';
 
-/** The kernel tells the children of each process: only what belongs to a program is read. */
-export function askedKinship(proc: ProcFs): Kinship {
+/** Reads the kernel's list of children of each process; files of other processes are not read. */
+export function childrenFromProc(proc: ProcFs): ProcessLookup {
   return {
     stat: (pid) => proc.stat(pid),
     children: (pid, { threads }) => proc.children(pid, threads),
   };
 }
 
-/** Every process of the machine is read once, for the parent that it names. */
-export function* scannedKinship(proc: ProcFs, pids: readonly number[]): Steps<Kinship> {
+/** Reads the stat file of every process of the machine once, and groups them by parent. */
+export function* childrenByScan(
+  proc: ProcFs,
+  pids: readonly number[],
+): PausableWork<ProcessLookup> {
   const stats = new Map<number, ProcStat>();
   const children = new Map<number, number[]>();
   for (const pid of pids) {

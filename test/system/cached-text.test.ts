@@ -3,64 +3,64 @@ import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { joinCompressed, joinPlain, KeptText } from '../../src/exposition/cached-text.ts';
+import { CachedText, joinCompressed, joinPlain } from '../../src/exposition/cached-text.ts';
 import { concatenateCrcs } from '../../src/exposition/crc32.ts';
 import { gzipPart } from '../../src/exposition/gzip.ts';
 import { timed } from '../support/deadline.ts';
 
-const kept = suite('kept text');
+const cached = suite('cached text');
 
 const PARTS: readonly (readonly [name: string, parts: readonly string[]])[] = [
   ['none', []],
   ['an empty one', ['']],
   ['one', ['a line\n']],
   ['several, some empty', ['', 'one\n', '', 'two 🚀\n', '']],
-  ['what repeats across the seam', ['repeat repeat ', 'repeat repeat ', 'repeat repeat ']],
+  ['repetition across the boundary', ['repeat repeat ', 'repeat repeat ', 'repeat repeat ']],
   ['more than the window of gzip', ['x'.repeat(100_000), 'y\n'.repeat(70_000), 'x'.repeat(10)]],
 ];
 
 for (const [name, parts] of PARTS) {
-  kept(
-    `the parts make one gzip file of the whole: ${name}`,
+  cached(
+    `the parts make one gzip file: ${name}`,
     timed(10_000, async () => {
-      const texts = parts.map((part) => new KeptText(part));
+      const texts = parts.map((part) => new CachedText(part));
       const file = await joinCompressed(texts);
       assert.is(gunzipSync(file).toString(), parts.join(''));
       assert.is(joinPlain(texts).toString(), parts.join(''));
-      // gzip itself says that it is sound, and of one file.
+      // gzip itself accepts it as one sound file.
       execFileSync('gzip', ['--test'], { input: file, stdio: 'pipe' });
       assert.is(firstFileIn(file), parts.join(''));
     }),
   );
 }
 
-kept(
-  'whatever the parts are',
+cached(
+  'any parts make one gzip file',
   timed(30_000, () =>
     fc.assert(
       fc.asyncProperty(fc.array(fc.string({ unit: 'grapheme', maxLength: 300 })), async (parts) => {
-        const file = await joinCompressed(parts.map((part) => new KeptText(part)));
+        const file = await joinCompressed(parts.map((part) => new CachedText(part)));
         assert.is(gunzipSync(file).toString(), parts.join(''));
       }),
     ),
   ),
 );
 
-kept(
+cached(
   'a text is compressed once',
   timed(5_000, async () => {
-    const text = new KeptText('a line\n');
+    const text = new CachedText('a line\n');
     assert.is(await text.compressed(), await text.compressed());
   }),
 );
 
-kept('the CRC of a whole is made of those of its parts', async () => {
+cached('the CRC of a text is calculated from those of its parts', async () => {
   // The check value that the catalogues of CRCs give for CRC-32: that of 123456789.
   const [first, second] = await Promise.all(['1234', '56789'].map((t) => gzipPart(Buffer.from(t))));
   assert.is(concatenateCrcs(first?.crc ?? 0, second?.crc ?? 0, 5), 0xcbf43926);
 });
 
-/** As a client reads it that stops where the first gzip file ends. */
+/** Reads like a client that stops after the first gzip member. */
 function firstFileIn(bytes: Buffer): string {
   const script = `
 import sys, zlib
@@ -71,4 +71,4 @@ sys.stdout.buffer.write(text)`;
   return execFileSync('/usr/bin/python3', ['-c', script], { input: bytes }).toString();
 }
 
-kept.run();
+cached.run();
