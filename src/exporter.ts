@@ -28,7 +28,7 @@ import { nameOfServerState, type Snapshot } from './supervisor/snapshot.ts';
 import type { Logger } from './util/log.ts';
 import { formatAddress } from './web/address.ts';
 import { Page } from './web/page/page.ts';
-import type { Facts } from './web/page/view.ts';
+import type { PageContext } from './web/page/view.ts';
 import { answer, type Routes } from './web/routes.ts';
 import { type Answer, ListenError, serve, type WebService } from './web/server.ts';
 import type { Security } from './web-config/security.ts';
@@ -65,6 +65,7 @@ export class Exporter {
   readonly #inquiries: Inquiries | undefined;
   readonly #table: ProcessTable;
   readonly #page: Page;
+  readonly #shutdown = new AbortController();
   readonly #resources: Resources | undefined;
   #web: WebService | undefined;
   #push: Push | undefined;
@@ -88,14 +89,15 @@ export class Exporter {
     const { telemetryPath } = config;
     this.#page = new Page({
       table,
-      facts: () => this.#facts(),
-      consumptions: this.#resources,
+      context: () => this.#pageContext(),
+      resources: this.#resources,
       telemetryPath,
+      signal: this.#shutdown.signal,
     });
     const onChange = () => {
       this.#inquiries?.poke();
       this.#push?.poke();
-      this.#page.poke();
+      this.#page.scheduleUpdate();
     };
     const { supervisor, supervisorTimeoutMs: timeoutMs } = config;
     const client = supervisor && new RpcClient(supervisor, { timeoutMs, keepOpen: false });
@@ -168,11 +170,11 @@ export class Exporter {
   }
 
   stop(): void {
+    this.#shutdown.abort();
     this.#snapshots.stop();
     this.#watchdog.stop();
     this.#inquiries?.stop();
     this.#push?.stop();
-    this.#page.stop();
     this.#intake.stop();
     this.#io.security?.stop();
     this.#web?.close();
@@ -210,8 +212,7 @@ export class Exporter {
     return this.#metrics.render();
   }
 
-  /** What the page says of supervisord and of ourselves. */
-  #facts(): Omit<Facts, 'hasUsage'> {
+  #pageContext(): Omit<PageContext, 'hasUsage'> {
     const { server, health } = this.#snapshots;
     return {
       identifier: server?.identifier,
