@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 const BENCHES = {
   'round-trip': {
-    about: 'an event to its acknowledgement, against a C program that answers unread',
+    about: 'latency from an event to its acknowledgement, against a C program that does not parse',
     packages: {
       gcc: ['cc', '--version'],
       'libc6-dev': ['cc', '-E', '-x', 'c', '-include', 'unistd.h', '/dev/null'],
@@ -16,21 +16,21 @@ const BENCHES = {
     },
   },
   scrape: {
-    about: "a scrape with 1,000 programs, against node_exporter's supervisord collector",
+    about: "a scrape with 1,000 processes, against node_exporter's supervisord collector",
     packages: {
       supervisor: ['supervisord', '--version'],
       'prometheus-node-exporter': ['prometheus-node-exporter', '--version'],
     },
   },
   growth: {
-    about: 'scrapes, snapshots, memory and pauses with 10, 100, 1,000 and 10,000 programs',
+    about: 'scrapes, resyncs, memory and pauses with 10 to 10,000 processes, against node_exporter',
     packages: {
       supervisor: ['supervisord', '--version'],
       'prometheus-node-exporter': ['prometheus-node-exporter', '--version'],
     },
   },
   resources: {
-    about: 'a scrape of what 500 programs use, against process-exporter',
+    about: 'a scrape with the resource usage of 500 processes, against process-exporter',
     packages: {
       supervisor: ['supervisord', '--version'],
       'prometheus-process-exporter': ['prometheus-process-exporter', '-version'],
@@ -38,15 +38,15 @@ const BENCHES = {
     },
   },
   footprint: {
-    about: 'start to READY, and memory in use, against a bare node process',
+    about: 'start to READY and resident memory, against a bare node process',
     packages: {},
   },
   nudge: {
-    about: 'the SIGKILL of a program to its exit on /metrics, with the nudge and without',
+    about: 'latency from a SIGKILL to the exit on /metrics, with and without the nudge',
     packages: { supervisor: ['supervisord', '--version'] },
   },
   alert: {
-    about: "the SIGKILL of a program to Alertmanager's webhook, against polling as usual",
+    about: "latency from a SIGKILL to Alertmanager's webhook, against an exporter that polls",
     packages: {
       supervisor: ['supervisord', '--version'],
       prometheus: ['prometheus', '--version'],
@@ -55,7 +55,7 @@ const BENCHES = {
     },
   },
   soak: {
-    about: "a storm for minutes or hours: counted against supervisord's log, and what grows",
+    about: "exact counts and constant memory under load for minutes or hours, against supervisord's log",
     packages: {
       supervisor: ['supervisord', '--version'],
       python3: ['python3', '--version'],
@@ -90,7 +90,7 @@ function runBench(name, options) {
     stdio: 'inherit',
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    // It cleans up and ends, and then so do we.
+    // The bench cleans up and ends, and this process ends after it.
     process.on(signal, () => bench.kill(signal));
   }
   bench.on('close', (code) => {

@@ -40,6 +40,17 @@ export class Prometheus {
     return activeAlertmanagers.map(({ url }) => url);
   }
 
+  /** Waits until its targets are up and it has found its Alertmanagers. */
+  untilScraping(alertmanagers = 1): Promise<void> {
+    return eventually(20_000, async () => {
+      const healths = (await this.targets()).map(({ health }) => health);
+      const sentTo = (await this.alertmanagers()).length;
+      if (healths.join() !== 'up' || sentTo !== alertmanagers) {
+        throw new Error(`targets: ${healths.join()}; Alertmanagers: ${sentTo}`);
+      }
+    });
+  }
+
   async #get<Data>(path: string): Promise<Data> {
     const response = await fetch(`http://127.0.0.1:${this.#port}/api/v1/${path}`, {
       signal: AbortSignal.timeout(5_000),
@@ -99,13 +110,7 @@ export function withShippedPrometheus(
       writeFileSync(join(dir, 'prometheus.yml'), config);
     },
     async (prometheus) => {
-      await eventually(20_000, async () => {
-        const healths = (await prometheus.targets()).map(({ health }) => health);
-        const sentTo = (await prometheus.alertmanagers()).length;
-        if (healths.join() !== 'up' || sentTo !== alertmanagers.length) {
-          throw new Error(`targets: ${healths.join()}; Alertmanagers: ${sentTo}`);
-        }
-      });
+      await prometheus.untilScraping(alertmanagers.length);
       await body(prometheus);
     },
   );
@@ -141,20 +146,23 @@ export function runPrometheus(
   });
 }
 
-/** Runs `body` with a folder that is gone afterwards. */
+/** Runs `body` with a folder that is removed afterwards, also on process.exit. */
 export async function withFolder(
   name: string,
   body: (dir: string) => Promise<void>,
 ): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), `supervisor-exporter-${name}-`));
+  const remove = () => rmSync(dir, { recursive: true, force: true });
+  process.once('exit', remove);
   try {
     await body(dir);
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    process.off('exit', remove);
+    remove();
   }
 }
 
-/** Runs `body` beside a server, once `readyUrl` answers 200, and ends it whatever `body` does. */
+/** Runs `body` once `readyUrl` answers 200, and ends the server afterwards, also on process.exit. */
 export async function withServer(
   [command = '', ...args]: readonly string[],
   readyUrl: string,
@@ -165,6 +173,8 @@ export async function withServer(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text;
   });
+  const kill = () => void child.kill('SIGKILL');
+  process.once('exit', kill);
   const exited = once(child, 'close');
   const endedEarly = exited.then(([code]) => {
     throw new Error(`exit status ${code}`);
@@ -176,7 +186,8 @@ export async function withServer(
     await Promise.race([body(), endedEarly]);
   } finally {
     child.kill('SIGTERM');
-    await within(20_000, `end of ${command}`, exited).catch(() => child.kill('SIGKILL'));
+    await within(20_000, `end of ${command}`, exited).catch(kill);
+    process.off('exit', kill);
   }
 }
 
