@@ -1,6 +1,6 @@
 /** `npm run bench growth`: how costs grow from 10 to 10,000 processes. */
 
-import { callsOf } from '../src/resync/fetch.ts';
+import { snapshotCalls } from '../src/resync/fetch.ts';
 import { eventually } from '../test/support/deadline.ts';
 import { PROGRAM } from '../test/support/exporter.ts';
 import { freePort } from '../test/support/ports.ts';
@@ -25,7 +25,7 @@ const MB = 2 ** 20;
 /** CPU time has a resolution of 10 ms, so cheap actions are repeated for this long. */
 const MIN_MEASURED_MS = 500;
 /** The calls of a resync. The exporter ignores the marker, which is not one of its own. */
-const RESYNC = callsOf('of a bench');
+const RESYNC = snapshotCalls('of a bench');
 
 /** Duration of an action, and CPU time that supervisord uses for it. */
 interface Cost {

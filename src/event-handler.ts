@@ -1,98 +1,103 @@
-/** What becomes of an event between the door and the process table. */
+/** Handles each event between the listener and the process table. */
 
-import { Losses } from './listener/loss-detector.ts';
+import { LossDetector } from './listener/loss-detector.ts';
+import type { Loss } from './listener/sequence.ts';
 import type { Watchdog } from './listener/watchdog.ts';
-import type { ExporterMetrics } from './metrics/exporter.ts';
+import type { Change, ChangeFeed } from './processes/changes.ts';
 import type { ProcessTable } from './processes/table.ts';
-import { TOKEN_TYPE } from './resync/fetch.ts';
-import type { Reconciler } from './resync/ordering.ts';
-import type { Snapshots } from './resync/resync.ts';
-import type {
-  MalformedEvent,
-  RemoteCommunicationEvent,
-  SupervisorEvent,
-  TickEvent,
+import type { Resync } from './resync/resync.ts';
+import type { EventStats } from './supervisor/event-stats.ts';
+import {
+  MALFORMED_REASONS,
+  type MalformedEvent,
+  type ProcessGroupEvent,
+  type SupervisorEvent,
 } from './supervisor/events.ts';
-import { keyOf } from './supervisor/process-id.ts';
+import { displayName } from './supervisor/process-id.ts';
+import { SERVER_STATE_CODES } from './supervisor/snapshot.ts';
 import type { LogFields, Logger } from './util/log.ts';
 
-/** supervisord's codes for its own state, as its events tell it (supervisord.org/api.html, getState). */
-const SERVER_STATE_CODES = { running: 1, stopping: -1 } as const;
-
-export interface IntakeParts {
+export interface EventHandlerOptions {
   readonly table: ProcessTable;
-  readonly reconciler: Reconciler;
-  readonly snapshots: Snapshots;
+  readonly changes: ChangeFeed;
+  readonly resync: Resync;
   readonly watchdog: Watchdog;
-  readonly metrics: ExporterMetrics;
   readonly log: Logger;
-  /** The process table has changed. */
-  readonly onChange: () => void;
+  readonly signal: AbortSignal;
 }
 
-export class Intake {
-  readonly #table: ProcessTable;
-  readonly #reconciler: Reconciler;
-  readonly #snapshots: Snapshots;
-  readonly #watchdog: Watchdog;
-  readonly #metrics: ExporterMetrics;
-  readonly #log: Logger;
-  readonly #onChange: () => void;
-  #eventsLost = 0;
-  readonly #losses = new Losses({
-    onGap: (at) => this.#snapshots.requestUnlessCovered('gap', at),
-    onLost: (count) => this.#takeLoss(count),
-    isProvable: () => this.#snapshots.arePossible && !this.#reconciler.isDeaf,
-  });
+export class EventHandler {
+  readonly #options: EventHandlerOptions;
+  readonly #losses: LossDetector;
+  readonly #received = new Map<string, number>();
+  readonly #malformed = Object.fromEntries(
+    MALFORMED_REASONS.map((reason) => [reason, 0]),
+  ) as Record<MalformedEvent['reason'], number>;
+  #redelivered = 0;
+  #lost = 0;
+  #lastEventAt: number | undefined;
+  #lastTickAt: number | undefined;
 
-  constructor(parts: IntakeParts) {
-    this.#table = parts.table;
-    this.#reconciler = parts.reconciler;
-    this.#snapshots = parts.snapshots;
-    this.#watchdog = parts.watchdog;
-    this.#metrics = parts.metrics;
-    this.#log = parts.log;
-    this.#onChange = parts.onChange;
+  constructor(options: EventHandlerOptions) {
+    this.#options = options;
+    const { resync, signal } = options;
+    this.#losses = new LossDetector({
+      onUnprovenGap: (at) => resync.requestUnlessCovered('gap', at),
+      onLost: (loss) => this.#eventsLost(loss),
+      hasMarkers: () => resync.hasMarkers,
+      signal,
+    });
   }
 
-  /** Gaps in the serials that are remembered. */
-  get gapCount(): number {
-    return this.#losses.gapCount;
+  get stats(): EventStats {
+    return {
+      received: this.#received,
+      redelivered: this.#redelivered,
+      malformed: this.#malformed,
+      lost: this.#lost,
+      gaps: this.#losses.gapCount,
+      lastEventAt: this.#lastEventAt,
+      lastTickAt: this.#lastTickAt,
+    };
   }
 
-  /** Events that supervisord discarded before they were delivered. */
-  get eventsLost(): number {
-    return this.#eventsLost;
-  }
-
-  /** This is the first life of the exporter: what is missing from serial 0 on is lost. */
+  /** This is the first life of the exporter: events that are missing from serial 0 on are lost. */
   expectFromZero(): void {
-    this.#losses.expectFromZero();
+    this.#losses.expectFromZero(Date.now() / 1000);
   }
 
-  /** Applies an event that came at `at` (epoch seconds), in memory: its acknowledgement waits for this. */
-  take(event: SupervisorEvent, at: number): void {
-    if (!this.#isFirstDelivery(event.serial, at)) return;
+  /**
+   * Applies an event that was received at `at` (epoch seconds): the acknowledgement waits for
+   * this. Returns what is to be done after the acknowledgement.
+   */
+  handle(event: SupervisorEvent | MalformedEvent, at: number): () => void {
+    const isFirst = event.serial === undefined || this.#losses.observe(event.serial, at);
+    if (!isFirst) this.#redelivered += 1;
+    const afterAck = event.kind === 'malformed' || !isFirst ? undefined : this.#apply(event, at);
+    return () => {
+      this.#record(event, at);
+      afterAck?.();
+    };
+  }
 
+  /** Returns what the event leads to besides the table, for after the acknowledgement. */
+  #apply(event: SupervisorEvent, at: number): (() => void) | undefined {
+    const { table, resync } = this.#options;
     switch (event.kind) {
       case 'process-state':
-        this.#table.transition(event, at);
-        break;
+        return this.#publishLater(table.apply(event, at));
       case 'process-group':
-        if (event.change === 'removed') this.#table.removeGroup(event.group, event.serial);
-        else this.#snapshots.requestUnlessCovered('group', at);
-        break;
+        return this.#applyGroup(event, at);
       case 'tick':
-        this.#takeTick(event, at);
-        break;
+        return () => resync.tickReceived(event);
       case 'remote-communication':
-        if (event.type === TOKEN_TYPE) this.#takeToken(event);
-        break;
+        return () => {
+          if (resync.remoteCommunicationReceived(event)) this.#losses.markerReceived(event.serial);
+        };
       case 'supervisor-state':
-        this.#snapshots.takeServerState(SERVER_STATE_CODES[event.state]);
-        break;
+        return () => resync.serverStateReceived(SERVER_STATE_CODES[event.state]);
       case 'unused':
-        break;
+        return undefined;
       default: {
         const unhandled: never = event;
         throw new Error(`unhandled event ${JSON.stringify(unhandled)}`);
@@ -100,68 +105,45 @@ export class Intake {
     }
   }
 
-  /** Takes an event that can't be understood: counted, said, and otherwise skipped. */
-  takeMalformed(event: MalformedEvent, at: number): void {
-    this.#metrics.eventsMalformed.inc({ reason: event.reason });
-    this.#log.warn('skipped an event that can not be understood', {
-      reason: event.reason,
-      text: event.detail,
-    });
-    if (event.serial !== undefined) this.#isFirstDelivery(event.serial, at);
+  #applyGroup({ change, group, serial }: ProcessGroupEvent, at: number): () => void {
+    const { table, resync } = this.#options;
+    if (change === 'removed') return this.#publishLater(table.removeGroup(group, serial));
+    return () => resync.requestUnlessCovered('group', at);
   }
 
-  /** Does what follows from an event that has been taken, and acknowledged. */
-  followUp(event: SupervisorEvent | MalformedEvent, at: number): void {
-    this.#metrics.lastEvent.set(at);
-    this.#watchdog.hear();
-    if (event.kind === 'malformed') return;
-    this.#metrics.events.inc({ event: event.name });
-    this.#log.debug?.('event', describeEvent(event));
-    this.#onChange();
+  #publishLater(changes: readonly Change[]): () => void {
+    return () => this.#options.changes.publish(changes);
   }
 
-  stop(): void {
-    this.#losses.stop();
-  }
-
-  #isFirstDelivery(serial: number, at: number): boolean {
-    const isFirst = this.#losses.note(serial, at);
-    if (!isFirst) this.#metrics.eventsRedelivered.inc();
-    return isFirst;
-  }
-
-  #takeTick(event: TickEvent, at: number): void {
-    this.#metrics.lastTick.set(at);
-    this.#watchdog.hearTick(event.period);
-    const wasDeaf = this.#reconciler.isDeaf;
-    this.#reconciler.tick(event.when);
-    if (this.#reconciler.isDeaf && !wasDeaf) {
-      this.#log.warn(
-        'REMOTE_COMMUNICATION is not among the events of this listener: snapshots are placed by from_state alone',
-      );
+  #record(event: SupervisorEvent | MalformedEvent, at: number): void {
+    const { watchdog, log } = this.#options;
+    this.#lastEventAt = at;
+    watchdog.eventReceived();
+    if (event.kind === 'malformed') {
+      this.#malformed[event.reason] += 1;
+      log.warn('skipped a malformed event', { reason: event.reason, text: event.detail });
+      return;
     }
-    if (event.period === 60) this.#snapshots.request('tick');
+    this.#received.set(event.name, (this.#received.get(event.name) ?? 0) + 1);
+    if (event.kind === 'tick') {
+      this.#lastTickAt = at;
+      watchdog.tickReceived(event.period);
+    }
+    log.debug?.('event', describeEvent(event));
   }
 
-  #takeToken(event: RemoteCommunicationEvent): void {
-    this.#metrics.resyncCorrections.inc(this.#reconciler.token(event.data, event.serial));
-    if (!this.#snapshots.isOwnToken(event.data)) return;
-    this.#losses.pass(event.serial);
-    // What is still missing behind the token is not in its snapshot.
-    if (this.#losses.isAwaitingBehind(event.serial)) this.#snapshots.request('gap');
-  }
-
-  #takeLoss(lost: number): void {
-    this.#eventsLost += lost;
-    this.#metrics.eventsLost.inc(lost);
-    this.#log.error('supervisord discarded events before delivering them: raise buffer_size', {
-      lost,
+  #eventsLost({ count, last }: Loss): void {
+    const { resync, log } = this.#options;
+    this.#lost += count;
+    log.error('supervisord discarded events before delivering them: raise buffer_size', {
+      lost: count,
     });
+    resync.eventsLost(last, Date.now() / 1000);
   }
 }
 
 function describeEvent(event: SupervisorEvent): LogFields {
   const { serial, name } = event;
   if (event.kind !== 'process-state') return { serial, event: name };
-  return { serial, event: name, process: keyOf(event.process), from: event.from };
+  return { serial, event: name, process: displayName(event.process), from: event.from };
 }

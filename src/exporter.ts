@@ -1,15 +1,16 @@
 /**
- * The whole, put together:
+ * The exporter, put together:
  *
- *     stdin -> split2(splitFrames) -> parseEvent -> intake -------\
- *                     (then RESULT, READY)                         process table -> metrics -> HTTP
- *     XML-RPC -> parseSnapshot -> reconciler (finds its place) ---/        /
- *     /proc   -> ProcFs -> tree -> account -> usage of each program ------/
+ *     stdin -> split2(frameMatcher) -> parseEvent -> event handler -> process table -> changes -> page, notifier, exit reasons
+ *                                   (then RESULT, READY)                /        \
+ *     XML-RPC -> parseSnapshot -> resync (finds its place in the order) -          -> metrics -> HTTP
+ *     /proc   -> tree -> CPU accumulator -> resource usage ----------------------/
  */
 
+import { setMaxListeners } from 'node:events';
 import type { Push } from './alertmanager/push.ts';
 import type { Config } from './cli/flags.ts';
-import { Intake } from './event-handler.ts';
+import { EventHandler } from './event-handler.ts';
 import type { Remains } from './exits/detector.ts';
 import { Inquiries } from './exits/inquiries.ts';
 import type { KeptText } from './exposition/cached-text.ts';
@@ -18,136 +19,146 @@ import { listen } from './listener/listener.ts';
 import { Watchdog } from './listener/watchdog.ts';
 import type { Build } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
+import { ChangeFeed } from './processes/changes.ts';
 import { ProcessTable } from './processes/table.ts';
 import { openResources, type Resources } from './resources/resources.ts';
-import { Reconciler } from './resync/ordering.ts';
-import { Snapshots } from './resync/resync.ts';
+import { Resync } from './resync/resync.ts';
+import { SettingsFetcher } from './resync/settings.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import { nameOfServerState, type Snapshot } from './supervisor/snapshot.ts';
+import { ListenError } from './util/errors.ts';
 import type { Logger } from './util/log.ts';
 import { formatAddress } from './web/address.ts';
 import { Page } from './web/page/page.ts';
 import type { PageContext } from './web/page/view.ts';
 import { answer, type Routes } from './web/routes.ts';
-import { type Answer, ListenError, serve, type WebService } from './web/server.ts';
+import { type Answer, serve, type WebService } from './web/server.ts';
 import type { Security } from './web-config/security.ts';
 
-/** The outside, as the exporter is given it. */
+/** What the exporter gets from outside. */
 export interface ExporterIo {
   readonly input: Input;
   /** Writes to supervisord. */
   readonly send: (text: string) => void;
   readonly log: Logger;
-  /** What there is of a process; looked at not so closely, a zombie is alive. */
+  /** Whether a process exists; a zombie counts as alive unless it is looked at closely. */
   readonly lookAt: (pid: number, closely: boolean) => Remains;
   readonly build: Build;
   readonly hostname: string;
-  /** undefined: anybody who can reach it may ask, and is answered in plain HTTP. */
+  /** Undefined: plain HTTP, open to every client that can reach the port. */
   readonly security: Security | undefined;
-  /** This life is at its end; the reason is for people, and left out where there is nothing to say. */
-  readonly onEnd: (how: End, reason?: string) => void;
+  /** The exporter cannot go on. The reason is for the log; undefined where there is nothing to report. */
+  readonly onEnd: (outcome: Outcome, reason?: string) => void;
 }
 
 /**
- * How a life ends: `over` when supervisord ends it, `failed` when a new life may do better,
+ * Why the exporter ends: `over` when supervisord ends it, `failed` when a restart may help,
  * `refused` when the configuration has to change first.
  */
-export type End = 'over' | 'failed' | 'refused';
+export type Outcome = 'over' | 'failed' | 'refused';
 
 export class Exporter {
   readonly #config: Config;
   readonly #io: ExporterIo;
-  readonly #metrics: Metrics;
-  readonly #snapshots: Snapshots;
-  readonly #watchdog: Watchdog;
-  readonly #intake: Intake;
-  readonly #inquiries: Inquiries | undefined;
+  readonly #lifetime = new AbortController();
+  readonly #changes = new ChangeFeed();
   readonly #table: ProcessTable;
-  readonly #page: Page;
-  readonly #shutdown = new AbortController();
+  readonly #resync: Resync;
+  readonly #watchdog: Watchdog;
+  readonly #eventHandler: EventHandler;
+  readonly #inquiries: Inquiries | undefined;
   readonly #resources: Resources | undefined;
-  #web: WebService | undefined;
+  readonly #metrics: Metrics;
+  readonly #page: Page;
   #push: Push | undefined;
 
   constructor(config: Config, io: ExporterIo) {
     this.#config = config;
     this.#io = io;
     const { log } = io;
-    const table = new ProcessTable();
+    const { signal } = this.#lifetime;
+    setMaxListeners(0, signal);
+    const { supervisor: endpoint, supervisorTimeoutMs: timeoutMs, telemetryPath } = config;
+    const client = endpoint && new RpcClient(endpoint, { timeoutMs, keepOpen: false });
+    const changes = this.#changes;
+    const table = new ProcessTable({ looksUpReasons: this.#looksUpReasons });
     this.#table = table;
-    const reconciler = new Reconciler(table);
+
+    this.#resync = new Resync({
+      client,
+      table,
+      changes,
+      log,
+      signal,
+      onFirst: (snapshot) => this.#checkOwnProcess(snapshot),
+      onMarkerDue: () => this.#watchdog.markerDue(),
+    });
+    this.#watchdog = new Watchdog({
+      isAnswering: () => this.#resync.isAnswering(),
+      onStalled: (seconds) => this.#restartStalled(seconds),
+      signal,
+    });
+    const resync = this.#resync;
+    const watchdog = this.#watchdog;
+    this.#eventHandler = new EventHandler({ table, changes, resync, watchdog, log, signal });
+    if (endpoint !== undefined && client !== undefined) {
+      new SettingsFetcher({ client, table, changes, log, signal });
+      this.#inquiries = new Inquiries({ endpoint, config, table, changes, log, lookAt: io.lookAt });
+    }
     this.#resources = config.resources ? openResources({ table, log }) : undefined;
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
-      exitReasons: this.#findsReasons,
+      exitReasons: this.#looksUpReasons,
       compat: config.compat,
       build: io.build,
       resources: this.#resources,
+      sources: {
+        events: () => this.#eventHandler.stats,
+        resync,
+        nudges: () => this.#inquiries?.nudges ?? 0,
+        alertmanagers: () => this.#push?.stats ?? [],
+      },
     });
-    const metrics = this.#metrics.exporter;
-    const { telemetryPath } = config;
     this.#page = new Page({
       table,
+      changes,
       context: () => this.#pageContext(),
       resources: this.#resources,
       telemetryPath,
-      signal: this.#shutdown.signal,
+      signal,
     });
-    const onChange = () => {
-      this.#inquiries?.poke();
-      this.#push?.poke();
-      this.#page.scheduleUpdate();
-    };
-    const { supervisor, supervisorTimeoutMs: timeoutMs } = config;
-    const client = supervisor && new RpcClient(supervisor, { timeoutMs, keepOpen: false });
-    const snapshots = new Snapshots({
-      client,
-      reconciler,
-      metrics,
-      log,
-      onFirst: (snapshot) => this.#meetOneself(snapshot),
-      onTokenDue: () => watchdog.expectToken(),
-      onChange: () => {
-        onChange();
-        this.#inquiries?.check();
-      },
+    signal.addEventListener('abort', () => {
+      this.#inquiries?.stop();
+      this.#push?.stop();
+      io.security?.stop();
     });
-    const watchdog = new Watchdog({
-      isAnswering: () => snapshots.isAnswering(),
-      onDeaf: (seconds) => this.#giveUpDeaf(seconds),
-    });
-    this.#snapshots = snapshots;
-    this.#watchdog = watchdog;
-    if (supervisor !== undefined && client !== undefined) {
-      const { lookAt } = io;
-      const parts = { endpoint: supervisor, client, config, table, metrics, log, lookAt, onChange };
-      this.#inquiries = new Inquiries(parts);
-    }
-    this.#intake = new Intake({ table, reconciler, snapshots, watchdog, metrics, log, onChange });
   }
 
-  /** Serves, then listens. Ends this life if an address can't be had. */
+  /** Serves HTTP, then listens to events. Ends the exporter if an address cannot be listened on. */
   async start(): Promise<void> {
     try {
-      this.#web = await this.#serve();
+      const web = await this.#serve();
+      this.#lifetime.signal.addEventListener('abort', () => web.close());
+      this.#logStart(web);
+      await this.#startPush(web);
     } catch (error) {
       if (error instanceof ListenError) return this.#io.onEnd('failed', error.message);
       throw error;
     }
-    this.#logStart(this.#web);
-    await this.#startPush(this.#web);
     listen(this.#io.input, this.#io.send, {
-      onEvent: (event, at) => this.#intake.take(event, at),
-      onMalformed: (event, at) => this.#intake.takeMalformed(event, at),
-      onAcknowledged: (event, at) => this.#intake.followUp(event, at),
+      onEvent: (event, at) => this.#eventHandler.handle(event, at),
       onUnframeable: (reason) =>
-        this.#io.onEnd('failed', `can't follow what supervisord sends: ${reason}`),
+        this.#io.onEnd('failed', `cannot follow what supervisord sends: ${reason}`),
       onEnd: () => this.#io.onEnd('over'),
     });
     this.#watchdog.start();
     this.#inquiries?.start();
-    this.#snapshots.request('startup');
+    this.#resync.request('startup');
+  }
+
+  stop(): void {
+    this.#lifetime.abort();
   }
 
   async #serve(): Promise<WebService> {
@@ -155,7 +166,7 @@ export class Exporter {
       telemetryPath: this.#config.telemetryPath,
       contentType: CONTENT_TYPE,
       render: () => this.#render(),
-      notReady: () => this.#snapshots.whyMissing(),
+      notReady: () => this.#resync.whyNotReady,
       page: this.#config.telemetryPath === '/' ? undefined : this.#page,
     };
     const route: Answer = (request, response, outlive) =>
@@ -169,18 +180,7 @@ export class Exporter {
     });
   }
 
-  stop(): void {
-    this.#shutdown.abort();
-    this.#snapshots.stop();
-    this.#watchdog.stop();
-    this.#inquiries?.stop();
-    this.#push?.stop();
-    this.#intake.stop();
-    this.#io.security?.stop();
-    this.#web?.close();
-  }
-
-  /** Alerts carry the address that Prometheus knows us by, as far as we can tell. */
+  /** Alerts carry the address under which Prometheus scrapes this exporter, as far as it is known. */
   async #startPush(web: WebService): Promise<void> {
     const { alertmanagers: urls, alertLabels } = this.#config;
     const [address] = web.addresses;
@@ -188,74 +188,71 @@ export class Exporter {
     const { Push } = await import('./alertmanager/push.ts');
     const host = address.host === '' ? this.#io.hostname : address.host;
     const instance = formatAddress({ host, port: address.port });
-    const labels = { job: 'supervisor', instance, ...alertLabels };
-    const { log } = this.#io;
     this.#push = new Push({
       urls,
-      labels,
+      labels: { job: 'supervisor', instance, ...alertLabels },
       table: this.#table,
-      metrics: this.#metrics.exporter,
-      log,
-      exitReasons: this.#findsReasons,
+      changes: this.#changes,
+      log: this.#io.log,
+      exitReasons: this.#looksUpReasons,
     });
     this.#push.start();
   }
 
-  /** Whether it is found out why programs end. */
-  get #findsReasons(): boolean {
+  get #looksUpReasons(): boolean {
     return this.#config.exitReasons && this.#config.supervisor !== undefined;
   }
 
   async #render(): Promise<readonly KeptText[]> {
     await this.#resources?.read();
-    this.#metrics.exporter.serialGaps.set(this.#intake.gapCount);
     return this.#metrics.render();
   }
 
   #pageContext(): Omit<PageContext, 'hasUsage'> {
-    const { server, health } = this.#snapshots;
+    const { server, health } = this.#resync;
     return {
       identifier: server?.identifier,
       supervisordVersion: server?.version,
       supervisordState: server && nameOfServerState(server.stateCode),
       rpc: health,
-      eventsLost: this.#intake.eventsLost,
+      eventsLost: this.#eventHandler.stats.lost,
       exporterVersion: this.#io.build.version,
     };
   }
 
-  /** What the first snapshot tells of ourselves: whether we are alone, and whether for the first time. */
-  #meetOneself(snapshot: Snapshot): void {
+  /** What the first snapshot reports of this exporter: whether it is the only one, and in its first life. */
+  #checkOwnProcess(snapshot: Snapshot): void {
     const { ownGroup } = this.#config;
     const [self, sibling] = snapshot.processes.filter(({ group }) => group === ownGroup);
     if (sibling !== undefined) {
       this.#io.onEnd(
         'refused',
-        `[eventlistener:${ownGroup}] has numprocs above 1, and supervisord deals the events out among its processes, so that none can give an account: set numprocs=1`,
+        `[eventlistener:${ownGroup}] has numprocs above 1, and supervisord distributes the events among its processes, so that no process receives all of them: set numprocs=1`,
       );
     }
-    // It has never ended, so no earlier life of ours had any of this pool's events.
-    if (self?.stop === 0) this.#intake.expectFromZero();
+    // It has never ended, so no earlier life received events of this pool.
+    if (self?.stop === 0) this.#eventHandler.expectFromZero();
   }
 
-  #giveUpDeaf(seconds: number): void {
+  #restartStalled(seconds: number): void {
     this.#io.onEnd(
       'failed',
-      `supervisord answers, and has sent no event for ${seconds} s: something else has written to stdout, or this is no eventlistener with PROCESS_STATE events; starting anew`,
+      `no events from supervisord for ${seconds} s although XML-RPC responds; stdout was written to by another program, or events= lacks PROCESS_STATE; exiting to be restarted`,
     );
   }
 
   #logStart(web: WebService): void {
     const { log } = this.#io;
+    const { supervisor, telemetryPath: path } = this.#config;
     for (const address of web.addresses) {
-      log.info('listening', { address: formatAddress(address), path: this.#config.telemetryPath });
+      log.info('listening', { address: formatAddress(address), path });
     }
-    if (this.#config.supervisor === undefined) {
+    if (supervisor === undefined) {
       log.warn(
-        'supervisord has no HTTP server, so there is no XML-RPC: state is what events tell; configure [unix_http_server] or set --supervisor.url',
+        'supervisord has no HTTP server, so there is no XML-RPC: states are known from events alone; configure [unix_http_server] or set --supervisor.url',
       );
     } else {
-      log.info('supervisord', { url: describeEndpoint(this.#config.supervisor) });
+      log.info('supervisord', { url: describeEndpoint(supervisor) });
     }
   }
 }

@@ -6,17 +6,16 @@ import { type Config, type DoctorRequest, parseCommandLine, UsageError } from '.
 import { BY_HAND, helpText } from './cli/help.ts';
 import { REVISION, VERSION } from './cli/version.ts';
 import type { Remains } from './exits/detector.ts';
-import type { End } from './exporter.ts';
+import type { Outcome } from './exporter.ts';
 import { READY } from './listener/dialogue.ts';
+import { reserveStdout } from './listener/stdout.ts';
 import { createLogger, type Logger } from './util/log.ts';
 import { WebConfigError } from './web-config/error.ts';
 import type { Security } from './web-config/security.ts';
 
-const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<End, number>;
+const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<Outcome, number>;
 
 const STDIN = 0;
-const STDOUT = 1;
-const STDERR = 2;
 
 const BUILD = { version: VERSION, revision: REVISION, nodeVersion: process.version };
 
@@ -85,7 +84,7 @@ function ownFile(): string {
  * is loaded, and waits in the pipe.
  */
 async function run(config: Config): Promise<void> {
-  const send = reserveStdout(() => end('over'));
+  const send = reserveStdout(process, () => end('over'));
   const log = createLogger(config.logLevel, config.logFormat, (line) => process.stderr.write(line));
   process.on('uncaughtException', (error) => {
     log.error('internal error', { reason: error.stack ?? error.message });
@@ -119,7 +118,7 @@ async function run(config: Config): Promise<void> {
   stop = () => exporter.stop();
   await exporter.start();
 
-  function end(how: End, reason?: string): never {
+  function end(how: Outcome, reason?: string): never {
     stop();
     if (reason !== undefined) log.error(reason);
     process.exit(EXIT_STATUS[how]);
@@ -136,33 +135,6 @@ async function openSecurity(file: string | undefined, log: Logger): Promise<Secu
   if (file === undefined) return undefined;
   const { Security } = await import('./web-config/security.ts');
   return Security.open(file, log);
-}
-
-/**
- * Keeps stdout for the protocol: one foreign byte there and supervisord never sends
- * another event. Whatever else writes to it, by `console`, the stream or the file
- * descriptor, ends up on stderr.
- *
- * supervisord takes each answer before it sends anything more, so a write of one never has
- * to wait; `onClosed`: it is gone.
- */
-function reserveStdout(onClosed: () => void): (text: string) => void {
-  const { writeSync } = fs;
-  Object.defineProperty(process, 'stdout', { get: () => process.stderr });
-  for (const name of ['write', 'writeSync', 'writev', 'writevSync'] as const) {
-    const original = fs[name];
-    Object.assign(fs, {
-      [name]: (fd: number, ...rest: unknown[]): unknown =>
-        Reflect.apply(original, fs, [fd === STDOUT ? STDERR : fd, ...rest]),
-    });
-  }
-  return (text) => {
-    try {
-      writeSync(STDOUT, text);
-    } catch {
-      onClosed();
-    }
-  };
 }
 
 /** A process of another user can't be signalled, and is there. */

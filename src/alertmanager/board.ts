@@ -111,9 +111,10 @@ export class Board {
    * for each exit. Once it has ceased to hold, an exit is a new alert.
    */
   #noteExit(process: View, at: number): void {
-    const exitedAt = process.lastUnexpectedExitTime;
-    if (exitedAt === undefined) return;
-    if (process.end?.ending === undefined && this.#isWorthWaiting(exitedAt, at)) return;
+    const exit = process.lastUnexpectedExit;
+    if (exit === undefined) return;
+    const exitedAt = exit.finishedAt;
+    if (exit.reason.kind === 'pending' && this.#isWorthWaiting(exitedAt, at)) return;
     const holdsUntil = exitedAt + UNEXPECTED_EXIT_SECONDS;
     const key = exitKey(keyOf(process.id));
     const held = this.#held.get(key);

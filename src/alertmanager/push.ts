@@ -1,6 +1,6 @@
 /** Tells every Alertmanager of what can't wait for a scrape and an evaluation. */
 
-import type { ExporterMetrics } from '../metrics/exporter.ts';
+import type { ChangeFeed } from '../processes/changes.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Logger } from '../util/log.ts';
 import { describeHttpUrl, type HttpUrl } from '../util/url.ts';
@@ -14,11 +14,17 @@ const LOOK_AGAIN_MS = 1_000;
 /** Why a program exited is known within a few milliseconds, longer on a busy machine; the page is to say it. */
 const REASON_PATIENCE_MS = 200;
 
+export interface AlertmanagerStats {
+  readonly alertmanager: string;
+  readonly sent: number;
+  readonly failed: number;
+}
+
 export interface PushOptions {
   readonly urls: readonly HttpUrl[];
   readonly labels: Labels;
   readonly table: ProcessTable;
-  readonly metrics: ExporterMetrics;
+  readonly changes: ChangeFeed;
   readonly log: Logger;
   /** Whether it is found out why programs exit. */
   readonly exitReasons: boolean;
@@ -29,6 +35,7 @@ export class Push {
   readonly #table: ProcessTable;
   readonly #targets: readonly Target[];
   readonly #board: Board;
+  readonly #stats: { alertmanager: string; sent: number; failed: number }[] = [];
   #review: NodeJS.Immediate | undefined;
   #lookAgain: NodeJS.Timeout | undefined;
   #patience: NodeJS.Timeout | undefined;
@@ -37,7 +44,12 @@ export class Push {
     this.#board = new Board(options.exitReasons ? REASON_PATIENCE_MS / 1000 : 0);
     this.#labels = options.labels;
     this.#table = options.table;
-    this.#targets = options.urls.map((url) => targetOf(url, options));
+    this.#targets = options.urls.map((url) => this.#targetOf(url, options));
+    options.changes.subscribe(() => this.poke());
+  }
+
+  get stats(): readonly AlertmanagerStats[] {
+    return this.#stats;
   }
 
   start(): void {
@@ -76,16 +88,19 @@ export class Push {
     }
     for (const target of this.#targets) target.offer(wire);
   }
-}
 
-function targetOf(url: HttpUrl, { metrics, log }: PushOptions): Target {
-  const labels = { alertmanager: describeHttpUrl(url) };
-  metrics.alertsSent.inc(labels, 0);
-  metrics.alertsFailed.inc(labels, 0);
-  return new Target({
-    url,
-    log,
-    onSent: (alerts) => metrics.alertsSent.inc(labels, alerts),
-    onFailed: (alerts) => metrics.alertsFailed.inc(labels, alerts),
-  });
+  #targetOf(url: HttpUrl, { log }: PushOptions): Target {
+    const stats = { alertmanager: describeHttpUrl(url), sent: 0, failed: 0 };
+    this.#stats.push(stats);
+    return new Target({
+      url,
+      log,
+      onSent: (alerts) => {
+        stats.sent += alerts;
+      },
+      onFailed: (alerts) => {
+        stats.failed += alerts;
+      },
+    });
+  }
 }

@@ -65,14 +65,14 @@ function describe(alert: Alert, instance: string, process: Readonly<Process> | u
   }
 }
 
-/** Empty where it is not known, or where the process has ended in another way since. */
-function describeExit({ stopTime, lastUnexpectedExitTime, end }: Readonly<Process>): string {
-  const ending = stopTime === lastUnexpectedExitTime ? end?.ending : undefined;
-  if (ending === undefined) return '';
-  if (ending.signal === 0) return `, with status ${ending.status}`;
-  return ending.signal === undefined
+/** Empty where it is not known. */
+function describeExit({ lastUnexpectedExit }: Readonly<Process>): string {
+  const reason = lastUnexpectedExit?.reason;
+  if (reason?.kind === 'exited') return `, with status ${reason.exitCode}`;
+  if (reason?.kind !== 'signalled') return '';
+  return reason.signal === undefined
     ? ', killed by a signal'
-    : `, killed by ${signalName(ending.signal)}`;
+    : `, killed by ${signalName(reason.signal)}`;
 }
 
 function toRfc3339(seconds: number): string {

@@ -1,11 +1,12 @@
 /** Asks supervisord what it says of itself and of the exporter. Changes nothing in it. */
 
-import { RpcClient, RpcError } from '../rpc/client.ts';
+import { RpcClient } from '../rpc/client.ts';
 import { CONFIG_CALL } from '../rpc/config-info.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import { parseSnapshot, SNAPSHOT_CALLS } from '../rpc/snapshot.ts';
-import { readNumber, readString, readStruct, UnexpectedValue } from '../rpc/values.ts';
+import { readInteger, readString, readStruct } from '../rpc/values.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
+import { RpcError } from '../util/errors.ts';
 import type { ExporterFacts, LoadedFacts, ProcessFacts, RpcFacts, RpcFailure } from './facts.ts';
 import { type Listener, supervisorOf } from './listener.ts';
 
@@ -39,11 +40,8 @@ export async function tryAccess(
 function failureOf(error: unknown): RpcFailure {
   if (error instanceof RpcError) {
     const isForbidden = (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EACCES';
-    const why = isForbidden ? 'forbidden' : error.kind;
+    const why = isForbidden ? 'forbidden' : error.code;
     return { kind: 'failed', why, message: error.message };
-  }
-  if (error instanceof UnexpectedValue) {
-    return { kind: 'failed', why: 'unexpected', message: error.message };
   }
   throw error;
 }
@@ -79,8 +77,8 @@ function parseLoaded(result: unknown): Loaded[] {
       group: readString(config['group'], 'group'),
       name: readString(config['name'], 'name'),
       command: readString(config['command'], 'command'),
-      priority: readNumber(config, 'process_prio', 'an entry'),
-      startsecs: readNumber(config, 'startsecs', 'an entry'),
+      priority: readInteger(config, 'process_prio', 'an entry'),
+      startsecs: readInteger(config, 'startsecs', 'an entry'),
       stderrLog: readString(config['stderr_logfile'], 'stderr_logfile'),
     };
   });
@@ -120,7 +118,7 @@ async function ask<Answer>(
   try {
     return parse(await client.call(method, params));
   } catch (error) {
-    if (error instanceof RpcError || error instanceof UnexpectedValue) return undefined;
+    if (error instanceof RpcError) return undefined;
     throw error;
   }
 }

@@ -74,7 +74,7 @@ function checkCredentials(
     ports.some(({ holder }) => holder.kind === 'exporter' && holder.numbers?.isRpcUp);
   if (access === undefined) return [];
   if (access === 'granted' || isUp) return [ok('access', 'the exporter may use XML-RPC')];
-  if (access.why === 'unauthorized') {
+  if (access.why === 'ERR_RPC_UNAUTHORIZED') {
     const names = servers.map(({ name }) => `[${name}]`).join(' or ');
     return [
       fail(

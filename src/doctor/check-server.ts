@@ -161,7 +161,7 @@ export function checkRpc(
     case 'not-asked':
       return [];
     case 'answered':
-      return [ok('xml-rpc', 'answers'), checkVersion(rpc.snapshot.server.version)];
+      return [ok('xml-rpc', 'answers'), checkVersion(rpc.snapshot.server.version ?? 'unknown')];
     case 'failed':
       // The check of the socket has said it.
       if (socket !== undefined && socket.kind !== 'present') return [];
@@ -178,9 +178,9 @@ function remedyOf(
   servers: readonly Section[],
 ): string {
   switch (why) {
-    case 'unauthorized':
+    case 'ERR_RPC_UNAUTHORIZED':
       return `give doctor those of ${servers.map(describeCredentials).join(' or ')}: SUPERVISOR_USERNAME=… SUPERVISOR_PASSWORD=… supervisor-exporter doctor`;
-    case 'unreachable':
+    case 'ERR_RPC_UNREACHABLE':
       return 'start supervisord, or name where it listens: --supervisor.url=URL';
     case 'forbidden': {
       const unix = servers.find(({ name }) => name.startsWith('unix'));
@@ -190,12 +190,12 @@ function remedyOf(
           : `; or let others in: ${write(unix, 'chmod=0770')} and chown=root:GROUP, then restart supervisord`;
       return `run doctor as the owner of the socket, or as root${others}`;
     }
-    case 'timeout':
+    case 'ERR_RPC_TIMEOUT':
       return 'see what keeps supervisord busy (its log, its CPU), or give it longer: --supervisor.timeout=30s';
-    case 'http-status':
-    case 'fault':
-    case 'not-xml-rpc':
-    case 'unexpected':
+    case 'ERR_RPC_HTTP_STATUS':
+    case 'ERR_RPC_FAULT':
+    case 'ERR_RPC_NOT_XML_RPC':
+    case 'ERR_RPC_UNEXPECTED_VALUE':
       return 'see whether the URL leads to supervisord, and has [rpcinterface:supervisor] in its configuration';
     default: {
       const unhandled: never = why;

@@ -1,8 +1,8 @@
 /** What was found out, for the checks to judge. Types only. */
 
-import type { RpcErrorKind } from '../rpc/client.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
+import type { RpcErrorCode } from '../util/errors.ts';
 import type { ListenAddress } from '../web/address.ts';
 import type { Configuration } from './configuration.ts';
 import type { Section } from './ini.ts';
@@ -56,7 +56,7 @@ export type RpcFacts =
 export interface RpcFailure {
   readonly kind: 'failed';
   /** `forbidden`: the socket is there, and not for this user. */
-  readonly why: RpcErrorKind | 'forbidden' | 'unexpected';
+  readonly why: RpcErrorCode | 'forbidden';
   readonly message: string;
 }
 

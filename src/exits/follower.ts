@@ -3,7 +3,8 @@
  * how long the log is: what was written since the last look is read, and each line once.
  */
 
-import { type RpcCall, type RpcClient, RpcError } from '../rpc/client.ts';
+import type { RpcCall, RpcClient } from '../rpc/client.ts';
+import { RpcError } from '../util/errors.ts';
 
 /** Bytes read at a time: what supervisord sends in one turn, and we parse in some 5 ms. */
 const CHUNK = 48 * 1024;

@@ -9,8 +9,8 @@
  * A program is named without its group. Everything else in the log is passed over.
  */
 
-import type { Ending } from '../processes/ending.ts';
 import { signalNumber } from '../supervisor/signals.ts';
+import type { Ending } from './match.ts';
 
 export type LogLine =
   | { readonly kind: 'spawned'; readonly name: string; readonly pid: number }

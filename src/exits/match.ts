@@ -1,8 +1,27 @@
 /** What supervisord's log and XML-RPC tell of an end. Pure. */
 
-import type { Ending, Finding, RunEnd } from '../processes/ending.ts';
+import type { TerminationFacts, TimeWindow } from '../processes/termination.ts';
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
 import type { LogLine } from './log.ts';
+
+/** Why a run ended. */
+export interface Ending {
+  /** The exit code; -1 for any signal, as supervisord has it. */
+  readonly status: number;
+  /** The number of the signal, 0 for none; undefined where it was a signal and is not known which. */
+  readonly signal: number | undefined;
+}
+
+export interface Finding {
+  readonly ending: Ending | undefined;
+  readonly spawnError: string | undefined;
+}
+
+/** The run whose end is looked for. */
+export interface RunEnd {
+  readonly pid: number | undefined;
+  readonly window: TimeWindow;
+}
 
 export interface Sought {
   /** The program's, without its group. */
@@ -39,7 +58,7 @@ function isSpawnFailure(spawnError: string | undefined): boolean {
 
 /** XML-RPC has the exit code as long as nothing follows the end, and -1 for any signal. */
 function readInfo({ state, stop, exitStatus }: ProcessInfo, end: RunEnd): Ending | undefined {
-  const isOfThisEnd = stop >= Math.floor(end.after) && stop <= end.before;
+  const isOfThisEnd = stop >= Math.floor(end.window.after) && stop <= end.window.before;
   if (!isOfThisEnd || (state !== 'EXITED' && state !== 'STOPPED')) return undefined;
   return { status: exitStatus, signal: exitStatus >= 0 ? 0 : undefined };
 }
@@ -84,10 +103,20 @@ function partRuns(lines: readonly LogLine[]): Run[] {
   return runs;
 }
 
-function isWithin({ at }: Ended, { after, before }: RunEnd): boolean {
+function isWithin({ at }: Ended, { window: { after, before } }: RunEnd): boolean {
   return at >= after && at < before;
 }
 
 function isEnded(line: LogLine): line is Ended {
   return line.kind === 'ended';
+}
+
+export function factsOf({ ending, spawnError }: Finding): TerminationFacts {
+  if (ending === undefined) {
+    return { reason: { kind: 'unknown' }, spawnError, neverRan: isSpawnFailure(spawnError) };
+  }
+  const { status, signal } = ending;
+  return signal === 0
+    ? { reason: { kind: 'exited', source: 'log', exitCode: status }, spawnError }
+    : { reason: { kind: 'signalled', source: 'log', signal, coreDumped: undefined }, spawnError };
 }

@@ -12,17 +12,19 @@
  * say stands.
  */
 
-import { endToldAt, type Finding, type RunEnd } from '../processes/ending.ts';
+import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import { type RpcCall, type RpcClient, RpcError } from '../rpc/client.ts';
+import { windowOfEvent } from '../processes/termination.ts';
+import type { RpcCall, RpcClient } from '../rpc/client.ts';
 import { parseProcessInfo } from '../rpc/snapshot.ts';
-import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
+import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
+import { RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { Death } from './detector.ts';
 import { LogFollower } from './follower.ts';
 import { type LogLine, parseLog } from './log.ts';
-import { findOut, isConclusive } from './match.ts';
+import { type Finding, factsOf, findOut, isConclusive, type RunEnd } from './match.ts';
 import { ToldRuns } from './runs.ts';
 
 /** Lines of the log that are looked through for an end of which only the time is known. */
@@ -43,8 +45,8 @@ const LONGEST_PAUSE_MS = 1_000;
 interface Question {
   readonly id: ProcessId;
   readonly end: RunEnd;
-  /** The event is yet to come, so that the pid alone says which end this is. */
-  readonly aheadOf: number | undefined;
+  /** Undefined: the event is yet to come, so that the pid alone says which end this is. */
+  readonly terminationId: number | undefined;
 }
 
 export interface ExitReasonsOptions {
@@ -52,8 +54,7 @@ export interface ExitReasonsOptions {
   readonly client: Pick<RpcClient, 'multicallSettled' | 'close'>;
   readonly table: ProcessTable;
   readonly log: Logger;
-  /** Something was found out. */
-  readonly onChange: () => void;
+  readonly changes: ChangeFeed;
 }
 
 export class ExitReasons {
@@ -62,6 +63,12 @@ export class ExitReasons {
   readonly #questions = new Map<ProcessKey, Question>();
   readonly #follower: LogFollower;
   readonly #told = new ToldRuns();
+  /** What was found out of runs whose event was not received yet. */
+  readonly #early = new Map<
+    ProcessKey,
+    { readonly pid: number | undefined; readonly finding: Finding }
+  >();
+  readonly #groupsOfName = new Map<string, number>();
   #lines: readonly LogLine[] = [];
   #isAsking = false;
   #timer: NodeJS.Timeout | undefined;
@@ -76,13 +83,27 @@ export class ExitReasons {
   constructor(options: ExitReasonsOptions) {
     this.#options = options;
     this.#follower = new LogFollower(options.client);
+    options.changes.subscribe((change) => this.#handle(change));
   }
 
-  /** The table may have ends without a reason. They are asked about once this turn is over. */
-  poke(): void {
-    for (const { id, end } of this.#options.table.takeUnexplained()) {
-      this.#questions.set(keyOf(id), { id, end, aheadOf: undefined });
+  #handle(change: Change): void {
+    if (change.kind === 'added') this.#countName(change.process.id.name, 1);
+    if (change.kind === 'removed') {
+      this.#countName(change.process.id.name, -1);
+      this.#questions.delete(keyOf(change.process.id));
     }
+    if (change.kind !== 'exited') return;
+    const { id } = change.process;
+    const { id: terminationId, pid, window, reason } = change.termination;
+    if (reason.kind === 'exited') return;
+    const early = this.#early.get(keyOf(id));
+    this.#early.delete(keyOf(id));
+    const question = { id, end: { pid, window }, terminationId };
+    if (early !== undefined && early.pid === pid) {
+      this.#conclude(question, early.finding);
+      return;
+    }
+    this.#questions.set(keyOf(id), question);
     const hasQuestions = this.#questions.size > 0;
     if (hasQuestions && !this.#isAsking && this.#timer === undefined) this.#askIn(0);
   }
@@ -94,7 +115,11 @@ export class ExitReasons {
   foretell(deaths: readonly Death[]): boolean {
     const at = Date.now() / 1000;
     for (const { id, pid } of deaths) {
-      this.#questions.set(keyOf(id), { id, end: endToldAt(at, pid), aheadOf: pid });
+      this.#questions.set(keyOf(id), {
+        id,
+        end: { pid, window: windowOfEvent(at) },
+        terminationId: undefined,
+      });
     }
     if (this.#isAsking || this.#timer !== undefined) return false;
     void this.#ask();
@@ -113,12 +138,8 @@ export class ExitReasons {
 
   async #ask(): Promise<void> {
     this.#timer = undefined;
-    const hadQuestions = this.#questions.size > 0;
     const questions = this.#takeQuestions();
-    if (questions.length === 0) {
-      if (hadQuestions) this.#options.onChange();
-      return;
-    }
+    if (questions.length === 0) return;
     const began = performance.now();
     this.#isAsking = true;
     try {
@@ -131,7 +152,6 @@ export class ExitReasons {
     this.#isAsking = false;
     const pause = this.#pauseAfter(began);
     if (pause > 0 || this.#questions.size > 0) this.#askIn(pause);
-    this.#options.onChange();
   }
 
   /** Milliseconds to pause for, now that something has been asked. */
@@ -167,7 +187,7 @@ export class ExitReasons {
 
   #weigh(question: Question, info: ProcessInfo | undefined): void {
     const { id, end } = question;
-    const isShared = this.#options.table.isShared(id.name);
+    const isShared = this.#isShared(id.name);
     const finding = findOut({ name: id.name, isShared, end }, this.#lines, info);
     this.#conclude(question, finding);
     if (!isConclusive(finding)) this.#sayUnknown(question, finding);
@@ -183,16 +203,33 @@ export class ExitReasons {
   #isTold(question: Question): boolean {
     const { name } = question.id;
     const { pid } = question.end;
-    if (pid === undefined || this.#options.table.isShared(name)) return false;
+    if (pid === undefined || this.#isShared(name)) return false;
     const ending = this.#told.take(name, pid);
     if (ending === undefined) return false;
     this.#conclude(question, { ending, spawnError: undefined });
     return true;
   }
 
-  #conclude({ id, end, aheadOf }: Question, finding: Finding): void {
-    if (aheadOf === undefined) this.#options.table.explain(id, end, finding);
-    else this.#options.table.foretell(id, aheadOf, finding);
+  #conclude({ id, end, terminationId }: Question, finding: Finding): void {
+    const { table, changes } = this.#options;
+    const known = table.get(id)?.termination;
+    const isReported = end.pid !== undefined && known?.pid === end.pid;
+    const reported = terminationId ?? (isReported ? known?.id : undefined);
+    if (reported !== undefined) {
+      changes.publish(table.setTerminationFacts(id, reported, factsOf(finding)));
+    } else if (finding.ending !== undefined) {
+      this.#early.set(keyOf(id), { pid: end.pid, finding });
+    }
+  }
+
+  #countName(name: string, step: number): void {
+    const count = (this.#groupsOfName.get(name) ?? 0) + step;
+    if (count > 0) this.#groupsOfName.set(name, count);
+    else this.#groupsOfName.delete(name);
+  }
+
+  #isShared(name: string): boolean {
+    return (this.#groupsOfName.get(name) ?? 0) > 1;
   }
 
   /** What XML-RPC says of the processes; what the log says goes to what is remembered of it. */
@@ -234,7 +271,7 @@ export class ExitReasons {
     this.#hasSaidUnknown = true;
     this.#options.log.warn(
       "supervisord's log does not tell why a program ended: its loglevel has to be info or lower; this is said once",
-      { process: keyOf(id) },
+      { process: displayName(id) },
     );
   }
 }
@@ -242,7 +279,7 @@ export class ExitReasons {
 const NOTHING: Finding = { ending: undefined, spawnError: undefined };
 
 function askAbout({ group, name }: ProcessId): RpcCall {
-  return { methodName: 'supervisor.getProcessInfo', params: [`${group}:${name}`] };
+  return { methodName: 'supervisor.getProcessInfo', params: [displayName({ group, name })] };
 }
 
 /** Undefined for a process that is gone. */

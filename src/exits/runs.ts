@@ -1,7 +1,7 @@
 /** Runs that supervisord's log tells of, in its order. Pure. */
 
-import type { Ending } from '../processes/ending.ts';
 import type { LogLine } from './log.ts';
+import type { Ending } from './match.ts';
 
 /** As many as a storm makes in half a minute, and fewer than there are pids. */
 const MAX_REMEMBERED = 4_096;

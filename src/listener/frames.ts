@@ -4,30 +4,30 @@
  *     ver:3.0 server:supervisor serial:21 pool:exporter poolserial:10 eventname:TICK_60 len:15\n
  *     when:1201063880
  *
- * A header line, a newline, then a payload of `len` characters with nothing behind it:
- * supervisord waits for our answer before it sends another byte, so a frame is found by
- * counting and never by waiting for a newline.
+ * A header line, a newline, then a payload of `len` characters with nothing after it: supervisord
+ * waits for the answer before it sends another byte, so the end of a frame is found by counting
+ * and never by waiting for a newline.
  */
 
-/** The header ends in its length; `server:` before it is free text, so only the end is looked at. */
+/** The header ends with the length; `server:` before it is free text, so only the end is matched. */
 const LENGTH_FIELD = / len:(\d+)$/;
 
-/** supervisord writes about 150 characters; a name or an identifier can add to that, not this much. */
+/** supervisord writes about 150 characters; long names and identifiers stay far below this. */
 export const MAX_HEADER_LENGTH = 64 * 1024;
 
-/** The longest payload taken, in the characters that `len` counts. */
+/** The longest payload accepted, in the characters that `len` counts. */
 export const MAX_PAYLOAD_LENGTH = 16 * 1024 * 1024;
 
 export type Frame =
   | { readonly kind: 'whole'; readonly header: string; readonly payload: string }
   /** The stream ended inside it. */
   | { readonly kind: 'partial' }
-  /** Nothing behind this can be trusted: where the next frame begins is not known. */
+  /** Where the next frame begins is not known. */
   | { readonly kind: 'unframeable'; readonly reason: string };
 
 /**
- * Cuts text into whole frames; the last element is the rest, to be tried again with more.
- * Total: text that can't be framed comes out as one frame, for `readFrame` to judge.
+ * Divides text into whole frames; the last element is the rest, to be tried again with more.
+ * Never throws: text that cannot be framed is returned as one frame, which `readFrame` reports.
  */
 export function splitFrames(text: string): string[] {
   const frames: string[] = [];
@@ -42,10 +42,10 @@ export function splitFrames(text: string): string[] {
   return frames;
 }
 
-/** `splitFrames` in the form that `split2` and `String.prototype.split` take a matcher. */
+/** `splitFrames` as a matcher for `split2` and `String.prototype.split`. */
 export const frameMatcher = { [Symbol.split]: splitFrames };
 
-/** Takes apart what `splitFrames` cut out. */
+/** Reads one element of the result of `splitFrames`. */
 export function readFrame(text: string): Frame {
   const header = readHeader(text, 0);
   switch (header.kind) {
@@ -65,7 +65,7 @@ export function readFrame(text: string): Frame {
   }
 }
 
-/** Where the frame at `start` ends; undefined as long as it is not all there. */
+/** Where the frame at `start` ends; undefined as long as it is incomplete. */
 function frameEnd(text: string, start: number): number | undefined {
   const header = readHeader(text, start);
   switch (header.kind) {
@@ -87,15 +87,15 @@ function readHeader(text: string, start: number): Header {
   const newline = text.indexOf('\n', start);
   const end = newline === -1 ? text.length : newline;
   if (end - start > MAX_HEADER_LENGTH) {
-    return unframeable(`a header of over ${MAX_HEADER_LENGTH} characters`, text, start);
+    return unframeable(`a header of more than ${MAX_HEADER_LENGTH} characters`, text, start);
   }
   if (newline === -1) return { kind: 'more' };
 
   const digits = LENGTH_FIELD.exec(text.slice(start, newline))?.[1];
-  if (digits === undefined) return unframeable('a header that ends in no len', text, start);
+  if (digits === undefined) return unframeable('a header that does not end with len', text, start);
   const payloadLength = Number(digits);
   if (payloadLength > MAX_PAYLOAD_LENGTH) {
-    return unframeable(`a payload of over ${MAX_PAYLOAD_LENGTH} characters`, text, start);
+    return unframeable(`a payload of more than ${MAX_PAYLOAD_LENGTH} characters`, text, start);
   }
   return { kind: 'header', payloadStart: newline + 1, payloadLength };
 }
@@ -106,10 +106,10 @@ function unframeable(what: string, text: string, start: number): Header {
 }
 
 /**
- * The index `count` code points on; undefined where text ends before that.
+ * The index `count` code points further; undefined where the text ends before that.
  *
- * `len` counts code points (Python's `len` of a str, taken before it is encoded): not
- * bytes, as the manual has it, and not the UTF-16 units of a JavaScript string.
+ * `len` counts code points (Python's `len` of a str, before it is encoded): not bytes, as the
+ * manual says, and not the UTF-16 units of a JavaScript string.
  */
 function skipCodePoints(text: string, start: number, count: number): number | undefined {
   if (text.length - start < count) return undefined;

@@ -1,4 +1,4 @@
-/** Where events come from. */
+/** Reads stdin. */
 
 import { createReadStream } from 'node:fs';
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
@@ -7,12 +7,12 @@ import type { Writable } from 'node:stream';
 /** supervisord sends one event at a time, of some 200 bytes. */
 const BUFFER_BYTES = 64 * 1024;
 
-/** Writes to `sink` what comes, and ends it with the end of that. */
+/** Writes everything that is read to `sink`, and ends it at the end of the input. */
 export type Input = (sink: Writable) => void;
 
 /**
- * A pipe or a socket is read into one buffer, over and over: a stream of Node's allocates
- * 64 KiB for each event, and cuts that down to what came.
+ * Reads a pipe or a socket into one buffer that is used again: a stream of Node allocates 64 KiB
+ * for each event.
  */
 export function openInput(descriptor: number): Input {
   return (sink) => {
@@ -28,7 +28,7 @@ export function openInput(descriptor: number): Input {
 function readSocket(fd: number, sink: Writable): void {
   const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
   const callback = (length: number): boolean => {
-    // A copy: the sink may keep it, and the buffer is read into again.
+    // A copy: the sink may keep it, and the buffer is reused.
     const hasRoom = sink.write(Buffer.from(buffer.subarray(0, length)));
     if (!hasRoom) sink.once('drain', () => socket.resume());
     return hasRoom;
@@ -36,6 +36,6 @@ function readSocket(fd: number, sink: Writable): void {
   const options: SocketConstructorOpts & ConnectOpts = { fd, onread: { buffer, callback } };
   const socket = new Socket(options);
   socket.on('end', () => sink.end());
-  // Whoever was at the other end is gone.
+  // supervisord is gone.
   socket.on('error', () => sink.end());
 }

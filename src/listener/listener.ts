@@ -1,7 +1,8 @@
 /**
  * Reads what supervisord sends, and acknowledges it.
  *
- * An event is applied before it is acknowledged, so that one that was not applied comes again.
+ * An event is applied before it is acknowledged, so that supervisord sends one again that was
+ * not applied. Everything else that follows from it comes after the acknowledgement.
  */
 
 import split2 from 'split2';
@@ -12,31 +13,34 @@ import { type Frame, frameMatcher, readFrame } from './frames.ts';
 import type { Input } from './input.ts';
 
 export interface ListenerHandlers {
-  /** Applies an event, which is acknowledged then. `at`: when it came, in epoch seconds. */
-  readonly onEvent: (event: SupervisorEvent, at: number) => void;
-  readonly onMalformed: (event: MalformedEvent, at: number) => void;
-  /** It is acknowledged, and supervisord goes on: there is time for all else that follows from it. */
-  readonly onAcknowledged: (event: SupervisorEvent | MalformedEvent, at: number) => void;
-  /** The stream can't be followed any more; nothing was acknowledged, and nothing more comes. */
+  /**
+   * Applies an event that was received at `at` (epoch seconds), in memory only. Returns what is
+   * to be done after the acknowledgement.
+   */
+  readonly onEvent: (event: SupervisorEvent | MalformedEvent, at: number) => () => void;
+  /** The stream cannot be divided into events any more; nothing was acknowledged. */
   readonly onUnframeable: (reason: string) => void;
   readonly onEnd: () => void;
 }
 
-/** Answers over `send` what comes by `input`, until that ends. READY has been said. */
+/** Acknowledges over `send` what `input` delivers, until that ends. READY has been sent. */
 export function listen(
   input: Input,
   send: (text: string) => void,
-  handlers: ListenerHandlers,
+  { onEvent, onUnframeable, onEnd }: ListenerHandlers,
 ): void {
   const frames = split2(frameMatcher, readFrame);
   frames.on('data', (frame: Frame) => {
     switch (frame.kind) {
-      case 'whole':
-        take(frame.header, frame.payload, send, handlers);
+      case 'whole': {
+        const afterAck = onEvent(parseEvent(frame.header, frame.payload), Date.now() / 1000);
+        send(ACKNOWLEDGEMENT);
+        afterAck();
         break;
+      }
       case 'unframeable':
         frames.destroy();
-        handlers.onUnframeable(frame.reason);
+        onUnframeable(frame.reason);
         break;
       case 'partial':
         // The stream has ended inside it: supervisord is gone.
@@ -47,20 +51,6 @@ export function listen(
       }
     }
   });
-  frames.on('end', handlers.onEnd);
+  frames.on('end', onEnd);
   input(frames);
-}
-
-function take(
-  header: string,
-  payload: string,
-  send: (text: string) => void,
-  handlers: ListenerHandlers,
-): void {
-  const at = Date.now() / 1000;
-  const event = parseEvent(header, payload);
-  if (event.kind === 'malformed') handlers.onMalformed(event, at);
-  else handlers.onEvent(event, at);
-  send(ACKNOWLEDGEMENT);
-  handlers.onAcknowledged(event, at);
 }

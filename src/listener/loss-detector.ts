@@ -1,70 +1,70 @@
-/** Watches skipped serials until they come or are lost. The account is pure; this is its clock. */
+/** Watches skipped serials until they are received or lost. The sequence is pure; this is its clock. */
 
-import { Serials } from './sequence.ts';
+import { type Loss, type Observation, SequenceTracker } from './sequence.ts';
 
-/** How often gaps are looked at again, as long as there are any. */
-const LOOK_AGAIN_MS = 250;
+/** How often pending gaps are checked. */
+const CHECK_INTERVAL_MS = 250;
 
-export interface LossHandlers {
-  /** Serials have been skipped; they may still come. */
-  readonly onGap: (at: number) => void;
-  /** So many events will not come any more. */
-  readonly onLost: (count: number) => void;
-  /** Whether `pass` is told of anything; where it is not, time alone decides what is lost. */
-  readonly isProvable: () => boolean;
+export interface LossDetectorOptions {
+  /** Serials are missing and no marker that was sent after them has been received: a resync sends one. */
+  readonly onUnprovenGap: (at: number) => void;
+  readonly onLost: (loss: Loss) => void;
+  /** Whether markers are received at all; where they are not, time alone decides what is lost. */
+  readonly hasMarkers: () => boolean;
+  readonly signal: AbortSignal;
 }
 
-export class Losses {
-  readonly #handlers: LossHandlers;
-  readonly #serials = new Serials();
+export class LossDetector {
+  readonly #options: LossDetectorOptions;
+  readonly #sequence = new SequenceTracker();
+  /** The serial of the last marker received. */
   #passed = -1;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(handlers: LossHandlers) {
-    this.#handlers = handlers;
+  constructor(options: LossDetectorOptions) {
+    this.#options = options;
+    options.signal.addEventListener('abort', () => this.#stopChecking());
   }
 
-  /** No earlier life of ours had events of this pool: what is missing from the very first on is lost. */
-  expectFromZero(): void {
-    this.#serials.expectFromZero();
+  /** This is the first life of the exporter: every serial from 0 on is expected. */
+  expectFromZero(at: number): void {
+    if (this.#sequence.expectFromZero(at)) this.#startChecking(at);
   }
 
-  /** Enters a serial that came at `at` (epoch seconds). Whether it came for the first time. */
-  note(serial: number, at: number): boolean {
-    const delivery = this.#serials.note(serial, at);
-    if (delivery.opensGap) {
-      this.#handlers.onGap(at);
-      this.#watch();
-    }
-    return delivery.isFirst;
+  /** Records a serial that was received at `at` (epoch seconds). Whether it is the first time. */
+  observe(serial: number, at: number): boolean {
+    const { isFirst, opensGap }: Observation = this.#sequence.observe(serial, at);
+    if (opensGap) this.#startChecking(at);
+    return isFirst;
   }
 
-  /** An event has come that is never put ahead of others: whatever was queued before it has had its turn. */
-  pass(serial: number): void {
+  /** A marker was received. It is never put ahead of others: what was queued before it has had its turn. */
+  markerReceived(serial: number): void {
     this.#passed = Math.max(this.#passed, serial);
   }
 
-  /** Gaps that are remembered, awaited or lost. */
+  /** Gaps that are remembered, pending or lost. */
   get gapCount(): number {
-    return this.#serials.gapCount;
+    return this.#sequence.gapCount;
   }
 
-  /** Whether serials behind this one have been skipped and may still come. */
-  isAwaitingBehind(serial: number): boolean {
-    return this.#serials.isAwaitingBehind(serial);
+  #startChecking(at: number): void {
+    this.#options.onUnprovenGap(at);
+    this.#timer ??= setInterval(() => this.#check(Date.now() / 1000), CHECK_INTERVAL_MS);
   }
 
-  stop(): void {
+  /** A marker can be discarded as any other event: a gap that none has proven asks for another one. */
+  #check(at: number): void {
+    const { hasMarkers, onLost, onUnprovenGap } = this.#options;
+    const passed = hasMarkers() ? this.#passed : Number.POSITIVE_INFINITY;
+    const loss = this.#sequence.expire(at, passed);
+    if (loss.count > 0) onLost(loss);
+    if (this.#sequence.hasPendingAfter(passed)) onUnprovenGap(at);
+    if (!this.#sequence.hasPending) this.#stopChecking();
+  }
+
+  #stopChecking(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-  }
-
-  #watch(): void {
-    this.#timer ??= setInterval(() => {
-      const passed = this.#handlers.isProvable() ? this.#passed : Number.POSITIVE_INFINITY;
-      const lost = this.#serials.expire(Date.now() / 1000, passed);
-      if (lost > 0) this.#handlers.onLost(lost);
-      if (!this.#serials.isAwaiting) this.stop();
-    }, LOOK_AGAIN_MS);
   }
 }

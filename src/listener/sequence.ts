@@ -1,52 +1,82 @@
 /**
- * The account of which events have come, kept by their serials.
+ * Which events have been received, by their serials. Pure.
  *
- * supervisord delivers at least once and not always in order: an event that another
- * listener of our priority rejects is put at the head of our queue as well, so it may come
- * again, and may come ahead of older events that we have yet to see. A skipped serial is
- * therefore awaited. It is lost once an event that was queued behind it has come, and a
- * while has passed in which it did not.
+ * supervisord delivers at least once and not always in order: an event that another listener
+ * of the same priority rejects is put at the head of our queue as well, so it may be received
+ * again, or ahead of older events that are still to come. A skipped serial is therefore pending.
+ * It is lost once an event that was queued after it has been received and a while has passed.
  */
 
-/** Seconds that a skipped event is awaited at the least. */
+/** Seconds that a skipped serial stays pending at the least. */
 export const LOST_AFTER_SECONDS = 1.5;
 
-/** Seconds after which it is lost though nothing has shown that the queue is past it. */
-export const LOST_UNPROVEN_SECONDS = 90;
+/** Seconds after which it is lost although no later event has shown that the queue is past it. */
+export const LOST_UNPROVEN_SECONDS = 15;
 
-/** Gaps remembered at once; past that the oldest is forgotten, and what fills it is a repeat. */
+/** Gaps remembered at once. Beyond that the oldest is forgotten; an event that fills it is a redelivery. */
 const MAX_GAPS = 1024;
 
-/** Serials that have not come, `first` to `last`. */
+/**
+ * - `pending`: they may still be received
+ * - `lost`: they are counted as lost, and may be received all the same
+ * - `earlier`: they lie before the first event received, and may have gone to an earlier life
+ */
+type GapStatus = 'pending' | 'lost' | 'earlier';
+
+/** Serials that have not been received, `first` to `last`. */
 interface Gap {
   readonly first: number;
   readonly last: number;
-  /** Undefined where they are not awaited, or lost already. */
-  readonly awaited: { readonly since: number; readonly until: number } | undefined;
+  readonly status: GapStatus;
+  /** When the queue last showed progress towards them, in epoch seconds. */
+  readonly since: number;
 }
 
-export interface Delivery {
-  /** Whether this event has come for the first time. */
+export interface Observation {
+  /** Whether this event was received for the first time. */
   readonly isFirst: boolean;
   /** Whether serials before this one were skipped just now. */
   readonly opensGap: boolean;
 }
 
-const REPEATED: Delivery = { isFirst: false, opensGap: false };
+export interface Loss {
+  readonly count: number;
+  /** The highest serial among them. */
+  readonly last: number;
+}
 
-export class Serials {
-  /** Ascending and disjoint. Every serial from #lowest to #highest that is in none has come. */
+const REDELIVERY: Observation = { isFirst: false, opensGap: false };
+
+export class SequenceTracker {
+  /** Ascending and disjoint. Every serial from #lowest to #highest that is in none was received. */
   #gaps: Gap[] = [];
   #lowest: number | undefined;
   #highest = -1;
 
-  /** No life of ours came before this one, so that the first event is due to be serial 0. */
-  expectFromZero(): void {
-    this.#lowest ??= 0;
+  /**
+   * This is the first life of the exporter, so every serial from 0 on is expected. May be learned
+   * before the first event or after it. Returns whether that opens a gap.
+   */
+  expectFromZero(at: number): boolean {
+    if (this.#lowest === undefined) {
+      this.#lowest = 0;
+      return false;
+    }
+    const before: Gap[] =
+      this.#lowest === 0
+        ? []
+        : [{ first: 0, last: this.#lowest - 1, status: 'pending', since: at }];
+    const gaps = this.#gaps.map(
+      (gap): Gap => (gap.status === 'earlier' ? { ...gap, status: 'pending', since: at } : gap),
+    );
+    const opensGap = before.length > 0 || gaps.some((gap, index) => gap !== this.#gaps[index]);
+    this.#remember([...before, ...gaps]);
+    this.#lowest = 0;
+    return opensGap;
   }
 
-  /** Takes the serial of an event that came at `at` (seconds). */
-  note(serial: number, at: number): Delivery {
+  /** Records the serial of an event that was received at `at` (epoch seconds). */
+  observe(serial: number, at: number): Observation {
     if (this.#lowest === undefined) {
       this.#lowest = serial;
       this.#highest = serial;
@@ -58,82 +88,76 @@ export class Serials {
   }
 
   /**
-   * The number of serials that are lost as of `at`, each counted once, even if it comes
-   * after all. `passed`: a serial that is known to have been queued behind all before it,
-   * and has come.
+   * Declares serials lost as of `at`, each once, even if it is received after all. `passed`: a
+   * serial that was queued after all before it, and has been received.
    */
-  expire(at: number, passed: number): number {
-    let lost = 0;
-    this.#gaps = this.#gaps.flatMap((gap) => {
-      if (gap.awaited === undefined || gap.awaited.until > at) return gap;
-      const isUnproven = at < gap.awaited.since + LOST_UNPROVEN_SECONDS;
-      const last = isUnproven ? Math.min(gap.last, passed - 1) : gap.last;
+  expire(at: number, passed: number): Loss {
+    let count = 0;
+    let highest = -1;
+    this.#gaps = this.#gaps.flatMap((gap): Gap | Gap[] => {
+      if (gap.status !== 'pending' || at < gap.since + LOST_AFTER_SECONDS) return gap;
+      const isProven = at >= gap.since + LOST_UNPROVEN_SECONDS;
+      const last = isProven ? gap.last : Math.min(gap.last, passed - 1);
       if (last < gap.first) return gap;
-      lost += last - gap.first + 1;
+      count += last - gap.first + 1;
+      highest = last;
       const rest = last < gap.last ? [{ ...gap, first: last + 1 }] : [];
-      return [{ first: gap.first, last, awaited: undefined }, ...rest];
+      return [{ ...gap, last, status: 'lost' }, ...rest];
     });
-    return lost;
+    return { count, last: highest };
   }
 
-  /** Gaps that are remembered, awaited or lost. */
+  /** Gaps that are remembered, pending or not. */
   get gapCount(): number {
     return this.#gaps.length;
   }
 
-  /** Whether any skipped serial is still awaited. */
-  get isAwaiting(): boolean {
-    return this.#gaps.some((gap) => gap.awaited !== undefined);
+  /** Whether any skipped serial is still pending. */
+  get hasPending(): boolean {
+    return this.#gaps.some((gap) => gap.status === 'pending');
   }
 
-  /** Whether a serial behind this one is awaited. */
-  isAwaitingBehind(serial: number): boolean {
-    return this.#gaps.some((gap) => gap.awaited !== undefined && gap.last > serial);
+  /** Whether a serial after this one is pending. */
+  hasPendingAfter(serial: number): boolean {
+    return this.#gaps.some((gap) => gap.status === 'pending' && gap.last > serial);
   }
 
-  #extendUp(serial: number, at: number): Delivery {
+  #extendUp(serial: number, at: number): Observation {
     const opensGap = serial > this.#highest + 1;
     if (opensGap) {
-      const awaited = { since: at, until: at + LOST_AFTER_SECONDS };
-      this.#remember([...this.#gaps, { first: this.#highest + 1, last: serial - 1, awaited }]);
+      const gap: Gap = { first: this.#highest + 1, last: serial - 1, status: 'pending', since: at };
+      this.#remember([...this.#gaps, gap]);
     }
     this.#highest = serial;
     return { isFirst: true, opensGap };
   }
 
-  /** What lies before the first event we saw may have gone to an earlier life of ours: not awaited. */
-  #extendDown(serial: number, lowest: number): Delivery {
+  #extendDown(serial: number, lowest: number): Observation {
     if (serial < lowest - 1) {
-      this.#gaps.unshift({ first: serial + 1, last: lowest - 1, awaited: undefined });
+      this.#gaps.unshift({ first: serial + 1, last: lowest - 1, status: 'earlier', since: 0 });
     }
     this.#lowest = serial;
     return { isFirst: true, opensGap: false };
   }
 
   /**
-   * A late first delivery shows that the queue has come to this serial: older ones have
-   * had their turn, and those behind it still have theirs to come.
+   * A first delivery inside a gap shows that the queue has come to this serial: older ones have
+   * had their turn, and later ones are still to come.
    */
-  #fill(serial: number, at: number): Delivery {
+  #fill(serial: number, at: number): Observation {
     const index = this.#gaps.findIndex((gap) => gap.first <= serial && serial <= gap.last);
     const gap = this.#gaps[index];
-    if (gap === undefined) return REPEATED;
-
+    if (gap === undefined) return REDELIVERY;
     const before = gap.first < serial ? [{ ...gap, last: serial - 1 }] : [];
-    const behind = [
+    const after = [
       ...(serial < gap.last ? [{ ...gap, first: serial + 1 }] : []),
       ...this.#gaps.slice(index + 1),
-    ].map((later) => awaitAnew(later, at));
-    this.#remember([...this.#gaps.slice(0, index), ...before, ...behind]);
+    ].map((later): Gap => (later.status === 'pending' ? { ...later, since: at } : later));
+    this.#remember([...this.#gaps.slice(0, index), ...before, ...after]);
     return { isFirst: true, opensGap: false };
   }
 
   #remember(gaps: Gap[]): void {
     this.#gaps = gaps.slice(-MAX_GAPS);
   }
-}
-
-function awaitAnew(gap: Gap, at: number): Gap {
-  if (gap.awaited === undefined) return gap;
-  return { ...gap, awaited: { ...gap.awaited, until: at + LOST_AFTER_SECONDS } };
 }

@@ -1,90 +1,91 @@
 /**
- * Notices that supervisord does not talk to us any more while it talks to others.
+ * Notices that supervisord sends this listener no more events while it answers XML-RPC.
  *
- * One foreign byte on our stdout puts a listener into a state from which supervisord sends
- * it nothing, for ever, while it still calls it RUNNING. Only the silence tells.
+ * One foreign byte on the listener's stdout moves it to UNKNOWN: supervisord sends it nothing
+ * more, permanently, and still reports it as RUNNING. Only the missing events show it.
  */
 
-/** Periods without any event that are too many: two ticks were due, and not even one came. */
-const PATIENCE_PERIODS = 2.5;
+/** Tick periods without any event after which events count as missing: two ticks were due. */
+const MISSED_PERIODS = 2.5;
 
-/** Until a tick has come: the shipped configuration subscribes to TICK_60. */
+/** Until a tick was received: the shipped configuration subscribes to TICK_60. */
 const EXPECTED_PERIOD_SECONDS = 60;
 
-/** A token comes back within milliseconds, unless events are queued before it; they would be heard. */
-const TOKEN_DUE_SECONDS = 30;
+/** A marker is received within milliseconds, unless events are queued before it; they would be received. */
+const MARKER_DUE_SECONDS = 30;
 
-/** What supervisord had to send when it answered is here after this time, even from a long turn. */
-const GRACE_MS = 5_000;
+/** Events that supervisord had to send when it answered are received within this time, even after a long turn. */
+const CONFIRMATION_MS = 5_000;
 
 export interface WatchdogOptions {
-  /** Whether supervisord's loop turns. Never rejects. */
+  /** Whether supervisord answers XML-RPC. Never rejects. */
   readonly isAnswering: () => Promise<boolean>;
-  /** It does, and has sent us nothing for `seconds`. */
-  readonly onDeaf: (seconds: number) => void;
+  /** It answers, and has sent no event for `seconds`. */
+  readonly onStalled: (seconds: number) => void;
+  readonly signal: AbortSignal;
 }
 
 /**
- * Silence is a sign where something is due: before the first event, since supervisord tells
- * a listener of its own start; between ticks, once one has come; and when a token was sent.
- * A listener that has neither ticks nor tokens among its events is not watched.
+ * Silence counts where an event is due: before the first one, since supervisord reports its own
+ * start to a listener; between ticks, once one was received; and when a marker was sent. A
+ * listener that subscribes to neither ticks nor markers is not watched.
  */
 export class Watchdog {
   readonly #options: WatchdogOptions;
   #periodSeconds = EXPECTED_PERIOD_SECONDS;
   #isTicking = false;
-  #eventsHeard = 0;
+  #eventsReceived = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
+    options.signal.addEventListener('abort', () => this.#disarm());
   }
 
   start(): void {
-    this.#arm(this.#tickPatience());
+    this.#arm(this.#silenceLimit());
   }
 
-  /** Any event came. */
-  hear(): void {
-    this.#eventsHeard += 1;
-    if (this.#isTicking) this.#arm(this.#tickPatience());
-    else this.stop();
+  eventReceived(): void {
+    this.#eventsReceived += 1;
+    if (this.#isTicking) this.#arm(this.#silenceLimit());
+    else this.#disarm();
   }
 
-  /** A token is on its way, of which the like have come before. */
-  expectToken(): void {
-    if (this.#timer === undefined || this.#tickPatience() > TOKEN_DUE_SECONDS) {
-      this.#arm(TOKEN_DUE_SECONDS);
+  /** A marker was sent, and earlier ones have been received. */
+  markerDue(): void {
+    if (this.#timer === undefined || this.#silenceLimit() > MARKER_DUE_SECONDS) {
+      this.#arm(MARKER_DUE_SECONDS);
     }
   }
 
-  /** An event came, and it was a tick of this period. The shortest one counts. */
-  hearTick(periodSeconds: number): void {
+  /** The event received was a tick of this period. The shortest period counts. */
+  tickReceived(periodSeconds: number): void {
     if (this.#isTicking && periodSeconds >= this.#periodSeconds) return;
     this.#isTicking = true;
     this.#periodSeconds = periodSeconds;
-    this.#arm(this.#tickPatience());
+    this.#arm(this.#silenceLimit());
   }
 
-  stop(): void {
+  #silenceLimit(): number {
+    return this.#periodSeconds * MISSED_PERIODS;
+  }
+
+  #arm(seconds: number): void {
+    this.#disarm();
+    this.#timer = setTimeout(() => void this.#check(seconds), seconds * 1000);
+  }
+
+  #disarm(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  #tickPatience(): number {
-    return this.#periodSeconds * PATIENCE_PERIODS;
-  }
-
-  #arm(seconds: number): void {
-    this.stop();
-    this.#timer = setTimeout(() => void this.#suspect(seconds), seconds * 1000);
-  }
-
-  async #suspect(silence: number): Promise<void> {
-    const heard = this.#eventsHeard;
+  async #check(silence: number): Promise<void> {
+    const received = this.#eventsReceived;
     const isAnswering = await this.#options.isAnswering();
-    if (this.#timer === undefined || this.#eventsHeard !== heard) return;
+    if (this.#timer === undefined || this.#eventsReceived !== received) return;
     if (!isAnswering) return this.#arm(silence);
-    this.#timer = setTimeout(() => this.#options.onDeaf(silence), GRACE_MS);
+    this.#timer = setTimeout(() => this.#options.onStalled(silence), CONFIRMATION_MS);
   }
 }

@@ -1,5 +1,6 @@
 /** What other exporters show of each process, for dashboards that were made with them. */
 
+import { exitStatus } from '../processes/process.ts';
 import { type ProcessState, STATE_CODES } from '../supervisor/states.ts';
 import type { Family, View } from './processes.ts';
 
@@ -50,6 +51,7 @@ function isAlive(state: ProcessState): boolean {
  * one (its process.py: spawn and finish), so it has one to tell in these two states alone.
  * One that was stopped in BACKOFF has none either; we show that of its last attempt.
  */
-function exitStatusByRpc({ state, exitStatus }: View): number | undefined {
-  return state === 'EXITED' || state === 'STOPPED' ? exitStatus : 0;
+function exitStatusByRpc(process: View): number | undefined {
+  const { state, rpcExitStatus } = process;
+  return state === 'EXITED' || state === 'STOPPED' ? (rpcExitStatus ?? exitStatus(process)) : 0;
 }

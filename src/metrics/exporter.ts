@@ -1,11 +1,15 @@
-/** The metrics of the exporter itself and of the supervisord it listens to. */
+/**
+ * The metrics of the exporter itself and of the supervisord that runs it. A projection: the
+ * stages keep plain counters, and these read them at each collection.
+ */
 
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { RESYNC_TRIGGERS } from '../resync/scheduler.ts';
-import { MALFORMED_REASONS } from '../supervisor/events.ts';
-import type { ServerFacts } from '../supervisor/snapshot.ts';
+import type { AlertmanagerStats } from '../alertmanager/push.ts';
+import type { ResyncStats, RpcHealth } from '../resync/resync.ts';
+import type { EventStats } from '../supervisor/event-stats.ts';
+import type { ServerInfo } from '../supervisor/snapshot.ts';
 
-/** The events that the shipped configuration subscribes to; they are counted from 0 on. */
+/** The events that the shipped configuration subscribes to: each has a series from the start. */
 const SUBSCRIBED_EVENTS = [
   'PROCESS_STATE_STOPPED',
   'PROCESS_STATE_STARTING',
@@ -23,9 +27,7 @@ const SUBSCRIBED_EVENTS = [
   'TICK_60',
 ] as const;
 
-export type ExporterMetrics = ReturnType<typeof registerExporterMetrics>;
-
-/** What runs here. */
+/** This program. */
 export interface Build {
   readonly version: string;
   /** The commit it was built from. */
@@ -33,125 +35,202 @@ export interface Build {
   readonly nodeVersion: string;
 }
 
-export function registerExporterMetrics(registry: Registry, build: Build) {
-  const registers = [registry];
-  const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
-  const counter = (name: string, help: string) => new Counter({ name, help, registers });
-  /** A gauge without a series until it is first set. */
-  const unknownGauge = (name: string, help: string) => {
-    const unknown = gauge(name, help);
-    unknown.remove();
-    return unknown;
+/** What is read at each collection. */
+export interface ExporterSources {
+  readonly events: () => EventStats;
+  readonly resync: {
+    readonly stats: ResyncStats;
+    readonly health: RpcHealth;
+    readonly isSynced: boolean;
+    readonly server: ServerInfo | undefined;
   };
-
-  const metrics = {
-    rpcUp: gauge(
-      'supervisord_exporter_rpc_up',
-      'Whether the last XML-RPC call to supervisord succeeded; 0 also where it has no HTTP server.',
-    ),
-    events: new Counter({
-      name: 'supervisord_exporter_events_total',
-      help: 'Events received and understood, those that came again included.',
-      labelNames: ['event'],
-      registers,
-    }),
-    eventsLost: counter(
-      'supervisord_exporter_events_lost_total',
-      'Events that supervisord discarded before they were delivered: skipped serials that never came.',
-    ),
-    serialGaps: gauge(
-      'supervisord_exporter_serial_gaps',
-      'Gaps in the serials of events that are remembered, in case what is missing still comes; at most 1024.',
-    ),
-    eventsRedelivered: counter(
-      'supervisord_exporter_events_redelivered_total',
-      'Events that came again and were not counted again.',
-    ),
-    eventsMalformed: new Counter({
-      name: 'supervisord_exporter_events_malformed_total',
-      help: 'Events that could not be understood and were skipped.',
-      labelNames: ['reason'],
-      registers,
-    }),
-    resyncs: new Counter({
-      name: 'supervisord_exporter_resyncs_total',
-      help: 'Snapshots of all processes asked for by XML-RPC, failed ones included.',
-      labelNames: ['trigger'],
-      registers,
-    }),
-    resyncFailures: new Counter({
-      name: 'supervisord_exporter_resync_failures_total',
-      help: 'Snapshots of all processes that failed.',
-      labelNames: ['trigger'],
-      registers,
-    }),
-    resyncCorrections: counter(
-      'supervisord_exporter_resync_corrections_total',
-      'Process states that the events had left wrong and a snapshot had to correct.',
-    ),
-    alertsSent: new Counter({
-      name: 'supervisord_exporter_alerts_sent_total',
-      help: 'Alerts that an Alertmanager took, each as often as it was told again.',
-      labelNames: ['alertmanager'],
-      registers,
-    }),
-    alertsFailed: new Counter({
-      name: 'supervisord_exporter_alerts_failed_total',
-      help: 'Alerts that an Alertmanager did not take; each try counts.',
-      labelNames: ['alertmanager'],
-      registers,
-    }),
-    nudges: counter(
-      'supervisord_exporter_nudges_total',
-      'Times that supervisord was woken because a program had died.',
-    ),
-    lastEvent: unknownGauge(
-      'supervisord_exporter_last_event_timestamp_seconds',
-      'When the last event came, in epoch seconds.',
-    ),
-    lastTick: unknownGauge(
-      'supervisord_exporter_last_tick_timestamp_seconds',
-      'When the last TICK event came, in epoch seconds.',
-    ),
-    lastResync: unknownGauge(
-      'supervisord_exporter_last_resync_timestamp_seconds',
-      'When the last snapshot of all processes was taken, in epoch seconds.',
-    ),
-    resyncDuration: unknownGauge(
-      'supervisord_exporter_resync_duration_seconds',
-      'How long supervisord took to answer the last snapshot.',
-    ),
-    serverState: unknownGauge(
-      'supervisord_server_state',
-      'State of supervisord itself: 2 FATAL, 1 RUNNING, 0 RESTARTING, -1 SHUTDOWN.',
-    ),
-    info: new Gauge({
-      name: 'supervisord_info',
-      help: 'The supervisord that this exporter listens to; always 1.',
-      labelNames: ['version', 'identifier'],
-      registers,
-    }),
-  };
-
-  new Gauge({
-    name: 'supervisord_exporter_build_info',
-    help: 'The exporter itself; always 1.',
-    labelNames: ['version', 'revision', 'nodeversion'],
-    registers,
-  }).set({ version: build.version, revision: build.revision, nodeversion: build.nodeVersion }, 1);
-
-  for (const event of SUBSCRIBED_EVENTS) metrics.events.inc({ event }, 0);
-  for (const reason of MALFORMED_REASONS) metrics.eventsMalformed.inc({ reason }, 0);
-  for (const trigger of RESYNC_TRIGGERS) {
-    metrics.resyncs.inc({ trigger }, 0);
-    metrics.resyncFailures.inc({ trigger }, 0);
-  }
-  return metrics;
+  /** Times that supervisord was woken. */
+  readonly nudges: () => number;
+  readonly alertmanagers: () => readonly AlertmanagerStats[];
 }
 
-/** Shows what a snapshot says of supervisord itself. */
-export function showServer(metrics: ExporterMetrics, server: ServerFacts): void {
-  metrics.info.reset();
-  metrics.info.set({ version: server.version, identifier: server.identifier }, 1);
-  metrics.serverState.set(server.stateCode);
+type Labels = Readonly<Record<string, string>>;
+type Rows = Iterable<readonly [labels: Labels, value: number]>;
+
+export function registerExporterMetrics(
+  registry: Registry,
+  build: Build,
+  { events, resync, nudges, alertmanagers }: ExporterSources,
+): void {
+  const registers = [registry];
+
+  /** A metric with a series for each row. */
+  const family = (
+    Metric: typeof Counter | typeof Gauge,
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    rows: () => Rows,
+  ) =>
+    new Metric({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers,
+      collect() {
+        this.reset();
+        // A metric without labels would keep its initial 0.
+        if (labelNames.length === 0) this.remove();
+        for (const [labels, value] of rows()) this.inc(labels, value);
+      },
+    });
+
+  /** A metric with one series at most; undefined: it has none now. */
+  const single = (
+    Metric: typeof Counter | typeof Gauge,
+    name: string,
+    help: string,
+    read: () => number | undefined,
+  ) =>
+    family(Metric, name, help, [], () => {
+      const value = read();
+      return value === undefined ? [] : [[{}, value]];
+    });
+
+  const perKey = (label: string, values: Readonly<Record<string, number>>): Rows =>
+    Object.entries(values).map(([key, value]) => [{ [label]: key }, value] as const);
+
+  single(
+    Gauge,
+    'supervisord_exporter_rpc_up',
+    'Whether the last XML-RPC call to supervisord succeeded; 0 also where supervisord has no HTTP server.',
+    () => (resync.health === 'pending' ? undefined : Number(resync.health === 'works')),
+  );
+  single(
+    Gauge,
+    'supervisord_exporter_synced',
+    'Whether a snapshot has filled the process table since the exporter started and no lost event waits for a later snapshot.',
+    () => Number(resync.isSynced),
+  );
+  family(
+    Counter,
+    'supervisord_exporter_events_total',
+    'Events received and understood, redeliveries included.',
+    ['event'],
+    () => {
+      const counts = new Map<string, number>(SUBSCRIBED_EVENTS.map((event) => [event, 0]));
+      for (const [event, count] of events().received) counts.set(event, count);
+      return [...counts].map(([event, count]) => [{ event }, count] as const);
+    },
+  );
+  single(
+    Counter,
+    'supervisord_exporter_events_lost_total',
+    'Events that supervisord discarded before delivering them: serials that were skipped and never received.',
+    () => events().lost,
+  );
+  single(
+    Gauge,
+    'supervisord_exporter_serial_gaps',
+    'Gaps in the serials of events that are remembered in case an event is still received; at most 1024.',
+    () => events().gaps,
+  );
+  single(
+    Counter,
+    'supervisord_exporter_events_redelivered_total',
+    'Events that were received again and not counted again.',
+    () => events().redelivered,
+  );
+  family(
+    Counter,
+    'supervisord_exporter_events_malformed_total',
+    'Events that could not be understood and were skipped.',
+    ['reason'],
+    () => perKey('reason', events().malformed),
+  );
+  family(
+    Counter,
+    'supervisord_exporter_resyncs_total',
+    'Snapshots of all processes requested by XML-RPC, failed ones included.',
+    ['trigger'],
+    () => perKey('trigger', resync.stats.requests),
+  );
+  family(
+    Counter,
+    'supervisord_exporter_resync_failures_total',
+    'Snapshots of all processes that failed.',
+    ['trigger'],
+    () => perKey('trigger', resync.stats.failures),
+  );
+  single(
+    Counter,
+    'supervisord_exporter_resync_corrections_total',
+    'Process states that events had left wrong and a snapshot corrected.',
+    () => resync.stats.corrections,
+  );
+  family(
+    Counter,
+    'supervisord_exporter_alerts_sent_total',
+    'Alerts that an Alertmanager accepted, repeated sends included.',
+    ['alertmanager'],
+    () => alertmanagers().map(({ alertmanager, sent }) => [{ alertmanager }, sent] as const),
+  );
+  family(
+    Counter,
+    'supervisord_exporter_alerts_failed_total',
+    'Alerts that an Alertmanager did not accept; every attempt counts.',
+    ['alertmanager'],
+    () => alertmanagers().map(({ alertmanager, failed }) => [{ alertmanager }, failed] as const),
+  );
+  single(
+    Counter,
+    'supervisord_exporter_nudges_total',
+    'Times that supervisord was woken because a process had exited.',
+    nudges,
+  );
+  single(
+    Gauge,
+    'supervisord_exporter_last_event_timestamp_seconds',
+    'When the last event was received, in epoch seconds.',
+    () => events().lastEventAt,
+  );
+  single(
+    Gauge,
+    'supervisord_exporter_last_tick_timestamp_seconds',
+    'When the last TICK event was received, in epoch seconds.',
+    () => events().lastTickAt,
+  );
+  single(
+    Gauge,
+    'supervisord_exporter_last_resync_timestamp_seconds',
+    'When the last snapshot of all processes was received, in epoch seconds.',
+    () => resync.stats.lastAt,
+  );
+  single(
+    Gauge,
+    'supervisord_exporter_resync_duration_seconds',
+    'How long the last snapshot took, from the request to its use.',
+    () => resync.stats.lastDuration,
+  );
+  single(
+    Gauge,
+    'supervisord_server_state',
+    'State of supervisord itself: 2 FATAL, 1 RUNNING, 0 RESTARTING, -1 SHUTDOWN.',
+    () => resync.server?.stateCode,
+  );
+  family(
+    Gauge,
+    'supervisord_info',
+    'The supervisord that runs this exporter; always 1.',
+    ['version', 'identifier'],
+    () => {
+      const { version, identifier } = resync.server ?? {};
+      if (version === undefined || identifier === undefined) return [];
+      return [[{ version, identifier }, 1]];
+    },
+  );
+  family(
+    Gauge,
+    'supervisord_exporter_build_info',
+    'The exporter itself; always 1.',
+    ['version', 'revision', 'nodeversion'],
+    () => [
+      [{ version: build.version, revision: build.revision, nodeversion: build.nodeVersion }, 1],
+    ],
+  );
 }

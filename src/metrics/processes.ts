@@ -1,6 +1,6 @@
 /** The metrics of each process: what is shown of a record of the process table. */
 
-import type { Process } from '../processes/process.ts';
+import { exitSignal, exitStatus, type Process } from '../processes/process.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import {
   endsOf,
@@ -33,7 +33,7 @@ export interface Series {
 
 /** A metric with at most one series a process. */
 export interface Family extends Metric, Series {
-  /** Whether it is known only where exit reasons are found out. */
+  /** true: shown only with the collector exit-reason; false: only without it; undefined: always. */
   readonly ofExitReasons?: boolean;
 }
 
@@ -59,14 +59,22 @@ const FAMILIES: readonly Family[] = [
   {
     name: 'supervisord_exit_status',
     type: 'gauge',
-    help: 'Exit status of the last exit, -1 for any signal. Where it could not be found out: what supervisord says, which is 0 once the process was started again.',
-    value: (process) => process.exitStatus,
+    help: 'Exit status of the last exit, -1 for any signal; absent from an exit until it is known.',
+    value: exitStatus,
+    ofExitReasons: true,
+  },
+  {
+    name: 'supervisord_exit_status',
+    type: 'gauge',
+    help: 'Exit status of the last exit, -1 for any signal, as supervisord reports it by XML-RPC: 0 once the process was started again.',
+    value: (process) => process.rpcExitStatus,
+    ofExitReasons: false,
   },
   {
     name: 'supervisord_exit_signal',
     type: 'gauge',
     help: 'Number of the signal that was the last exit, 0 for none; absent where it is not known.',
-    value: (process) => process.exitSignal,
+    value: exitSignal,
     ofExitReasons: true,
   },
   {
@@ -85,13 +93,13 @@ const FAMILIES: readonly Family[] = [
     name: 'supervisord_process_last_unexpected_exit_timestamp_seconds',
     type: 'gauge',
     help: 'When the process last exited with a code that is not in its exitcodes, or by a signal, in epoch seconds.',
-    value: (process) => process.lastUnexpectedExitTime,
+    value: (process) => process.lastUnexpectedExit?.finishedAt,
   },
   {
     name: 'supervisord_process_stop_time_seconds',
     type: 'gauge',
     help: 'When the process last ended, in epoch seconds.',
-    value: (process) => process.stopTime,
+    value: (process) => process.termination?.finishedAt,
   },
   {
     name: 'supervisord_process_backoff_tries',
@@ -109,7 +117,8 @@ const FAMILIES: readonly Family[] = [
     name: 'supervisord_process_autostart',
     type: 'gauge',
     help: 'Whether the process is started together with supervisord (autostart).',
-    value: ({ settings }) => settings && Number(settings.autostart),
+    value: ({ settings }) =>
+      settings?.autostart === undefined ? undefined : Number(settings.autostart),
   },
   {
     name: 'supervisord_process_last_stop_duration_seconds',
@@ -152,7 +161,7 @@ export const TRANSITIONS_METRIC: Metric = {
 
 export function familiesShown({ exitReasons, compat }: ShownFamilies): Family[] {
   return [
-    ...FAMILIES.filter(({ ofExitReasons = false }) => exitReasons || !ofExitReasons),
+    ...FAMILIES.filter(({ ofExitReasons = exitReasons }) => ofExitReasons === exitReasons),
     ...(compat === undefined ? [] : COMPAT_FAMILIES[compat]),
   ];
 }

@@ -1,4 +1,4 @@
-/** Everything that `/metrics` shows: the processes, and prom-client's registry for the rest. */
+/** Everything on `/metrics`: the processes, and prom-client's registry for the rest. */
 
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { KeptText } from '../exposition/cached-text.ts';
@@ -7,11 +7,11 @@ import type { UsageSource } from '../resources/resources.ts';
 import { PROCESS_STATES } from '../supervisor/states.ts';
 import { TimeSlice } from '../util/time-slice.ts';
 import type { Compat } from './compat.ts';
-import { type Build, type ExporterMetrics, registerExporterMetrics } from './exporter.ts';
+import { type Build, type ExporterSources, registerExporterMetrics } from './exporter.ts';
 import { ProcessText } from './process-text.ts';
 import { UsageText } from './usage.ts';
 
-/** Gauges that prom-client names like counters, which promlint objects to. */
+/** Gauges that prom-client names like counters, which promlint reports. */
 const MISNAMED_DEFAULT_METRICS = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
@@ -22,20 +22,20 @@ const MISNAMED_DEFAULT_METRICS = [
 const EVENT_LOOP_SAMPLE_MS = 100;
 
 export interface Metrics {
-  readonly exporter: ExporterMetrics;
-  /** Prometheus text format 0.0.4, in texts of which those stay the same that say the same. */
+  /** Renders text format 0.0.4 in chunks. A chunk whose values have not changed is the same object. */
   render(): Promise<readonly KeptText[]>;
 }
 
 export interface MetricsOptions {
-  /** Whether to show `process_*` and `nodejs_*`, the exporter's own footprint. */
+  /** Whether to show `process_*` and `nodejs_*` of the exporter itself. */
   readonly footprint: boolean;
-  /** Whether exit codes and signals are found out. */
+  /** Whether exit reasons are looked up. */
   readonly exitReasons: boolean;
   /** The exporter whose metrics to show as well. */
   readonly compat: Compat | undefined;
   readonly build: Build;
-  /** undefined: what programs use is not read. */
+  readonly sources: ExporterSources;
+  /** Undefined: resources are not read. */
   readonly resources: UsageSource | undefined;
 }
 
@@ -44,7 +44,7 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
   registerStates(table, registry);
   const processes = new ProcessText(table, options);
   const usage = options.resources && new UsageText(table, options.resources);
-  const exporter = registerExporterMetrics(registry, options.build);
+  registerExporterMetrics(registry, options.build, options.sources);
   if (options.footprint) {
     collectDefaultMetrics({
       register: registry,
@@ -52,16 +52,16 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
     });
     for (const name of MISNAMED_DEFAULT_METRICS) registry.removeSingleMetric(name);
   }
-  /** One after the other: each would take its slice of the same turn of the event loop. */
+  /** One after another: concurrently, each would use its time slice in the same turn of the event loop. */
   const render = async () => [
     ...(await processes.render()),
     ...((await usage?.render()) ?? []),
     new KeptText(await write(registry)),
   ];
-  return { exporter, render };
+  return { render };
 }
 
-/** What `registry.metrics()` writes in a single turn of the event loop. */
+/** `registry.metrics()` does this in a single turn of the event loop. */
 async function write(registry: Registry): Promise<string> {
   const texts: string[] = [];
   const slices = new TimeSlice();

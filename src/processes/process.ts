@@ -4,36 +4,49 @@ import type { ProcessStateEvent } from '../supervisor/events.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import type { ProcessInfo, ProcessSettings } from '../supervisor/snapshot.ts';
 import { type ProcessState, type Transition, transitionOf } from '../supervisor/states.ts';
-import { endInSecond, endToldAt, type Finding, type RunEnd } from './ending.ts';
+import { effectOfEvent, SNAPSHOT_EFFECTS } from './effects.ts';
+import {
+  type ExitReason,
+  exitSignalOf,
+  exitStatusOf,
+  type NewTermination,
+  type Termination,
+  type TerminationFacts,
+  windowOfEvent,
+  windowOfSecond,
+} from './termination.ts';
 
 /**
- * All times are epoch seconds. An event is stamped when it comes, with fractions; a
- * snapshot has whole seconds, which stand where no stamp agrees with them.
+ * All times are epoch seconds. An event is stamped when it is received, with fractions; a
+ * snapshot reports whole seconds, which replace a stamp that disagrees with them.
  */
 export interface Process {
   readonly id: ProcessId;
-  /** The version of the table that anything here may last have changed with. */
+  /** The version of the table with which anything here last changed. */
   revision: number;
   /** The version of the table in which a snapshot last named it; undefined before the first. */
   namedIn: number | undefined;
   state: ProcessState;
   /**
-   * The last fact that has a place in the order of events: an event, or a snapshot placed
-   * by its token. Undefined as long as there is only a snapshot whose place is not known.
+   * The last fact with a place in the order of events: an event, or a snapshot whose marker was
+   * received. Undefined as long as there is only a snapshot without a place.
    */
   ordered: OrderedFact | undefined;
 
   pid: number | undefined;
   startTime: number | undefined;
-  stopTime: number | undefined;
-  /** The last end of a run, and why it ended as far as that is known. */
-  end: RunEnd | undefined;
-  /** What was found out of the end of the run `pid` before its event came. */
-  foretold: (Finding & { readonly pid: number }) | undefined;
-  /** Of the last end: -1 for any signal. What XML-RPC says where nothing better is known. */
-  exitStatus: number | undefined;
-  /** Number of the signal that was the last end, 0 for none; undefined where it is not known. */
-  exitSignal: number | undefined;
+  lastTransitionTime: number | undefined;
+  /** Of the last run that ended. */
+  termination: Termination | undefined;
+  /** Of a failed start, as long as it is not established whether there was a run. */
+  failedStart: Termination | undefined;
+  /** Of the last EXITED event that was not expected. */
+  lastUnexpectedExit: Termination | undefined;
+  /**
+   * `exitstatus` as XML-RPC reports it: supervisord clears it at each start. Undefined where that
+   * is not known: before the first snapshot, and from an exit to the next snapshot or start.
+   */
+  rpcExitStatus: number | undefined;
   /** supervisord's reason why it could not start the process; only in BACKOFF and FATAL. */
   spawnError: string | undefined;
   /** Seconds that the last deliberate stop took. */
@@ -42,12 +55,10 @@ export interface Process {
   /** Start attempts that have failed since the process last ran. */
   backoffTries: number;
 
-  /** Steps seen as events, each once, of those that have been seen at all. Only events count. */
+  /** Transitions received as events, each counted once; only those that occurred. */
   readonly transitions: Map<Transition, number>;
   exits: number;
   unexpectedExits: number;
-  lastTransitionTime: number | undefined;
-  lastUnexpectedExitTime: number | undefined;
 }
 
 export type OrderedFact =
@@ -58,6 +69,7 @@ export type OrderedFact =
       readonly state: ProcessState;
       readonly event: ProcessStateEvent;
       readonly at: number;
+      readonly termination: Termination | undefined;
     };
 
 export function newProcess(id: ProcessId, state: ProcessState, revision: number): Process {
@@ -69,11 +81,11 @@ export function newProcess(id: ProcessId, state: ProcessState, revision: number)
     ordered: undefined,
     pid: undefined,
     startTime: undefined,
-    stopTime: undefined,
-    end: undefined,
-    foretold: undefined,
-    exitStatus: undefined,
-    exitSignal: undefined,
+    lastTransitionTime: undefined,
+    termination: undefined,
+    failedStart: undefined,
+    lastUnexpectedExit: undefined,
+    rpcExitStatus: undefined,
     spawnError: undefined,
     stopDuration: undefined,
     settings: undefined,
@@ -81,177 +93,291 @@ export function newProcess(id: ProcessId, state: ProcessState, revision: number)
     transitions: new Map(),
     exits: 0,
     unexpectedExits: 0,
-    lastTransitionTime: undefined,
-    lastUnexpectedExitTime: undefined,
   };
 }
 
-/** The pid of a process that is there for all we know. */
+/** The pid of a process that exists as far as is known. */
 export function livePid({ state, pid }: Readonly<Process>): number | undefined {
   return state === 'RUNNING' || state === 'STARTING' || state === 'STOPPING' ? pid : undefined;
 }
 
-/** Counts a transition. It happened, however late its event came and whatever the state is by now. */
-export function countTransition(process: Process, event: ProcessStateEvent, at: number): void {
+/**
+ * The exit status of the last exit, -1 for any signal. Undefined from an exit until its reason
+ * is known; of a process that never ended, what XML-RPC reports.
+ */
+export function exitStatus(process: Readonly<Process>): number | undefined {
+  if (process.failedStart !== undefined) return undefined;
+  const { termination, rpcExitStatus } = process;
+  return termination === undefined ? rpcExitStatus : exitStatusOf(termination.reason);
+}
+
+/** The signal of the last exit, 0 for none; undefined from an exit until it is known. */
+export function exitSignal(process: Readonly<Process>): number | undefined {
+  if (process.failedStart !== undefined) return undefined;
+  const { termination, rpcExitStatus } = process;
+  if (termination !== undefined) return exitSignalOf(termination.reason);
+  return rpcExitStatus === undefined ? undefined : 0;
+}
+
+/** The termination that an event reports; undefined where no run ended. */
+export function terminationOf(
+  process: Readonly<Process>,
+  event: ProcessStateEvent,
+  at: number,
+  { id, reason }: NewTermination,
+): Termination | undefined {
+  const { run } = effectOfEvent(event.from, event.to);
+  if (run !== 'ends' && run !== 'stops' && run !== 'fails') return undefined;
+  const pid = event.pid ?? (event.from === process.state ? process.pid : undefined);
+  return {
+    id,
+    serial: event.serial,
+    pid,
+    finishedAt: at,
+    timeSource: 'event',
+    window: windowOfEvent(at),
+    expected: event.expected,
+    reason,
+  };
+}
+
+/** Counts a transition. It occurred, however late its event was received. */
+export function countTransition(
+  process: Process,
+  event: ProcessStateEvent,
+  termination: Termination | undefined,
+): void {
   const transition = transitionOf(event.from, event.to);
   process.transitions.set(transition, (process.transitions.get(transition) ?? 0) + 1);
   if (event.to !== 'EXITED') return;
   process.exits += 1;
-  if (event.expected === false) {
-    process.unexpectedExits += 1;
-    process.lastUnexpectedExitTime = at;
-  }
+  if (event.expected !== false) return;
+  process.unexpectedExits += 1;
+  const last = process.lastUnexpectedExit?.serial ?? Number.NEGATIVE_INFINITY;
+  if (event.serial > last) process.lastUnexpectedExit = termination;
 }
 
-/** Moves a process to the state that an event says it is in, as of `at`. */
-export function enterState(process: Process, event: ProcessStateEvent, at: number): void {
+/** Moves a process to the state that an event reports. `termination`: of the run that it ended. */
+export function enterState(
+  process: Process,
+  event: ProcessStateEvent,
+  at: number,
+  termination: Termination | undefined,
+): void {
   const enteredAt = process.lastTransitionTime;
-  const pid = event.pid ?? process.pid;
+  const effect = effectOfEvent(event.from, event.to);
   process.state = event.to;
   process.lastTransitionTime = at;
-  process.pid = undefined;
-  // FATAL follows BACKOFF for the same reason.
-  if (event.to !== 'FATAL') process.spawnError = undefined;
-  switch (event.to) {
-    case 'STARTING':
+  process.pid = effect.run === 'continues' ? (event.pid ?? process.pid) : undefined;
+  if (effect.spawnError === 'cleared') process.spawnError = undefined;
+  if (effect.backoffTries === 'reported')
+    process.backoffTries = event.tries ?? process.backoffTries;
+  if (effect.backoffTries === 'reset') process.backoffTries = 0;
+  switch (effect.run) {
+    case 'begins':
       process.startTime = at;
-      process.backoffTries = event.tries ?? process.backoffTries;
+      process.rpcExitStatus = 0;
       break;
-    case 'RUNNING':
-      process.pid = pid;
-      process.backoffTries = 0;
-      break;
-    case 'BACKOFF':
-      process.backoffTries = event.tries ?? process.backoffTries;
-      endRun(process, pid, at);
-      break;
-    case 'STOPPING':
-      process.pid = pid;
-      break;
-    case 'EXITED':
-      process.stopTime = at;
-      process.backoffTries = 0;
-      endRun(process, pid, at);
-      break;
-    case 'STOPPED':
-      process.stopTime = at;
-      process.backoffTries = 0;
-      // From BACKOFF it is stopped without running.
-      if (event.from !== 'STOPPING') break;
+    case 'stops':
       process.stopDuration = enteredAt === undefined ? undefined : toMilliseconds(at - enteredAt);
-      endRun(process, pid, at);
+      endRun(process, termination);
       break;
-    case 'FATAL':
-    case 'UNKNOWN':
+    case 'ends':
+      endRun(process, termination);
+      break;
+    case 'fails':
+      process.failedStart = termination;
+      process.rpcExitStatus = 0;
+      break;
+    case 'continues':
+    case 'none':
       break;
     default: {
-      const unhandled: never = event.to;
-      throw new Error(`unhandled state ${unhandled}`);
+      const unhandled: never = effect.run;
+      throw new Error(`unhandled effect ${unhandled}`);
     }
   }
 }
 
-/** Stamps are no finer. */
+function endRun(process: Process, termination: Termination | undefined): void {
+  process.termination = termination;
+  process.failedStart = undefined;
+  process.rpcExitStatus = undefined;
+}
+
+/** Timestamps have no finer resolution. */
 function toMilliseconds(seconds: number): number {
   return Math.round(seconds * 1000) / 1000;
 }
 
-/** A run is over, as an event tells that came at `at`. Why it ended may be known before that. */
-function endRun(process: Process, pid: number | undefined, at: number): void {
-  const { foretold } = process;
-  process.foretold = undefined;
-  process.end = endToldAt(at, pid);
-  if (foretold !== undefined && foretold.pid === pid) explainEnd(process, process.end, foretold);
-}
-
-/** Takes what was found out of an end, unless another one has come since. */
-export function explainEnd(process: Process, end: RunEnd, { ending, spawnError }: Finding): void {
+/** Records what a lookup established. Returns whether anything changed. */
+export function setTerminationFacts(
+  process: Process,
+  terminationId: number,
+  facts: TerminationFacts,
+): boolean {
   const isDown = process.state === 'BACKOFF' || process.state === 'FATAL';
-  if (isDown && spawnError !== undefined) process.spawnError = spawnError;
-  if (process.end !== end) return;
-  if (ending !== undefined) {
-    process.end = { ...end, ending };
-    // In BACKOFF only this tells that there was a run.
-    if (isDown) process.stopTime = end.at;
-    process.exitStatus = ending.status;
-    process.exitSignal = ending.signal;
-  } else if (!isDown) {
-    // In BACKOFF and FATAL there may have been no run at all.
-    process.exitSignal = undefined;
-  }
-}
-
-/** Whether taking over what a snapshot says would change nothing, which is so most of the time. */
-export function agreesWith(process: Process, info: ProcessInfo): boolean {
-  return (
-    process.state === info.state &&
-    process.lastTransitionTime !== undefined &&
-    process.pid === (info.pid === 0 ? undefined : info.pid) &&
-    process.spawnError === info.spawnError &&
-    process.startTime === agree(process.startTime, info.start) &&
-    process.stopTime === agree(process.stopTime, info.stop) &&
-    (process.exitSignal === 0 || info.stop !== 0) &&
-    (process.exitStatus === info.exitStatus || process.end?.ending !== undefined)
+  const hasSpawnError = isDown && facts.spawnError !== undefined;
+  if (hasSpawnError) process.spawnError = facts.spawnError;
+  const { termination, failedStart, lastUnexpectedExit } = process;
+  const known = [termination, failedStart, lastUnexpectedExit].find(
+    (candidate) => candidate?.id === terminationId,
   );
-}
-
-/** Takes over what a snapshot says, which is what supervisord itself holds to be so. */
-export function takeSnapshot(process: Process, info: ProcessInfo): void {
-  process.startTime = agree(process.startTime, info.start);
-  takeEnd(process, info);
-  process.spawnError = info.spawnError;
-  process.pid = info.pid === 0 ? undefined : info.pid;
-  if (process.state !== info.state || process.lastTransitionTime === undefined) {
-    process.lastTransitionTime = enteredAt(info) ?? process.lastTransitionTime;
+  if (known === undefined) return hasSpawnError;
+  const completed = complete(known, facts);
+  if (termination?.id === terminationId) process.termination = completed;
+  if (lastUnexpectedExit?.id === terminationId) process.lastUnexpectedExit = completed;
+  if (failedStart?.id === terminationId) settleFailedStart(process, completed, facts);
+  if (process.lastTransitionTime === known.finishedAt) {
+    process.lastTransitionTime = completed.finishedAt;
   }
-  process.state = info.state;
+  return true;
 }
 
-/** What a process is in when a run of it has ended, and none has begun since. */
-const ENDED_STATES: ReadonlySet<ProcessState> = new Set(['BACKOFF', 'STOPPED', 'EXITED', 'FATAL']);
+/** A failed start with an exit reason was a run. */
+function settleFailedStart(
+  process: Process,
+  completed: Termination,
+  { reason, neverRan = false }: TerminationFacts,
+): void {
+  const wasRun = reason.kind === 'exited' || reason.kind === 'signalled';
+  if (wasRun) process.termination = completed;
+  process.failedStart = wasRun || neverRan ? undefined : completed;
+}
+
+/** A snapshot may have reported the reason of a termination before the lookup finished. */
+function complete(termination: Termination, facts: TerminationFacts): Termination {
+  const keepsReason = facts.reason.kind === 'unknown' && termination.reason.kind !== 'pending';
+  return {
+    ...termination,
+    reason: keepsReason ? termination.reason : facts.reason,
+    ...(facts.finishedAt === undefined
+      ? {}
+      : { finishedAt: facts.finishedAt, timeSource: 'log' as const }),
+  };
+}
+
+export type SnapshotUpdate = Partial<
+  Pick<
+    Process,
+    | 'state'
+    | 'pid'
+    | 'startTime'
+    | 'lastTransitionTime'
+    | 'termination'
+    | 'failedStart'
+    | 'lastUnexpectedExit'
+    | 'rpcExitStatus'
+    | 'spawnError'
+  >
+>;
+
+/** The fields that a snapshot changes; undefined where it confirms all of them, as it mostly does. */
+export function snapshotUpdate(
+  process: Readonly<Process>,
+  info: ProcessInfo,
+  newTermination: () => NewTermination,
+): SnapshotUpdate | undefined {
+  const isNew = process.state !== info.state || process.lastTransitionTime === undefined;
+  const next: SnapshotUpdate = {
+    state: info.state,
+    pid: info.pid === 0 ? undefined : info.pid,
+    startTime: moreExact(process.startTime, info.start),
+    lastTransitionTime: (isNew ? enteredAt(info) : undefined) ?? process.lastTransitionTime,
+    rpcExitStatus: info.exitStatus,
+    spawnError: info.spawnError,
+    ...terminationUpdate(process, info, newTermination),
+  };
+  const changed = Object.entries(next).filter(
+    ([field, value]) => process[field as keyof SnapshotUpdate] !== value,
+  );
+  return changed.length === 0 ? undefined : Object.fromEntries(changed);
+}
 
 /**
- * XML-RPC tells why a run ended for as long as the process is not started again, and then
- * says 0: it does not overrule what was found out of the same end. What has ended, and not
- * in the state that we know of, has ended once more, even if that was before our stamp: in
- * a storm events are seconds late.
+ * What `stop` reports about terminations. A snapshot that finds a process down in another state
+ * than the known one reports a later exit, even when its `stop` precedes the stamp of the known
+ * one: under load, events are received seconds late.
  */
-function takeEnd(process: Process, info: ProcessInfo): void {
-  const isOther = process.state !== info.state && ENDED_STATES.has(info.state);
-  const before = isOther ? undefined : process.stopTime;
-  process.stopTime = agree(before, info.stop);
-  if (info.stop === 0) process.exitSignal = 0;
-  else if (before === undefined || info.stop > before) process.end = endInSecond(info.stop);
-  if (process.end?.ending === undefined) process.exitStatus = info.exitStatus;
+function terminationUpdate(
+  process: Readonly<Process>,
+  info: ProcessInfo,
+  newTermination: () => NewTermination,
+): Pick<
+  SnapshotUpdate,
+  'termination' | 'failedStart' | 'lastUnexpectedExit' | 'lastTransitionTime'
+> {
+  const { termination, failedStart, lastUnexpectedExit, lastTransitionTime } = process;
+  if (info.stop === 0) return { termination: undefined, failedStart: undefined };
+  const isLater = process.state !== info.state && SNAPSHOT_EFFECTS[info.state].hasEnded;
+  const covering = isLater
+    ? undefined
+    : [termination, failedStart].find((known) => known && info.stop <= known.finishedAt);
+  if (covering === undefined) {
+    return { termination: terminationOfSnapshot(info, newTermination()), failedStart: undefined };
+  }
+  if (covering !== termination) return {};
+  const confirmed = confirm(covering, info);
+  return {
+    termination: confirmed,
+    ...(lastUnexpectedExit?.id === confirmed.id ? { lastUnexpectedExit: confirmed } : {}),
+    ...(lastTransitionTime === covering.finishedAt
+      ? { lastTransitionTime: confirmed.finishedAt }
+      : {}),
+  };
 }
 
-/** Seconds that an event may be behind what it tells: supervisord sends it up to a turn later. */
+function terminationOfSnapshot(info: ProcessInfo, { id, reason }: NewTermination): Termination {
+  return {
+    id,
+    serial: undefined,
+    pid: undefined,
+    finishedAt: info.stop,
+    timeSource: 'snapshot',
+    window: windowOfSecond(info.stop),
+    expected: undefined,
+    reason: reasonOfSnapshot(info) ?? reason,
+  };
+}
+
+/** The same termination as far as the snapshot makes it more exact; the same object if it does not. */
+function confirm(known: Termination, info: ProcessInfo): Termination {
+  const isOpen = known.reason.kind === 'pending' || known.reason.kind === 'unknown';
+  const reason = (isOpen ? reasonOfSnapshot(info) : undefined) ?? known.reason;
+  const finishedAt =
+    known.timeSource === 'log' ? known.finishedAt : moreExact(known.finishedAt, info.stop);
+  const isLate = finishedAt !== undefined && finishedAt !== known.finishedAt;
+  if (reason.kind === known.reason.kind && !isLate) return known;
+  if (!isLate) return { ...known, reason };
+  return {
+    ...known,
+    reason,
+    finishedAt,
+    timeSource: 'snapshot',
+    window: windowOfSecond(info.stop),
+  };
+}
+
+/** XML-RPC reports the exit code until the process is started again, and -1 for any signal. */
+function reasonOfSnapshot({ state, exitStatus }: ProcessInfo): ExitReason | undefined {
+  if (!SNAPSHOT_EFFECTS[state].hasExitStatus) return undefined;
+  if (exitStatus >= 0) return { kind: 'exited', source: 'xml-rpc', exitCode: exitStatus };
+  return { kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined };
+}
+
+/** Seconds that an event may be received after what it reports. */
 const STAMP_TOLERANCE_SECONDS = 2;
 
-/** Our own stamp while it is of the second that the snapshot names, for it is the finer one. */
-function agree(stamped: number | undefined, whole: number): number | undefined {
+/** The stamp of an event while it fits the second that a snapshot reports, for it is finer. */
+function moreExact(stamped: number | undefined, whole: number): number | undefined {
   if (whole === 0) return undefined;
   if (stamped === undefined) return whole;
   return stamped >= whole && stamped < whole + STAMP_TOLERANCE_SECONDS ? stamped : whole;
 }
 
-/** When a process entered its state, as far as a snapshot tells. */
-function enteredAt(info: ProcessInfo): number | undefined {
-  switch (info.state) {
-    case 'STARTING':
-    case 'RUNNING':
-      return info.start || undefined;
-    case 'BACKOFF':
-    case 'STOPPED':
-    case 'EXITED':
-    case 'FATAL':
-      return info.stop || undefined;
-    case 'STOPPING':
-    case 'UNKNOWN':
-      return undefined;
-    default: {
-      const unhandled: never = info.state;
-      throw new Error(`unhandled state ${unhandled}`);
-    }
-  }
+/** When a process entered its state, as far as a snapshot reports it. */
+function enteredAt({ state, start, stop }: ProcessInfo): number | undefined {
+  const { enteredAt } = SNAPSHOT_EFFECTS[state];
+  if (enteredAt === 'start') return start || undefined;
+  return enteredAt === 'stop' ? stop || undefined : undefined;
 }

@@ -1,51 +1,62 @@
 /**
  * The process table: two sources, one rule. Events own the transitions and the counters;
- * a snapshot owns which processes exist and the facts that events lack. A snapshot never
- * counts a transition.
+ * snapshots own which processes exist and the facts that events lack. A snapshot never counts a
+ * transition.
  *
- * No I/O and no clock: what time it is comes with each call.
+ * No I/O and no clock: the time comes with each call. Each call returns the changes it made, for
+ * the caller to publish.
  */
 
 import type { ProcessStateEvent } from '../supervisor/events.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo, ProcessSettings, Snapshot } from '../supervisor/snapshot.ts';
-import type { Finding, RunEnd } from './ending.ts';
+import type { Change } from './changes.ts';
 import {
-  agreesWith,
   countTransition,
   enterState,
-  explainEnd,
   newProcess,
   type Process,
-  takeSnapshot,
+  setTerminationFacts,
+  snapshotUpdate,
+  terminationOf,
 } from './process.ts';
-import { RecentTransitions } from './recent.ts';
+import type { ExitReason, NewTermination, Termination, TerminationFacts } from './termination.ts';
 
 /** Groups whose removal is remembered, so that a late event does not bring them back. */
 const MAX_REMOVED_GROUPS = 1024;
 
+export interface SnapshotResult {
+  readonly changes: readonly Change[];
+  /** States that events had left wrong. */
+  readonly corrections: number;
+}
+
+export interface ProcessTableOptions {
+  /** Whether exit reasons are looked up; where they are not, each is unknown from the start. */
+  readonly looksUpReasons?: boolean;
+}
+
 export class ProcessTable {
-  /** Transitions of processes that are gone since are among them. */
-  readonly recent = new RecentTransitions();
   readonly #processes = new Map<ProcessKey, Process>();
-  /** How many groups have a process of this name. */
-  readonly #namesakes = new Map<string, number>();
   /** The serial of the event that removed a group. */
   readonly #removedGroups = new Map<string, number>();
-
-  /** Processes whose last end has no reason yet, and nobody has been told. */
-  readonly #unexplained = new Set<Process>();
-  #hasNewcomers = false;
-
   #version = 0;
-  /** The latest transition that has come; -1 before the first. */
+  #terminations = 0;
+  /** The latest transition received; -1 before the first. */
   #latestSerial = -1;
-  /** The serial at which the last placed snapshot was taken; -1 before the first. */
+  /** The serial at which the last ordered snapshot was taken; -1 before the first. */
   #snapshotSerial = -1;
-  /** Whether the snapshot last taken has yet to be placed, so that events older than it may still come. */
-  #isAhead = false;
+  /** Whether the last snapshot has no place yet, so that events older than it may still be received. */
+  #isUnordered = false;
+  readonly #initialReason: ExitReason;
+  /** Of the call that is being made. */
+  #changes: Change[] = [];
 
-  /** Changes whenever anything in the table may have. */
+  constructor({ looksUpReasons = true }: ProcessTableOptions = {}) {
+    this.#initialReason = { kind: looksUpReasons ? 'pending' : 'unknown' };
+  }
+
+  /** Increases with every call that may have changed anything. */
   get version(): number {
     return this.#version;
   }
@@ -66,37 +77,22 @@ export class ProcessTable {
     return this.#processes.values();
   }
 
-  /** Whether more than one group has a process of this name, so that the name alone does not say which. */
-  isShared(name: string): boolean {
-    return (this.#namesakes.get(name) ?? 0) > 1;
-  }
-
-  /** Takes an event that came for the first time, whatever its place in the order. */
-  transition(event: ProcessStateEvent, at: number): void {
+  /** Applies an event that was received for the first time, whatever its place in the order. */
+  apply(event: ProcessStateEvent, at: number): readonly Change[] {
     this.#version += 1;
     this.#latestSerial = Math.max(this.#latestSerial, event.serial);
-    const recent = this.recent.push(event, at);
     const process = this.#find(event);
-    if (process === undefined) return;
-    process.revision = this.#version;
-    countTransition(process, event, at);
-
-    if (process.ordered !== undefined && event.serial <= process.ordered.serial) return;
-    process.ordered = { source: 'event', serial: event.serial, state: event.to, event, at };
-    // Behind a snapshot that has no place yet, older events change nothing or lead in a
-    // circle back to the same state; newer ones start from it.
-    if (this.#isAhead && event.from !== process.state) {
-      // It led to where the snapshot found the process, which did not say when that was.
-      if (event.to === process.state) process.lastTransitionTime ??= at;
-      return;
+    const termination = process && terminationOf(process, event, at, this.#newTermination());
+    if (process !== undefined) this.#applyTo(process, event, at, termination);
+    this.#changes.push({ kind: 'transition', event, at, termination });
+    if (process !== undefined && termination !== undefined) {
+      this.#changes.push({ kind: 'exited', process, termination });
     }
-    const { end } = process;
-    this.#change(process, () => enterState(process, event, at));
-    if (process.end !== end) recent.end = process.end;
+    return this.#takeChanges();
   }
 
-  /** Drops a group's processes, but for those that a later event has named. */
-  removeGroup(group: string, serial: number): void {
+  /** Removes the processes of a group, except those that a later event has named. */
+  removeGroup(group: string, serial: number): readonly Change[] {
     this.#version += 1;
     this.#removedGroups.delete(group);
     this.#removedGroups.set(group, serial);
@@ -105,113 +101,108 @@ export class ProcessTable {
       this.#removedGroups.delete(oldest);
     }
     for (const process of this.#processes.values()) {
-      if (process.id.group === group && !isLater(process, serial)) this.#drop(process);
+      if (process.id.group === group && !isLater(process, serial)) this.#remove(process);
     }
+    return this.#takeChanges();
   }
 
   /**
-   * Takes a snapshot whose place in the order of events is not known yet, but that it is
-   * behind the event `since`. It tells what events still queued will lead to, so it is taken
-   * at once; but a process that a later event has set may be ahead of it, and is left alone.
+   * Applies a snapshot whose place in the order of events is not known yet, except that it is
+   * later than the event `since`. It reports what queued events will lead to, so it counts at
+   * once; a process that a later event has set may be ahead of it and is left alone.
    */
-  takeAhead(snapshot: Snapshot, since: number): void {
+  applyUnorderedSnapshot(snapshot: Snapshot, since: number): readonly Change[] {
     this.#version += 1;
-    this.#isAhead = true;
+    this.#isUnordered = true;
     for (const info of snapshot.processes) {
       const process = this.#name(info);
-      if (!isLater(process, since)) this.#takeOver(process, info);
+      if (!isLater(process, since)) this.#update(process, info);
     }
-    this.#dropUnnamed(since);
+    this.#removeUnnamed(since);
+    return this.#takeChanges();
   }
 
   /**
-   * Takes a snapshot that was made right behind the event `serial`: each process takes its
-   * state unless a later event has set it, and goes if it is missing, unless a later event
-   * has named it. Returns how many states of ours it had to correct.
+   * Applies a snapshot that was taken directly after the event `serial`: each process takes its
+   * state unless a later event has set it, and is removed if the snapshot lacks it, unless a
+   * later event has named it.
    */
-  takeAt(snapshot: Snapshot, serial: number): number {
+  applySnapshotAt(snapshot: Snapshot, serial: number): SnapshotResult {
     this.#version += 1;
-    this.#isAhead = false;
+    this.#isUnordered = false;
     this.#snapshotSerial = Math.max(this.#snapshotSerial, serial);
     let corrections = 0;
     for (const info of snapshot.processes) {
       const process = this.#name(info);
       const { ordered } = process;
       if (ordered?.source === 'event' && ordered.serial > serial) {
-        // It may have come while a snapshot was ahead, and have changed nothing then.
+        // It may have been received while a snapshot was unordered, and have changed nothing then.
         if (process.state !== ordered.state) {
-          this.#change(process, () => enterState(process, ordered.event, ordered.at));
+          enterState(process, ordered.event, ordered.at, ordered.termination);
+          this.#touch(process);
         }
         continue;
       }
       if (ordered !== undefined && ordered.state !== info.state) corrections += 1;
-      this.#takeOver(process, info);
+      this.#update(process, info);
       process.ordered = { source: 'snapshot', serial, state: info.state };
     }
-    this.#dropUnnamed(serial);
-    return corrections;
+    this.#removeUnnamed(serial);
+    return { changes: this.#takeChanges(), corrections };
   }
 
-  /** The events have caught up with the snapshot that was ahead of them, though its place was never told. */
-  settle(): void {
-    this.#isAhead = false;
+  /** Events have caught up with the unordered snapshot, though its marker was never received. */
+  endUnordered(): void {
+    this.#isUnordered = false;
   }
 
-  /** The ends whose reason is not known, each told once. */
-  takeUnexplained(): { readonly id: ProcessId; readonly end: RunEnd }[] {
-    const ends = [...this.#unexplained].flatMap(({ id, end }) => (end ? [{ id, end }] : []));
-    this.#unexplained.clear();
-    return ends;
-  }
-
-  /** Takes what was found out of an end; for the process of no use any more if that was not its last. */
-  explain(id: ProcessId, end: RunEnd, finding: Finding): void {
-    if (finding.ending !== undefined) this.recent.explain(end, finding.ending);
+  /** Records what a lookup established about a termination, be it the last one of its process or not. */
+  setTerminationFacts(
+    id: ProcessId,
+    terminationId: number,
+    facts: TerminationFacts,
+  ): readonly Change[] {
     const process = this.#processes.get(keyOf(id));
-    if (process === undefined) return;
+    if (process !== undefined) {
+      this.#version += 1;
+      if (setTerminationFacts(process, terminationId, facts)) process.revision = this.#version;
+    }
+    this.#changes.push({ kind: 'reason', id, terminationId, facts });
+    return this.#takeChanges();
+  }
+
+  /** Records what the configuration says of a process. */
+  configure(id: ProcessId, settings: ProcessSettings): readonly Change[] {
+    const process = this.#processes.get(keyOf(id));
+    if (process === undefined) return [];
     this.#version += 1;
-    process.revision = this.#version;
-    explainEnd(process, end, finding);
-  }
-
-  /** Takes what was found out of the end of the run `pid`, whose event may have yet to come. */
-  foretell(id: ProcessId, pid: number, finding: Finding): void {
-    const process = this.#processes.get(keyOf(id));
-    if (process === undefined) return;
-    if (process.pid === pid) process.foretold = { pid, ...finding };
-    else if (process.end?.pid === pid) this.explain(id, process.end, finding);
-  }
-
-  /** Whether there are processes whose settings have not been asked for; told once. */
-  takeNewcomers(): boolean {
-    const had = this.#hasNewcomers;
-    this.#hasNewcomers = false;
-    return had;
-  }
-
-  /** Takes what the configuration says of a process. */
-  configure(id: ProcessId, settings: ProcessSettings): void {
-    const process = this.#processes.get(keyOf(id));
-    if (process === undefined) return;
-    this.#version += 1;
-    process.revision = this.#version;
     process.settings = settings;
+    this.#touch(process);
+    return this.#takeChanges();
   }
 
-  /** Leaves a process alone of which there is nothing new to say: nothing of it is shown anew then. */
-  #takeOver(process: Process, info: ProcessInfo): void {
-    if (!agreesWith(process, info)) this.#change(process, () => takeSnapshot(process, info));
-  }
-
-  /** Does what may be the end of a run. */
-  #change(process: Process, change: () => void): void {
-    const { end } = process;
+  #applyTo(
+    process: Process,
+    event: ProcessStateEvent,
+    at: number,
+    termination: Termination | undefined,
+  ): void {
     process.revision = this.#version;
-    change();
-    if (process.end !== end && process.end?.ending === undefined) this.#unexplained.add(process);
+    countTransition(process, event, termination);
+    const { serial, to: state } = event;
+    if (process.ordered !== undefined && serial <= process.ordered.serial) return;
+    process.ordered = { source: 'event', serial, state, event, at, termination };
+    // After an unordered snapshot, older events change nothing or lead in a circle back to the
+    // same state; newer ones start from it.
+    if (this.#isUnordered && event.from !== process.state) {
+      // It led to the state that the snapshot found, which did not report since when.
+      if (state === process.state) process.lastTransitionTime ??= at;
+      return;
+    }
+    enterState(process, event, at, termination);
   }
 
-  /** The process an event is about; undefined where it is known to be gone since. */
+  /** The process of an event; undefined where it is known to have been removed since. */
   #find(event: ProcessStateEvent): Process | undefined {
     const known = this.#processes.get(keyOf(event.process));
     if ((this.#removedGroups.get(event.process.group) ?? -1) > event.serial) return undefined;
@@ -224,38 +215,61 @@ export class ProcessTable {
     const key = keyOf(id);
     const known = this.#processes.get(key);
     if (known !== undefined) return known;
-    const born = newProcess(id, state, this.#version);
-    this.#processes.set(key, born);
-    this.#namesakes.set(id.name, (this.#namesakes.get(id.name) ?? 0) + 1);
-    this.#hasNewcomers = true;
-    return born;
+    const process = newProcess(id, state, this.#version);
+    this.#processes.set(key, process);
+    this.#changes.push({ kind: 'added', process });
+    return process;
   }
 
-  #drop(process: Process): void {
-    const { name } = process.id;
-    const left = (this.#namesakes.get(name) ?? 0) - 1;
-    if (left > 0) this.#namesakes.set(name, left);
-    else this.#namesakes.delete(name);
+  #remove(process: Process): void {
     this.#processes.delete(keyOf(process.id));
-    this.#unexplained.delete(process);
+    this.#changes.push({ kind: 'removed', process });
   }
 
-  /** The process that the snapshot of this version tells of. */
+  /** The process of an entry of the snapshot of this version. */
   #name(info: ProcessInfo): Process {
     const process = this.#ensure(info, info.state);
     process.namedIn = this.#version;
     return process;
   }
 
-  /** Drops what the snapshot of this version does not name, but for what an event behind `serial` does. */
-  #dropUnnamed(serial: number): void {
+  /** Removes what the snapshot of this version does not name, except what an event after `serial` does. */
+  #removeUnnamed(serial: number): void {
     for (const process of this.#processes.values()) {
-      if (process.namedIn !== this.#version && !isLater(process, serial)) this.#drop(process);
+      if (process.namedIn !== this.#version && !isLater(process, serial)) this.#remove(process);
     }
+  }
+
+  #update(process: Process, info: ProcessInfo): void {
+    const before = process.termination;
+    const update = snapshotUpdate(process, info, () => this.#newTermination());
+    if (update === undefined) return;
+    Object.assign(process, update);
+    this.#touch(process);
+    const { termination } = process;
+    if (termination !== undefined && termination.id !== before?.id) {
+      this.#changes.push({ kind: 'exited', process, termination });
+    }
+  }
+
+  #touch(process: Process): void {
+    process.revision = this.#version;
+    this.#changes.push({ kind: 'updated', process });
+  }
+
+  #newTermination(): NewTermination {
+    this.#terminations += 1;
+    return { id: this.#terminations, reason: this.#initialReason };
+  }
+
+  #takeChanges(): readonly Change[] {
+    const changes = this.#changes;
+    this.#changes = [];
+    return changes;
   }
 }
 
-/** Whether a process was last set, or named, behind the event `serial`. */
+/** Whether a process was last set, or named, after the event `serial`. */
 function isLater(process: Process, serial: number): boolean {
   return process.ordered !== undefined && process.ordered.serial > serial;
 }

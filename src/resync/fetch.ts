@@ -1,28 +1,28 @@
-/** Asks supervisord for a snapshot, and has it send our token in the same breath. */
+/** Fetches a snapshot by XML-RPC, and has supervisord send its marker to this listener. */
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RpcCall, RpcClient } from '../rpc/client.ts';
 import { parseSnapshot, SNAPSHOT_CALLS } from '../rpc/snapshot.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
+import { yieldToEventLoop } from '../util/time-slice.ts';
 
-/** What tokens are sent as, so that they are known from what others send. */
-export const TOKEN_TYPE = 'supervisor-exporter';
+/** The `type` of the REMOTE_COMMUNICATION events that are markers. */
+export const MARKER_TYPE = 'supervisor-exporter';
 
-/** The calls that a snapshot with this token takes. */
-export function callsOf(token: string): RpcCall[] {
-  const send = { methodName: 'supervisor.sendRemoteCommEvent', params: [TOKEN_TYPE, token] };
+/** The calls of a snapshot with this marker. */
+export function snapshotCalls(marker: string): RpcCall[] {
+  const send = { methodName: 'supervisor.sendRemoteCommEvent', params: [MARKER_TYPE, marker] };
   return [send, ...SNAPSHOT_CALLS];
 }
 
 /**
- * Rejects with RpcError or UnexpectedValue. supervisord runs the calls of a multicall in one
- * turn of its loop: all events before the token's are in the snapshot, none behind it is.
+ * Rejects with RpcError. supervisord runs the calls of a multicall in one turn of its loop: the
+ * snapshot includes all events before the marker and none after it.
  */
-export async function fetchSnapshot(client: RpcClient, token: string): Promise<Snapshot> {
-  const [, ...results] = await client.multicall(callsOf(token));
-  // Reading and using it take milliseconds each with thousands of programs: events get a turn in between.
-  await nextTurn();
+export async function fetchSnapshot(client: RpcClient, marker: string): Promise<Snapshot> {
+  const [, ...results] = await client.multicall(snapshotCalls(marker));
+  // Parsing it and applying it take milliseconds each with thousands of processes.
+  await yieldToEventLoop();
   const snapshot = parseSnapshot(results);
-  await nextTurn();
+  await yieldToEventLoop();
   return snapshot;
 }

@@ -1,108 +1,116 @@
 /**
- * Finds the place of a snapshot in the order of events.
+ * Finds the place of a snapshot in the order of events. Pure.
  *
- * A snapshot is asked for in one atomic call that first sends a token as an event of its
- * own. Every event before the token is in the snapshot already, none behind it is. Token
- * and reply travel by different ways and may come in either order:
+ * One atomic call first sends a marker as an event of its own and then takes the snapshot, so
+ * every event before the marker is in the snapshot and none after it is. Marker and reply travel
+ * separately and may be received in either order:
  *
- *     begin ---- token ---- reply            the snapshot is taken at the token's serial
- *     begin ---- reply ---- token            it is taken ahead at once, and placed when the token comes
- *     begin ---- reply ---- later tick       the token will not come: not subscribed, or lost
+ *     request --- marker --- reply         the snapshot is applied at the marker's serial
+ *     request --- reply --- marker         it is applied unordered at once, and at its serial later
+ *     request --- reply --- later tick     the marker will not be received: not subscribed, or discarded
  */
 
-import type { ProcessTable } from '../processes/table.ts';
+import type { Change } from '../processes/changes.ts';
+import type { ProcessTable, SnapshotResult } from '../processes/table.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
 
-/** A request that was made and not answered yet, with the token's serial if that is here already. */
+/** A request without a reply yet, with the serial of its marker if that was received. */
 interface Request {
-  readonly token: string;
-  /** The latest event when it was made; the snapshot is behind that in any case. */
+  readonly marker: string;
+  /** The latest event when it was made; the snapshot is later than that in any case. */
   readonly since: number;
   readonly serial: number | undefined;
 }
 
-/** A snapshot that was taken ahead and whose token has not come. */
-interface Unplaced {
-  readonly token: string;
+/** A snapshot that was applied unordered and whose marker was not received yet. */
+interface Unordered {
+  readonly marker: string;
   readonly snapshot: Snapshot;
 }
 
-export class Reconciler {
+const NOTHING: SnapshotResult = { changes: [], corrections: 0 };
+
+export class SnapshotOrdering {
   readonly #table: ProcessTable;
   #request: Request | undefined;
-  #unplaced: Unplaced | undefined;
-  #tokenHasCome = false;
-  #isDeaf = false;
+  #unordered: Unordered | undefined;
+  #markersReceived = 0;
+  #areMarkersUnavailable = false;
+  #orderedSerial = -1;
 
   constructor(table: ProcessTable) {
     this.#table = table;
   }
 
-  /** Whether a token is under way: behind it comes nothing that its snapshot does not know. */
-  get isAwaitingToken(): boolean {
-    if (this.#unplaced !== undefined) return true;
+  /** Whether a marker is in flight: its snapshot includes every event received until it arrives. */
+  get isMarkerDue(): boolean {
+    if (this.#unordered !== undefined) return true;
     return this.#request !== undefined && this.#request.serial === undefined;
   }
 
-  /** Whether a token is under way of which the like have come before. */
-  get isSureOfToken(): boolean {
-    return this.isAwaitingToken && this.#tokenHasCome;
+  /** Whether any marker was ever received. */
+  get hasReceivedMarker(): boolean {
+    return this.#markersReceived > 0;
   }
 
-  /** Whether tokens are known not to reach us. */
-  get isDeaf(): boolean {
-    return this.#isDeaf;
+  /** Whether it is established that markers do not reach this listener. */
+  get areMarkersUnavailable(): boolean {
+    return this.#areMarkersUnavailable;
   }
 
-  /** A snapshot is being asked for; its token is `token`. */
-  begin(token: string): void {
-    this.#request = { token, since: this.#table.latestSerial, serial: undefined };
+  /** The highest serial at which a snapshot was applied; -1 before the first. */
+  get orderedSerial(): number {
+    return this.#orderedSerial;
   }
 
-  /** The request begun last has failed. Its token may come all the same, for nothing. */
-  fail(): void {
+  /** A snapshot with this marker is being requested. */
+  requested(marker: string): void {
+    this.#request = { marker, since: this.#table.latestSerial, serial: undefined };
+  }
+
+  /** The last request has failed. Its marker may be received all the same, and is ignored. */
+  requestFailed(): void {
     this.#request = undefined;
   }
 
-  /** The reply to the request begun last. Returns how many states it corrected. */
-  reply(snapshot: Snapshot): number {
+  /** The reply to the last request was received. */
+  replyReceived(snapshot: Snapshot): SnapshotResult {
     const request = this.#request;
-    if (request === undefined) return 0;
+    if (request === undefined) return NOTHING;
     this.#request = undefined;
-    if (request.serial !== undefined) return this.#place(snapshot, request.serial);
-    this.#unplaced = { token: request.token, snapshot };
-    this.#table.takeAhead(snapshot, request.since);
-    return 0;
+    if (request.serial !== undefined) return this.#applyAt(snapshot, request.serial);
+    this.#unordered = { marker: request.marker, snapshot };
+    const changes: readonly Change[] = this.#table.applyUnorderedSnapshot(snapshot, request.since);
+    return { changes, corrections: 0 };
   }
 
-  /**
-   * A token came as the event `serial`. It may be another exporter's, or that of a request
-   * gone by. Returns how many states its snapshot corrected.
-   */
-  token(token: string, serial: number): number {
-    if (token === this.#request?.token) {
-      this.#tokenHasCome = true;
+  /** A marker was received as the event `serial`. It may be another exporter's, or of an earlier request. */
+  markerReceived(marker: string, serial: number): SnapshotResult {
+    if (marker === this.#request?.marker) {
+      this.#markersReceived += 1;
       this.#request = { ...this.#request, serial };
-    } else if (token === this.#unplaced?.token) {
-      this.#tokenHasCome = true;
-      return this.#place(this.#unplaced.snapshot, serial);
+    } else if (marker === this.#unordered?.marker) {
+      this.#markersReceived += 1;
+      return this.#applyAt(this.#unordered.snapshot, serial);
     }
-    return 0;
+    return NOTHING;
   }
 
   /**
-   * A tick of `when` (epoch seconds) came. One that was made after a snapshot, and so after
-   * its token, and is here before it, tells that tokens do not reach us.
+   * A tick of `when` (epoch seconds) was received. One that was made after a snapshot, and so
+   * after its marker, and is received before the marker, shows that the marker will not be.
    */
-  tick(when: number): void {
-    if (this.#unplaced === undefined || when <= this.#unplaced.snapshot.now) return;
-    this.#unplaced = undefined;
-    this.#table.settle();
-    this.#isDeaf = !this.#tokenHasCome;
+  tickReceived(when: number): void {
+    if (this.#unordered === undefined || when <= this.#unordered.snapshot.now) return;
+    this.#unordered = undefined;
+    this.#table.endUnordered();
+    this.#areMarkersUnavailable = !this.hasReceivedMarker;
   }
 
-  #place(snapshot: Snapshot, serial: number): number {
-    this.#unplaced = undefined;
-    return this.#table.takeAt(snapshot, serial);
+  #applyAt(snapshot: Snapshot, serial: number): SnapshotResult {
+    this.#unordered = undefined;
+    this.#areMarkersUnavailable = false;
+    this.#orderedSerial = Math.max(this.#orderedSerial, serial);
+    return this.#table.applySnapshotAt(snapshot, serial);
   }
 }

@@ -1,164 +1,226 @@
-/** Takes snapshots by XML-RPC, hands them to the reconciler, and says how XML-RPC is doing. */
+/**
+ * Resync: fetches snapshots by XML-RPC and applies them to the process table. Owns the marker
+ * that gives a snapshot its place in the order of events.
+ */
 
-import { type ExporterMetrics, showServer } from '../metrics/exporter.ts';
+import type { ChangeFeed } from '../processes/changes.ts';
+import type { ProcessTable, SnapshotResult } from '../processes/table.ts';
 import type { RpcClient } from '../rpc/client.ts';
-import type { ServerFacts, Snapshot } from '../supervisor/snapshot.ts';
+import type { RemoteCommunicationEvent, TickEvent } from '../supervisor/events.ts';
+import type { ServerInfo, Snapshot } from '../supervisor/snapshot.ts';
+import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
-import { fetchSnapshot } from './fetch.ts';
-import type { Reconciler } from './ordering.ts';
-import { Resync, type ResyncTrigger } from './scheduler.ts';
+import { fetchSnapshot, MARKER_TYPE } from './fetch.ts';
+import { SnapshotOrdering } from './ordering.ts';
+import { RESYNC_TRIGGERS, ResyncScheduler, type ResyncTrigger } from './scheduler.ts';
 
-/** How long a token may take before the next snapshot is asked for all the same. */
-const TOKEN_PATIENCE_SECONDS = 5;
+/** Seconds after which a marker in flight may have been discarded, so that another request is made. */
+const MARKER_TIMEOUT_SECONDS = 5;
 
-export interface SnapshotsParts {
-  /** Undefined where supervisord has no HTTP server: there are no snapshots then. */
-  readonly client: RpcClient | undefined;
-  readonly reconciler: Reconciler;
-  readonly metrics: ExporterMetrics;
-  readonly log: Logger;
-  /** Is shown the first snapshot before anything else is. */
-  readonly onFirst: (snapshot: Snapshot) => void;
-  /** The process table has changed. */
-  readonly onChange: () => void;
-  /** supervisord has sent us a token, and it has yet to come. */
-  readonly onTokenDue: () => void;
-}
-
-/** `none`: supervisord has no HTTP server. `pending`: the first answer has yet to come. */
+/** `none`: supervisord has no HTTP server. `pending`: there was no reply yet. */
 export type RpcHealth = 'works' | 'pending' | 'none' | { readonly failure: string };
 
-export class Snapshots {
-  readonly #client: RpcClient | undefined;
-  readonly #reconciler: Reconciler;
-  readonly #metrics: ExporterMetrics;
-  readonly #log: Logger;
-  readonly #onFirst: (snapshot: Snapshot) => void;
-  readonly #onTokenDue: () => void;
-  readonly #onChange: () => void;
-  readonly #resync = new Resync((trigger) => this.#take(trigger));
-  /** Tells our tokens from those of other exporters and of earlier lives. node:crypto would take milliseconds to load. */
-  readonly #life = `${Date.now()}-${Math.random()}`;
-  #askedAt = 0;
-  #isSeeded = false;
-  #server: ServerFacts | undefined;
+export interface ResyncStats {
+  readonly requests: Readonly<Record<ResyncTrigger, number>>;
+  readonly failures: Readonly<Record<ResyncTrigger, number>>;
+  /** States that events had left wrong and a snapshot corrected. */
+  readonly corrections: number;
+  /** Epoch seconds of the last snapshot; undefined before the first. */
+  readonly lastAt: number | undefined;
+  /** Seconds that the last snapshot took; undefined before the first. */
+  readonly lastDuration: number | undefined;
+}
+
+export interface ResyncOptions {
+  /** Undefined where supervisord has no HTTP server: there are no snapshots then. */
+  readonly client: RpcClient | undefined;
+  readonly table: ProcessTable;
+  readonly changes: ChangeFeed;
+  readonly log: Logger;
+  /** Receives the first snapshot before it is applied. */
+  readonly onFirst: (snapshot: Snapshot) => void;
+  /** A marker was sent, and earlier ones have been received. */
+  readonly onMarkerDue: () => void;
+  readonly signal: AbortSignal;
+}
+
+export class Resync {
+  readonly #options: ResyncOptions;
+  readonly #ordering: SnapshotOrdering;
+  readonly #scheduler: ResyncScheduler;
+  /** Distinguishes our markers from those of other exporters and of earlier lives. */
+  readonly #markerPrefix = `${Date.now()}-${Math.random()}`;
+  #requestedAt = 0;
+  #hasSnapshot = false;
+  #server: ServerInfo | undefined;
+  /** The highest serial that is lost and not covered by an ordered snapshot; -1 where there is none. */
+  #lostThrough = -1;
+  /** When the last loss was reported that no marker will cover, in epoch seconds. */
+  #lostAt = Number.NEGATIVE_INFINITY;
   /** Why XML-RPC fails; undefined while it works. */
   #failure: string | undefined;
+  readonly #stats = {
+    requests: zeroPerTrigger(),
+    failures: zeroPerTrigger(),
+    corrections: 0,
+    lastAt: undefined as number | undefined,
+    lastDuration: undefined as number | undefined,
+  };
 
-  constructor(parts: SnapshotsParts) {
-    this.#client = parts.client;
-    this.#reconciler = parts.reconciler;
-    this.#metrics = parts.metrics;
-    this.#log = parts.log;
-    this.#onFirst = parts.onFirst;
-    this.#onTokenDue = parts.onTokenDue;
-    this.#onChange = parts.onChange;
+  constructor(options: ResyncOptions) {
+    this.#options = options;
+    this.#ordering = new SnapshotOrdering(options.table);
+    this.#scheduler = new ResyncScheduler({
+      fetch: (trigger) => this.#fetch(trigger),
+      signal: options.signal,
+    });
   }
 
-  get arePossible(): boolean {
-    return this.#client !== undefined;
+  get stats(): ResyncStats {
+    return this.#stats;
   }
 
-  /** What supervisord last said of itself; undefined before the first snapshot. */
-  get server(): ServerFacts | undefined {
+  /** What supervisord last reported of itself; undefined before the first snapshot. */
+  get server(): ServerInfo | undefined {
     return this.#server;
   }
 
-  /** How XML-RPC is doing. */
   get health(): RpcHealth {
-    if (!this.arePossible) return 'none';
+    if (this.#options.client === undefined) return 'none';
     if (this.#failure !== undefined) return { failure: this.#failure };
-    return this.#isSeeded ? 'works' : 'pending';
+    return this.#hasSnapshot ? 'works' : 'pending';
   }
 
-  /** supervisord has told its own state by an event. */
-  takeServerState(stateCode: number): void {
-    if (this.#server !== undefined) this.#server = { ...this.#server, stateCode };
-    this.#metrics.serverState.set(stateCode);
+  /** Whether a snapshot has filled the table and no lost event waits for a later one. */
+  get isSynced(): boolean {
+    return this.#hasSnapshot && this.#lostThrough < 0;
   }
 
-  /** Asks for a snapshot, soon: this call itself does nothing that takes time. */
-  request(trigger: ResyncTrigger): void {
-    if (this.arePossible) this.#resync.request(trigger);
-  }
-
-  /**
-   * Asks for a snapshot because of what came at `at`: an event that tells less than a
-   * snapshot does, or a gap. While a token is under way there is no need: it comes behind
-   * that, so its snapshot knows of it.
-   */
-  requestUnlessCovered(trigger: ResyncTrigger, at: number): void {
-    const { isAwaitingToken, isDeaf } = this.#reconciler;
-    const isCovered = isAwaitingToken && !isDeaf && at - this.#askedAt < TOKEN_PATIENCE_SECONDS;
-    if (!isCovered) this.request(trigger);
-  }
-
-  isOwnToken(token: string): boolean {
-    return token.startsWith(this.#life);
+  /** Whether markers can be received, as far as is known. */
+  get hasMarkers(): boolean {
+    return this.#options.client !== undefined && !this.#ordering.areMarkersUnavailable;
   }
 
   /** Why there is no snapshot yet; undefined once there is one, or if there never will be. */
-  whyMissing(): string | undefined {
-    if (!this.arePossible || this.#isSeeded) return undefined;
-    return this.#failure ?? 'the first snapshot of supervisord is under way';
+  get whyNotReady(): string | undefined {
+    if (this.#options.client === undefined || this.#hasSnapshot) return undefined;
+    return this.#failure ?? 'waiting for the first snapshot of supervisord';
   }
 
-  /** Whether supervisord's loop turns; taken for granted where there is no way to ask. */
+  /** Requests a snapshot soon; returns at once. */
+  request(trigger: ResyncTrigger): void {
+    if (this.#options.client !== undefined) this.#scheduler.request(trigger);
+  }
+
+  /**
+   * Requests a snapshot because of what was received at `at` (epoch seconds). Skipped while a
+   * marker is in flight: the marker is later than what was received, so its snapshot includes it.
+   */
+  requestUnlessCovered(trigger: ResyncTrigger, at: number): void {
+    const isCovered =
+      this.#ordering.isMarkerDue &&
+      !this.#ordering.areMarkersUnavailable &&
+      at - this.#requestedAt < MARKER_TIMEOUT_SECONDS;
+    if (!isCovered) this.request(trigger);
+  }
+
+  /** Events up to this serial are lost: the table is complete again once a later snapshot is applied. */
+  eventsLost(lastSerial: number, at: number): void {
+    if (lastSerial <= this.#ordering.orderedSerial) return;
+    this.#lostThrough = Math.max(this.#lostThrough, lastSerial);
+    this.#lostAt = at;
+    this.request('gap');
+  }
+
+  /** Takes a REMOTE_COMMUNICATION event. Returns whether it is a marker of ours. */
+  remoteCommunicationReceived({ type, data, serial }: RemoteCommunicationEvent): boolean {
+    if (type !== MARKER_TYPE) return false;
+    this.#apply(this.#ordering.markerReceived(data, serial));
+    return data.startsWith(this.#markerPrefix);
+  }
+
+  tickReceived({ when, period }: TickEvent): void {
+    const before = this.#ordering.areMarkersUnavailable;
+    this.#ordering.tickReceived(when);
+    if (this.#ordering.areMarkersUnavailable && !before) {
+      this.#options.log.warn(
+        'REMOTE_COMMUNICATION is not among the events of this listener: snapshots are ordered by from_state alone',
+      );
+    }
+    if (period === 60) this.request('tick');
+  }
+
+  /** supervisord has reported its own state by an event. */
+  serverStateReceived(stateCode: number): void {
+    this.#server = { version: undefined, identifier: undefined, ...this.#server, stateCode };
+  }
+
+  /** Whether supervisord answers XML-RPC; assumed where there is no way to ask. */
   async isAnswering(): Promise<boolean> {
     try {
-      await this.#client?.call('supervisor.getState', []);
+      await this.#options.client?.call('supervisor.getState', []);
       return true;
     } catch {
       return false;
     }
   }
 
-  stop(): void {
-    this.#resync.stop();
-  }
-
-  async #take(trigger: ResyncTrigger): Promise<boolean> {
-    if (this.#client === undefined) return false;
+  async #fetch(trigger: ResyncTrigger): Promise<boolean> {
+    const { client } = this.#options;
+    if (client === undefined) return false;
     const began = performance.now();
-    this.#askedAt = Date.now() / 1000;
-    const token = `${this.#life}#${this.#askedAt}`;
-    this.#metrics.resyncs.inc({ trigger });
-    this.#reconciler.begin(token);
+    this.#requestedAt = Date.now() / 1000;
+    const marker = `${this.#markerPrefix}#${this.#requestedAt}`;
+    this.#stats.requests[trigger] += 1;
+    this.#ordering.requested(marker);
     try {
-      this.#use(await fetchSnapshot(this.#client, token));
-      this.#metrics.resyncDuration.set((performance.now() - began) / 1000);
+      this.#snapshotReceived(await fetchSnapshot(client, marker));
+      this.#stats.lastDuration = (performance.now() - began) / 1000;
       return true;
     } catch (error) {
-      this.#reconciler.fail();
-      this.#metrics.resyncFailures.inc({ trigger });
-      this.#noteFailure(error instanceof Error ? error.message : String(error));
+      this.#ordering.requestFailed();
+      this.#stats.failures[trigger] += 1;
+      this.#rpcFailed(messageOf(error));
       return false;
     }
   }
 
-  #use(snapshot: Snapshot): void {
-    if (!this.#isSeeded) this.#onFirst(snapshot);
-    this.#metrics.resyncCorrections.inc(this.#reconciler.reply(snapshot));
-    if (this.#reconciler.isSureOfToken) this.#onTokenDue();
-    this.#onChange();
+  #snapshotReceived(snapshot: Snapshot): void {
+    const { log, onFirst, onMarkerDue } = this.#options;
+    const isFirst = !this.#hasSnapshot;
+    if (isFirst) onFirst(snapshot);
     this.#server = snapshot.server;
-    showServer(this.#metrics, snapshot.server);
-    this.#metrics.lastResync.set(Date.now() / 1000);
-    this.#metrics.rpcUp.set(1);
-    if (this.#failure !== undefined) this.#log.info('XML-RPC works again');
+    this.#stats.lastAt = Date.now() / 1000;
+    if (this.#failure !== undefined) log.info('XML-RPC works again');
     this.#failure = undefined;
-    if (!this.#isSeeded) {
-      this.#log.info('first snapshot is in', { processes: snapshot.processes.length });
-    }
-    this.#isSeeded = true;
+    this.#hasSnapshot = true;
+    this.#apply(this.#ordering.replyReceived(snapshot));
+    if (this.#ordering.isMarkerDue && this.#ordering.hasReceivedMarker) onMarkerDue();
+    if (isFirst) log.info('first snapshot received', { processes: snapshot.processes.length });
   }
 
-  /** Says a failure once, not at each try. */
-  #noteFailure(message: string): void {
-    this.#metrics.rpcUp.set(0);
+  #apply({ changes, corrections }: SnapshotResult): void {
+    this.#stats.corrections += corrections;
+    const { orderedSerial, areMarkersUnavailable } = this.#ordering;
+    const isCovered = areMarkersUnavailable
+      ? this.#requestedAt > this.#lostAt
+      : this.#lostThrough <= orderedSerial;
+    if (isCovered) this.#lostThrough = -1;
+    this.#options.changes.publish(changes);
+  }
+
+  /** Logs a failure once, not at each try. */
+  #rpcFailed(message: string): void {
     if (this.#failure !== message) {
-      this.#log.warn('XML-RPC fails; events still count', { reason: message });
+      this.#options.log.warn('XML-RPC fails; events are still counted', { reason: message });
     }
     this.#failure = message;
   }
+}
+
+function zeroPerTrigger(): Record<ResyncTrigger, number> {
+  return Object.fromEntries(RESYNC_TRIGGERS.map((trigger) => [trigger, 0])) as Record<
+    ResyncTrigger,
+    number
+  >;
 }

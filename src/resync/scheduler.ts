@@ -1,47 +1,49 @@
-/** When to take a snapshot: on request, one at a time, and with back-off while it fails. */
+/** When to fetch a snapshot: on request, one at a time, and with back-off while it fails. */
 
-export const RESYNC_TRIGGERS = ['startup', 'tick', 'gap', 'group'] as const;
+import { Backoff } from '../util/backoff.ts';
+
+export const RESYNC_TRIGGERS = ['startup', 'tick', 'gap', 'group', 'unreported_exit'] as const;
 export type ResyncTrigger = (typeof RESYNC_TRIGGERS)[number];
 
 export const FIRST_RETRY_MS = 1_000;
 export const LONGEST_RETRY_MS = 60_000;
-/** supervisord ticks each 60 s; where none has come for a little longer, this stands in for it. */
-export const STAND_IN_TICK_MS = 65_000;
+/** supervisord ticks every 60 s; a little later this replaces a tick that was not received. */
+export const TICK_TIMEOUT_MS = 65_000;
 
-/** Takes one snapshot, whatever came of it: true if it succeeded. Never rejects. */
-export type TakeSnapshot = (trigger: ResyncTrigger) => Promise<boolean>;
+export interface SchedulerOptions {
+  /** Fetches one snapshot. Resolves to whether it succeeded; never rejects. */
+  readonly fetch: (trigger: ResyncTrigger) => Promise<boolean>;
+  readonly signal: AbortSignal;
+}
 
 /**
- * Requests that come while a snapshot is under way, or while the next try is being waited
- * for, are one: the snapshot that follows serves them all, under the trigger of the first.
+ * Requests made while a snapshot is being fetched, or while the next try is due, are combined:
+ * the next snapshot serves them all, under the trigger of the first.
  */
-export class Resync {
-  readonly #take: TakeSnapshot;
-  #isTaking = false;
+export class ResyncScheduler {
+  readonly #options: SchedulerOptions;
+  readonly #backoff = new Backoff({ firstMs: FIRST_RETRY_MS, longestMs: LONGEST_RETRY_MS });
+  #isFetching = false;
   #requested: ResyncTrigger | undefined;
-  #failures = 0;
   #timer: NodeJS.Timeout | undefined;
-  #standInTick: NodeJS.Timeout | undefined;
-  #isStopped = false;
+  #tickTimeout: NodeJS.Timeout | undefined;
 
-  constructor(take: TakeSnapshot) {
-    this.#take = take;
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    options.signal.addEventListener('abort', () => {
+      clearTimeout(this.#timer);
+      clearTimeout(this.#tickTimeout);
+    });
   }
 
   request(trigger: ResyncTrigger): void {
-    if (this.#isStopped) return;
+    if (this.#options.signal.aborted) return;
     if (trigger === 'startup' || trigger === 'tick') this.#expectTick();
     this.#requested ??= trigger;
-    if (!this.#isTaking && this.#timer === undefined) this.#schedule(0);
+    if (!this.#isFetching && this.#timer === undefined) this.#schedule(0);
   }
 
-  stop(): void {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#standInTick);
-  }
-
-  /** Even at once is a later turn of the event loop: an acknowledgement goes out first. */
+  /** Even without a delay this is a later turn of the event loop: an acknowledgement goes out first. */
   #schedule(delayMs: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
@@ -53,23 +55,17 @@ export class Resync {
     const trigger = this.#requested;
     if (trigger === undefined) return;
     this.#requested = undefined;
-    this.#isTaking = true;
-    const succeeded = await this.#take(trigger);
-    this.#isTaking = false;
-    if (this.#isStopped) return;
-
-    this.#failures = succeeded ? 0 : this.#failures + 1;
-    if (!succeeded) this.#requested = trigger;
-    if (this.#requested !== undefined) this.#schedule(this.#retryDelay());
-  }
-
-  #retryDelay(): number {
-    if (this.#failures === 0) return 0;
-    return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.#failures - 1));
+    this.#isFetching = true;
+    const succeeded = await this.#options.fetch(trigger);
+    this.#isFetching = false;
+    if (this.#options.signal.aborted) return;
+    if (succeeded) this.#backoff.succeed();
+    else this.#requested = trigger;
+    if (this.#requested !== undefined) this.#schedule(succeeded ? 0 : this.#backoff.fail());
   }
 
   #expectTick(): void {
-    clearTimeout(this.#standInTick);
-    this.#standInTick = setTimeout(() => this.request('tick'), STAND_IN_TICK_MS);
+    clearTimeout(this.#tickTimeout);
+    this.#tickTimeout = setTimeout(() => this.request('tick'), TICK_TIMEOUT_MS);
   }
 }

@@ -1,56 +1,104 @@
-/** Asks for the settings of processes that are new. */
+/** Fetches what the configuration says of processes (`getAllConfigInfo`), when processes are added. */
 
+import type { ChangeFeed } from '../processes/changes.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import { CONFIG_CALL, parseConfigInfo } from '../rpc/config-info.ts';
+import { Backoff } from '../util/backoff.ts';
+import { DutyCycle } from '../util/duty-cycle.ts';
+import { messageOf, RpcError, type RpcErrorCode } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 
-/** supervisord answers for all processes at once: with many of them it is not to do little else. */
+/** supervisord answers for all processes at once, 1 ms each. */
 const SHARE_OF_SUPERVISORD = 0.05;
 const LONGEST_PAUSE_MS = 60_000;
+/** A snapshot adds all its processes in one turn, and events may add more. */
+const COLLECT_MS = 50;
 
-export interface SettingsOptions {
+/**
+ * Failures that a further call can only repeat, while supervisord writes two tracebacks to its
+ * log each time: one value that XML-RPC cannot carry (`stdout_logfile_maxbytes=2GB`) fails the
+ * whole reply with HTTP status 500, and Supervisor 3 before 3.3 lacks the method.
+ */
+const PERMANENT: readonly RpcErrorCode[] = [
+  'ERR_RPC_HTTP_STATUS',
+  'ERR_RPC_FAULT',
+  'ERR_RPC_NOT_XML_RPC',
+  'ERR_RPC_UNEXPECTED_VALUE',
+];
+
+export interface SettingsFetcherOptions {
   readonly client: RpcClient;
   readonly table: ProcessTable;
+  readonly changes: ChangeFeed;
   readonly log: Logger;
+  readonly signal: AbortSignal;
 }
 
-export class Settings {
-  readonly #options: SettingsOptions;
+export class SettingsFetcher {
+  readonly #options: SettingsFetcherOptions;
+  readonly #dutyCycle = new DutyCycle({
+    share: SHARE_OF_SUPERVISORD,
+    longestPauseMs: LONGEST_PAUSE_MS,
+  });
+  readonly #backoff = new Backoff({ firstMs: 1_000, longestMs: LONGEST_PAUSE_MS });
   #timer: NodeJS.Timeout | undefined;
   #isFetching = false;
-  #pauseMs = 0;
-  #hasFailed = false;
+  /** Whether processes were added since the last fetch began. */
+  #isDue = false;
+  #hasFailedForGood = false;
+  #earliest = 0;
 
-  constructor(options: SettingsOptions) {
+  constructor(options: SettingsFetcherOptions) {
     this.#options = options;
+    options.signal.addEventListener('abort', () => clearTimeout(this.#timer));
+    options.changes.subscribe(({ kind }) => {
+      if (kind === 'added') this.#schedule();
+    });
   }
 
-  /** A snapshot is in. Settings change only together with the processes that have them. */
-  check(): void {
-    if (this.#isFetching || !(this.#options.table.takeNewcomers() || this.#hasFailed)) return;
-    this.#isFetching = true;
-    this.#timer = setTimeout(() => void this.#fetch(), this.#pauseMs);
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
+  #schedule(): void {
+    this.#isDue = true;
+    if (this.#hasFailedForGood || this.#isFetching || this.#timer !== undefined) return;
+    const delay = Math.max(COLLECT_MS, this.#earliest - performance.now());
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#fetch();
+    }, delay);
   }
 
   async #fetch(): Promise<void> {
-    const { client, table, log } = this.#options;
+    const { client, table, changes } = this.#options;
+    this.#isDue = false;
+    this.#isFetching = true;
     const began = performance.now();
     try {
-      const configs = parseConfigInfo(await client.call(CONFIG_CALL, []));
-      for (const config of configs) table.configure(config, config);
-      this.#hasFailed = false;
+      for (const { group, name, settings } of parseConfigInfo(await client.call(CONFIG_CALL, []))) {
+        changes.publish(table.configure({ group, name }, settings));
+      }
+      this.#backoff.succeed();
+      this.#earliest = performance.now() + this.#dutyCycle.record(began, performance.now());
     } catch (error) {
-      if (!this.#hasFailed)
-        log.info('settings of programs are not known', { reason: String(error) });
-      this.#hasFailed = true;
+      this.#failed(error);
     }
-    this.#pauseMs = Math.min((performance.now() - began) / SHARE_OF_SUPERVISORD, LONGEST_PAUSE_MS);
     this.#isFetching = false;
-    if (!this.#hasFailed) this.check();
+    if (this.#isDue && !this.#options.signal.aborted) this.#schedule();
+  }
+
+  #failed(error: unknown): void {
+    const { log } = this.#options;
+    this.#hasFailedForGood = error instanceof RpcError && PERMANENT.includes(error.code);
+    if (this.#hasFailedForGood) {
+      log.warn(
+        'settings of processes are unknown: supervisord cannot report its configuration; this call is not repeated',
+        { reason: messageOf(error) },
+      );
+      return;
+    }
+    if (this.#backoff.failures === 0) {
+      log.info('settings of processes are not known yet', { reason: messageOf(error) });
+    }
+    this.#earliest = performance.now() + this.#backoff.fail();
+    this.#isDue = true;
   }
 }

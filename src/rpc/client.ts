@@ -1,27 +1,10 @@
 /** XML-RPC calls to supervisord: promises, a deadline, and errors that a person understands. */
 
 import http from 'node:http';
+import { describeSystemError } from '../util/errno.ts';
+import { messageOf, RpcError, type RpcErrorCode } from '../util/errors.ts';
 import { basicAuthorization } from '../util/url.ts';
 import { describeEndpoint, type SupervisorEndpoint } from './endpoint.ts';
-
-export type RpcErrorKind =
-  | 'unreachable'
-  | 'unauthorized'
-  | 'timeout'
-  | 'http-status'
-  | 'fault'
-  | 'not-xml-rpc';
-
-/** A call that failed. The message names the endpoint, never the credentials. */
-export class RpcError extends Error {
-  override readonly name = 'RpcError';
-  readonly kind: RpcErrorKind;
-
-  constructor(kind: RpcErrorKind, message: string, cause?: unknown) {
-    super(message, { cause });
-    this.kind = kind;
-  }
-}
 
 export interface RpcCall {
   readonly methodName: string;
@@ -33,8 +16,8 @@ export interface RpcClientOptions {
   readonly timeoutMs: number;
   /**
    * Whether to keep the connection open between calls. supervisord reads a call on an open
-   * connection in the turn in which it comes; a new connection is accepted in one turn and
-   * read in the next.
+   * connection in the turn in which it arrives; it accepts a new connection in one turn and reads
+   * from it in the next.
    */
   readonly keepOpen: boolean;
 }
@@ -49,7 +32,7 @@ export class RpcClient {
     this.#options = options;
   }
 
-  /** Closes the connection that was kept open. */
+  /** Closes the connection that is kept open. */
   close(): void {
     this.#kept?.destroy();
     this.#kept = undefined;
@@ -67,12 +50,12 @@ export class RpcClient {
     return results;
   }
 
-  /** The same, where a call that is a fault has an RpcError for its result, and the others stand. */
+  /** The same, but a call that is a fault has an RpcError as its result. */
   async multicallSettled(calls: readonly RpcCall[]): Promise<unknown[]> {
     const results = await this.call('system.multicall', [calls]);
     if (!Array.isArray(results) || results.length !== calls.length) {
       throw this.#error(
-        'not-xml-rpc',
+        'ERR_RPC_NOT_XML_RPC',
         'did not answer system.multicall with a result for each call',
       );
     }
@@ -88,8 +71,9 @@ export class RpcClient {
     try {
       return await this.#callOnce(methodName, params);
     } catch (error) {
-      // A connection that was kept open may turn out to be closed on the other side.
-      if (!wasOpen || !(error instanceof RpcError) || error.kind !== 'unreachable') throw error;
+      // supervisord may have closed the connection that was kept open.
+      if (!wasOpen || !(error instanceof RpcError) || error.code !== 'ERR_RPC_UNREACHABLE')
+        throw error;
       return this.#callOnce(methodName, params);
     }
   }
@@ -99,7 +83,7 @@ export class RpcClient {
     try {
       return await this.#inTime(this.#exchange(agent, methodName, params));
     } catch (error) {
-      // A reply may still come on it, and would be taken for that of the next call.
+      // A late reply on this connection would be taken for that of the next call.
       this.close();
       throw error;
     } finally {
@@ -112,7 +96,7 @@ export class RpcClient {
     let deadline: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       deadline = setTimeout(
-        () => reject(this.#error('timeout', `did not answer within ${timeoutMs / 1000} s`)),
+        () => reject(this.#error('ERR_RPC_TIMEOUT', `did not answer within ${timeoutMs / 1000} s`)),
         timeoutMs,
       );
     });
@@ -128,7 +112,7 @@ export class RpcClient {
     methodName: string,
     params: readonly unknown[],
   ): Promise<unknown> {
-    // Loaded when first used: READY does not wait for it.
+    // Loaded when first used, so that READY does not wait for it.
     const { serializeMethodCall } = await import('xmlrpc/lib/serializer.js');
     const { readReply } = await import('./reply.ts');
     const response = await this.#post(agent, serializeMethodCall(methodName, params));
@@ -138,8 +122,8 @@ export class RpcClient {
     } catch (error) {
       const fault = readFault(error);
       if (fault !== undefined) throw this.#fault(methodName, fault, error);
-      const reason = messageOf(error);
-      throw this.#error('not-xml-rpc', `did not answer with XML-RPC: ${reason}`, error);
+      const reason = shorten(messageOf(error));
+      throw this.#error('ERR_RPC_NOT_XML_RPC', `did not answer with XML-RPC: ${reason}`, error);
     }
   }
 
@@ -157,7 +141,7 @@ export class RpcClient {
     return this.#endpoint.kind === 'tcp' && this.#endpoint.secure;
   }
 
-  /** Resolves to the head of the answer. */
+  /** Resolves to the head of the response. */
   async #post(agent: http.Agent, xml: string): Promise<http.IncomingMessage> {
     const { request } = this.#isSecure() ? await import('node:https') : http;
     const endpoint = this.#endpoint;
@@ -180,7 +164,7 @@ export class RpcClient {
       request(options, resolve)
         .on('error', (error) => {
           const reason = transportReason(error);
-          reject(this.#error('unreachable', `can't be reached: ${reason}`, error));
+          reject(this.#error('ERR_RPC_UNREACHABLE', `cannot be reached: ${reason}`, error));
         })
         .end(xml);
     });
@@ -188,25 +172,28 @@ export class RpcClient {
 
   #refusal(status: number | undefined): RpcError {
     if (status !== 401) {
-      return this.#error('http-status', `answered with HTTP status ${status}`);
+      return this.#error('ERR_RPC_HTTP_STATUS', `answered with HTTP status ${status}`);
     }
     const hint =
       this.#endpoint.credentials === undefined
-        ? 'wants a username and password'
-        : 'refuses this username and password';
-    return this.#error('unauthorized', `${hint} (SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD)`);
+        ? 'requires a username and password'
+        : 'rejects this username and password';
+    return this.#error(
+      'ERR_RPC_UNAUTHORIZED',
+      `${hint} (SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD)`,
+    );
   }
 
   #fault(methodName: string, fault: Fault, cause?: unknown): RpcError {
     return this.#error(
-      'fault',
+      'ERR_RPC_FAULT',
       `answered ${methodName} with ${fault.faultString} (fault ${fault.faultCode})`,
       cause,
     );
   }
 
-  #error(kind: RpcErrorKind, what: string, cause?: unknown): RpcError {
-    return new RpcError(kind, `supervisord at ${describeEndpoint(this.#endpoint)} ${what}`, cause);
+  #error(code: RpcErrorCode, what: string, cause?: unknown): RpcError {
+    return new RpcError(code, `supervisord at ${describeEndpoint(this.#endpoint)} ${what}`, cause);
   }
 }
 
@@ -215,7 +202,7 @@ interface Fault {
   readonly faultString: string;
 }
 
-/** A fault is a struct in the results of a multicall, and an Error with the same members elsewhere. */
+/** A fault is a struct in the results of a multicall, and an Error with the same members otherwise. */
 function readFault(value: unknown): Fault | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { faultCode, faultString } = value as Partial<Fault>;
@@ -224,21 +211,16 @@ function readFault(value: unknown): Fault | undefined {
     : undefined;
 }
 
-const TRANSPORT_REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'connection closed',
-  ENOENT: 'no such socket',
-  EACCES: 'no permission to use the socket',
-  ENOTFOUND: 'no such host',
-  EPIPE: 'connection closed',
-};
-
+/** What system errors mean for supervisord's server; a library's message may be long. */
 function transportReason(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return (code !== undefined && TRANSPORT_REASONS[code]) || messageOf(error);
+  return shorten(
+    describeSystemError(error, {
+      ENOENT: 'no such socket',
+      EACCES: 'no permission to use the socket',
+    }),
+  );
 }
 
-function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+function shorten(message: string): string {
   return message.replaceAll(/\s+/g, ' ').slice(0, 120);
 }

@@ -2,7 +2,7 @@
 
 import type { ProcessInfo, Snapshot } from '../supervisor/snapshot.ts';
 import { type ProcessState, stateOfCode } from '../supervisor/states.ts';
-import { readNumber, readString, readStruct, unexpected } from './values.ts';
+import { readInteger, readString, readStruct, readTime, unexpected } from './values.ts';
 
 /** The calls whose results, in this order, are a snapshot. */
 export const SNAPSHOT_CALLS = [
@@ -12,7 +12,7 @@ export const SNAPSHOT_CALLS = [
   'supervisor.getIdentification',
 ].map((methodName) => ({ methodName, params: [] as const }));
 
-/** Reads the results of SNAPSHOT_CALLS. Throws UnexpectedValue, which says what is wrong and where. */
+/** Reads the results of SNAPSHOT_CALLS. Throws RpcError, which names the value and what is wrong with it. */
 export function parseSnapshot(results: readonly unknown[]): Snapshot {
   const [processes, state, version, identifier] = results;
   if (!Array.isArray(processes)) throw unexpected('getAllProcessInfo', 'a list', processes);
@@ -20,41 +20,44 @@ export function parseSnapshot(results: readonly unknown[]): Snapshot {
     server: {
       version: readString(version, 'getSupervisorVersion'),
       identifier: readString(identifier, 'getIdentification'),
-      stateCode: readNumber(readStruct(state, 'getState'), 'statecode', 'getState'),
+      stateCode: readInteger(readStruct(state, 'getState'), 'statecode', 'getState'),
     },
     now:
       processes.length === 0
         ? 0
-        : readNumber(readStruct(processes[0], 'an entry'), 'now', 'an entry'),
+        : readTime(readStruct(processes[0], 'an entry'), 'now', 'an entry'),
     processes: processes.map(parseProcessInfo),
   };
 }
 
-/** Longer ones are cut: it is a label. */
+/** Longer ones are cut, since the text is a label. */
 const MAX_SPAWN_ERROR_LENGTH = 200;
 
-/** Reads what getProcessInfo says, or an entry of getAllProcessInfo. Throws UnexpectedValue. */
+/** `exitstatus` is -1 for any signal, else what wait(2) reports. */
+const EXIT_STATUS = { from: -1, to: 0xffff };
+
+/** Reads the reply of getProcessInfo, or an entry of getAllProcessInfo. Throws RpcError. */
 export function parseProcessInfo(entry: unknown): ProcessInfo {
   const info = readStruct(entry, 'an entry');
   const group = readString(info['group'], 'group');
   const name = readString(info['name'], 'name');
   const where = `${group}:${name}`;
-  const code = readNumber(info, 'state', where);
+  const code = readInteger(info, 'state', where);
   const state = stateOfCode(code);
   if (state === undefined) throw unexpected(`state of ${where}`, 'a state of Supervisor', code);
   return {
     group,
     name,
     state,
-    start: readNumber(info, 'start', where),
-    stop: readNumber(info, 'stop', where),
-    exitStatus: readNumber(info, 'exitstatus', where),
-    pid: readNumber(info, 'pid', where),
+    start: readTime(info, 'start', where),
+    stop: readTime(info, 'stop', where),
+    exitStatus: readInteger(info, 'exitstatus', where, EXIT_STATUS),
+    pid: readInteger(info, 'pid', where, { from: 0, to: 2 ** 31 - 1 }),
     spawnError: readSpawnError(state, readString(info['spawnerr'], `spawnerr of ${where}`)),
   };
 }
 
-/** supervisord also says here which exit code was not expected, which is no failure to start. */
+/** supervisord also reports here which exit code was not expected, which is no failure to start. */
 function readSpawnError(state: ProcessState, text: string): string | undefined {
   const isFailure = state === 'BACKOFF' || state === 'FATAL';
   return isFailure && text !== '' ? text.slice(0, MAX_SPAWN_ERROR_LENGTH) : undefined;

@@ -1,9 +1,6 @@
-/** Values out of XML-RPC: `unknown` at the door, typed behind it. */
+/** Values from XML-RPC: `unknown` before these functions, typed and in range after them. */
 
-/** An answer that is XML-RPC and not what Supervisor answers; the message says what is wrong and where. */
-export class UnexpectedValue extends Error {
-  override readonly name = 'UnexpectedValue';
-}
+import { RpcError } from '../util/errors.ts';
 
 export function readStruct(value: unknown, where: string): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -17,17 +14,43 @@ export function readString(value: unknown, where: string): string {
   return value;
 }
 
-export function readNumber(
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What an XML-RPC integer can hold (xmlrpc.com/spec.md). */
+const INT32: Range = { from: -(2 ** 31), to: 2 ** 31 - 1 };
+
+/** A whole number; XML-RPC has no larger ones than 32 bits. */
+export function readInteger(
+  struct: Readonly<Record<string, unknown>>,
+  member: string,
+  where: string,
+  { from, to }: Range = INT32,
+): number {
+  const value = struct[member];
+  if (typeof value !== 'number') throw unexpected(`${member} of ${where}`, 'a number', value);
+  if (!Number.isInteger(value) || value < from || value > to) {
+    throw unexpected(`${member} of ${where}`, `a whole number from ${from} to ${to}`, value);
+  }
+  return value;
+}
+
+/** The end of the year 9999, in epoch seconds: RFC 3339 has no later time. */
+const LATEST_TIME = 253_402_300_799;
+
+/** Epoch seconds, 0 for never. */
+export function readTime(
   struct: Readonly<Record<string, unknown>>,
   member: string,
   where: string,
 ): number {
-  const value = struct[member];
-  if (typeof value !== 'number') throw unexpected(`${member} of ${where}`, 'a number', value);
-  return value;
+  return readInteger(struct, member, where, { from: 0, to: LATEST_TIME });
 }
 
-export function unexpected(where: string, wanted: string, got: unknown): UnexpectedValue {
+/** An answer that is XML-RPC and not what Supervisor answers. */
+export function unexpected(where: string, wanted: string, got: unknown): RpcError {
   const shown = JSON.stringify(got)?.slice(0, 80) ?? 'nothing';
-  return new UnexpectedValue(`${where} should be ${wanted} and is ${shown}`);
+  return new RpcError('ERR_RPC_UNEXPECTED_VALUE', `${where} should be ${wanted} and is ${shown}`);
 }

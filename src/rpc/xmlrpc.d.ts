@@ -1,4 +1,4 @@
-/** The two halves of `xmlrpc` that are used without its client. */
+/** The serializer and the deserializer of `xmlrpc`, which are used without its client. */
 
 declare module 'xmlrpc/lib/serializer.js' {
   export function serializeMethodCall(methodName: string, params: readonly unknown[]): string;

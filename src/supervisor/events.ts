@@ -14,7 +14,7 @@ export type SupervisorEvent =
 export interface Envelope {
   /** Supervisor's name of the event, such as PROCESS_STATE_EXITED. */
   readonly name: string;
-  /** `poolserial`: the event's place in the order of our pool, counted from 0 without a hole. */
+  /** `poolserial`: the position of the event in the event pool, counted from 0 without a gap. */
   readonly serial: number;
 }
 
@@ -23,11 +23,11 @@ export interface ProcessStateEvent extends Envelope {
   readonly process: ProcessId;
   readonly from: ProcessState;
   readonly to: ProcessState;
-  /** Start attempts that have failed so far. Said on the way into STARTING and BACKOFF. */
+  /** Start attempts that have failed so far. Reported on the way into STARTING and BACKOFF. */
   readonly tries: number | undefined;
-  /** Whether the exit code is one of `exitcodes`. Said on the way into EXITED. */
+  /** Whether the exit code is one of `exitcodes`. Reported on the way into EXITED. */
   readonly expected: boolean | undefined;
-  /** Said on the way into RUNNING, EXITED, STOPPING and STOPPED. */
+  /** Reported on the way into RUNNING, EXITED, STOPPING and STOPPED. */
   readonly pid: number | undefined;
 }
 
@@ -41,11 +41,11 @@ export interface TickEvent extends Envelope {
   readonly kind: 'tick';
   /** Seconds: 5, 60 or 3600. */
   readonly period: number;
-  /** The whole period that has begun, in epoch seconds of supervisord's clock. */
+  /** When the period began: a multiple of it, in epoch seconds of supervisord's clock. */
   readonly when: number;
 }
 
-/** Something that somebody sent through `supervisor.sendRemoteCommEvent`. */
+/** Sent by a client through `supervisor.sendRemoteCommEvent`. */
 export interface RemoteCommunicationEvent extends Envelope {
   readonly kind: 'remote-communication';
   readonly type: string;
@@ -57,14 +57,14 @@ export interface SupervisorStateEvent extends Envelope {
   readonly state: 'running' | 'stopping';
 }
 
-/** An event that Supervisor has and this exporter makes nothing of. */
+/** An event that this exporter does not use. */
 export interface UnusedEvent extends Envelope {
   readonly kind: 'unused';
 }
 
 export const MALFORMED_REASONS = ['header', 'unknown_event', 'payload'] as const;
 
-/** An event that could be framed and not understood. Its serial stands, so that it is no gap. */
+/** An event that could be framed but not read. Its serial still counts as received. */
 export interface MalformedEvent {
   readonly kind: 'malformed';
   readonly reason: (typeof MALFORMED_REASONS)[number];

@@ -1,13 +1,23 @@
-/** Which process is meant. A name alone is no identity: two groups may both have a `web`. */
+/** Identifies a process. A name alone does not: two groups may both have a `web`. */
 export interface ProcessId {
   readonly group: string;
   readonly name: string;
 }
 
-/** A process' identity as a map key, written as supervisorctl writes it. */
-export type ProcessKey = `${string}:${string}`;
+declare const processKey: unique symbol;
 
-/** Supervisor allows no colon in a group or a name, so two processes never share a key. */
-export function keyOf(id: ProcessId): ProcessKey {
-  return `${id.group}:${id.name}`;
+/** The identity of a process as a map key. Not for people: see `displayName`. */
+export type ProcessKey = string & { readonly [processKey]: true };
+
+/**
+ * A newline separates group and name: a group comes from the header of a section, which is one
+ * line, while a name may hold a colon or a blank once its expansions are replaced.
+ */
+export function keyOf({ group, name }: ProcessId): ProcessKey {
+  return `${group}\n${name}` as ProcessKey;
+}
+
+/** The process as supervisorctl and XML-RPC write it. */
+export function displayName({ group, name }: ProcessId): string {
+  return `${group}:${name}`;
 }

@@ -1,13 +1,13 @@
-/** Signals by name, as supervisord's log has them, and by number, as metrics do. */
+/** Signals: by name in supervisord's log, by number in the metrics. */
 
 import { constants } from 'node:os';
 
-/** Names that Python has, and so supervisord, and Node has not. */
+/** Names that Python has, and so supervisord's log, and Node does not. */
 const FURTHER_SIGNALS = { SIGCLD: constants.signals.SIGCHLD, SIGRTMIN: 34, SIGRTMAX: 64 };
 
 const NUMBERS: Readonly<Record<string, number>> = { ...FURTHER_SIGNALS, ...constants.signals };
 
-/** Of `SIGKILL`, or of `signal 44`, which is what one without a name is called. Undefined for what is neither. */
+/** The number of `SIGKILL`, or of `signal 44` for a signal without a name; undefined for any other text. */
 export function signalNumber(name: string): number | undefined {
   const [, number] = /^signal (\d+)$/.exec(name) ?? [];
   if (number !== undefined) return Number(number);

@@ -4,18 +4,22 @@ import type { ProcessId } from './process-id.ts';
 import type { ProcessState } from './states.ts';
 
 export interface Snapshot {
-  readonly server: ServerFacts;
+  readonly server: ServerInfo;
   /** supervisord's clock when it answered, in whole epoch seconds; 0 where it runs no process. */
   readonly now: number;
   readonly processes: readonly ProcessInfo[];
 }
 
-export interface ServerFacts {
-  readonly version: string;
-  readonly identifier: string;
+/** What is known of supervisord itself: an event carries its state alone. */
+export interface ServerInfo {
+  readonly version: string | undefined;
+  readonly identifier: string | undefined;
   /** supervisord.org/api.html#supervisor.rpcinterface.SupervisorNamespaceRPCInterface.getState */
   readonly stateCode: number;
 }
+
+/** supervisord's codes for its own state, as its events and XML-RPC report it (supervisord.org/api.html, getState). */
+export const SERVER_STATE_CODES = { fatal: 2, running: 1, restarting: 0, stopping: -1 } as const;
 
 const SERVER_STATES: Readonly<Record<number, string>> = {
   2: 'FATAL',
@@ -29,7 +33,7 @@ export function nameOfServerState(stateCode: number): string {
   return SERVER_STATES[stateCode] ?? String(stateCode);
 }
 
-/** What getAllProcessInfo says of one process. Times are whole epoch seconds, 0 for never. */
+/** What getAllProcessInfo reports of one process. Times are whole epoch seconds, 0 for never. */
 export interface ProcessInfo extends ProcessId {
   readonly state: ProcessState;
   readonly start: number;
@@ -42,12 +46,12 @@ export interface ProcessInfo extends ProcessId {
   readonly spawnError: string | undefined;
 }
 
-/** What the configuration says of a process. */
+/** What the configuration says of a process; undefined where supervisord does not report it. */
 export interface ProcessSettings {
   /** Whether it is started together with supervisord. */
-  readonly autostart: boolean;
-  /** Failed attempts to start that are followed by another. */
-  readonly startRetries: number;
+  readonly autostart: boolean | undefined;
+  /** Failed start attempts that are followed by another one. */
+  readonly startRetries: number | undefined;
   /** Seconds that it is given to stop before it is killed. */
-  readonly stopWaitSeconds: number;
+  readonly stopWaitSeconds: number | undefined;
 }

@@ -3,7 +3,7 @@
  * names them (supervisord.org/subprocess.html#process-states).
  */
 
-/** Supervisor's own number for each state: what its XML-RPC says and `supervisord_state` shows. */
+/** Supervisor's number for each state, in XML-RPC and in `supervisord_state`. */
 export const STATE_CODES = {
   STOPPED: 0,
   STARTING: 10,
@@ -27,27 +27,27 @@ const STATE_BY_NAME: ReadonlyMap<string, ProcessState> = new Map(
   PROCESS_STATES.map((state) => [state, state]),
 );
 
-/** The state of this name; undefined for a name that Supervisor does not have. */
+/** The state of this name; undefined for any other name. */
 export function stateOfName(name: string): ProcessState | undefined {
   return STATE_BY_NAME.get(name);
 }
 
-/** The state a code stands for; undefined for a code that Supervisor does not have. */
+/** The state of this code; undefined for any other code. */
 export function stateOfCode(code: number): ProcessState | undefined {
   return STATE_BY_CODE.get(code);
 }
 
-/** Up is STARTING or RUNNING, so that a program on its way up does not alert. */
+/** STARTING counts as up, so that a process that is starting raises no alert. */
 export function isUp(state: ProcessState): boolean {
   return state === 'STARTING' || state === 'RUNNING';
 }
 
-/** One step of a process, written as Supervisor's diagram draws it. */
+/** `FROM>TO`. */
 export type Transition = `${ProcessState}>${ProcessState}`;
 
 /**
- * The twelve steps of the diagram. Three more exist, into UNKNOWN, where supervisord
- * has lost sight of a process; they are counted when they happen.
+ * The twelve transitions of Supervisor's diagram. Three more lead to UNKNOWN, where supervisord
+ * has lost track of a process; they are counted when they occur.
  */
 export const TRANSITIONS: readonly Transition[] = [
   'STOPPED>STARTING',
@@ -71,12 +71,12 @@ const TRANSITION_BY_ENDS = Object.fromEntries(
   ]),
 ) as Readonly<Record<ProcessState, Readonly<Record<ProcessState, Transition>>>>;
 
-/** Not put together at each event: a string that has been looked up before is found sooner. */
+/** Looked up and not concatenated: as a map key, an existing string is found sooner. */
 export function transitionOf(from: ProcessState, to: ProcessState): Transition {
   return TRANSITION_BY_ENDS[from][to];
 }
 
-/** Where a transition leads from and to. No state's name holds a `>`. */
+/** The two states of a transition. No state has `>` in its name. */
 export function endsOf(transition: Transition): readonly [from: string, to: string] {
   const [from = '', to = ''] = transition.split('>');
   return [from, to];

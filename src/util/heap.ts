@@ -1,11 +1,10 @@
-/** V8's heap, for a program that is small, steady and always there. */
+/** Settings of V8's heap for a small program that runs permanently. */
 
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Garbage is collected while there is little of it, and the space for what is young stays
- * at its first 1 MB. Left to itself V8 lets a few MB of live data grow to 40, in the hope
- * to save time.
+ * V8 collects garbage early, and the space for new objects keeps its initial 1 MB. With its
+ * defaults a few MB of live data grow to a heap of 40 MB, to save time.
  */
 const FLAGS = ['--optimize-for-size', '--semi-space-growth-factor=1'];
 

@@ -11,14 +11,14 @@ export type LogFields = Readonly<Record<string, string | number | boolean>>;
 export type Log = (msg: string, fields?: LogFields) => void;
 
 export interface Logger {
-  /** Undefined where it would not be shown: `debug?.(…)` then does not even put its fields together. */
+  /** Undefined where it would not be shown, so that `debug?.(…)` does not evaluate its fields. */
   readonly debug: Log | undefined;
   readonly info: Log;
   readonly warn: Log;
   readonly error: Log;
 }
 
-/** A logger that hands each finished line to `write`. */
+/** A logger that passes each line to `write`. */
 export function createLogger(
   lowest: LogLevel,
   format: LogFormat,
@@ -53,6 +53,6 @@ function formatLogfmt(fields: LogFields): string {
 
 /** Quoted where a space, a quote, an equals sign or a control character would break the line. */
 function logfmtValue(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches them on purpose
   return /^[^\s"=\u0000-\u001f\u007f]+$/.test(text) ? text : JSON.stringify(text);
 }

@@ -8,6 +8,7 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http';
+import { ListenError } from '../util/errors.ts';
 import { formatAddress, type ListenAddress } from './address.ts';
 import { sendText } from './respond.ts';
 
@@ -38,11 +39,6 @@ export interface WebService {
   readonly addresses: readonly ListenAddress[];
   /** Stops listening and ends all connections at once. */
   close(): void;
-}
-
-/** An address that can't be listened on; the message names it and says why. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError';
 }
 
 /** A request head larger than this is answered 431; Prometheus sends about 300 bytes. */

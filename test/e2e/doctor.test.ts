@@ -117,7 +117,7 @@ doctor(
       await eventually(10_000, async () => {
         const refused = await examineStory(supervisord, 'password', environment);
         assert.equal(refused.troubles, ['FAIL xml-rpc', 'FAIL access'], refused.text);
-        assert.match(refused.text, /refuses this username and password/);
+        assert.match(refused.text, /rejects this username and password/);
         assert.not.match(refused.text, 'secret');
         assert.match(refused.text, /environment=SUPERVISOR_USERNAME="…",SUPERVISOR_PASSWORD="…"/);
       });

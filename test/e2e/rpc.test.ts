@@ -54,10 +54,10 @@ rpc(
     const environment = { RPC_PORT: String(await freePort()) };
     const section = { environment: 'SUPERVISOR_USERNAME="me",SUPERVISOR_PASSWORD="wrong-secret"' };
     await play({ conf: 'password', section, environment }, async (supervisord) => {
-      await assertEventsAlone(supervisord, /refuses this username and password/);
+      await assertEventsAlone(supervisord, /rejects this username and password/);
       const ready = await fetch(supervisord.url('/-/ready'));
       assert.is(ready.status, 503);
-      assert.match(await ready.text(), /refuses this username and password/);
+      assert.match(await ready.text(), /rejects this username and password/);
       const shown = await (await fetch(supervisord.url('/metrics'))).text();
       assert.not.match(supervisord.exporterLog + shown, 'secret');
     });

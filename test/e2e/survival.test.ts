@@ -7,7 +7,7 @@ import { play } from '../support/supervisord.ts';
 const survival = suite('survival');
 
 survival(
-  'something writes to its stdout: supervisord stops sending, the exporter notices, and comes back with a new life',
+  'a foreign write to stdout: supervisord stops sending events, and the exporter exits to be restarted',
   timed(120_000, () => {
     // In its first life, a child of the same stdout says a word as soon as it is told to.
     const command = [
@@ -30,7 +30,7 @@ survival(
       );
       assert.match(
         supervisord.exporterLog,
-        /level=ERROR msg="supervisord answers, and has sent no event for 12.5 s/,
+        /level=ERROR msg="no events from supervisord for 12.5 s although XML-RPC responds/,
       );
       await supervisord.until(15_000, (metrics) =>
         assert.is(metrics.value('supervisord_state', { name: 'exporter' }), 20),

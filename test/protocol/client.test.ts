@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { RpcClient, RpcError, type RpcErrorKind } from '../../src/rpc/client.ts';
+import { RpcClient } from '../../src/rpc/client.ts';
 import { parseEndpoint } from '../../src/rpc/endpoint.ts';
+import { RpcError, type RpcErrorCode } from '../../src/util/errors.ts';
 import { timed, within } from '../support/deadline.ts';
 import { freePort } from '../support/ports.ts';
 
@@ -89,7 +90,7 @@ client(
     await serving(server, async (port) => {
       await failsWith(
         connect(`https://localhost:${port}`),
-        'unreachable',
+        'ERR_RPC_UNREACHABLE',
         /self-signed certificate/,
       );
       const script = `import { RpcClient } from './src/rpc/client.ts'; import { parseEndpoint } from './src/rpc/endpoint.ts';
@@ -112,51 +113,61 @@ client(
 );
 
 const FAILURES: ReadonlyArray<
-  readonly [title: string, answer: RequestListener, kind: RpcErrorKind, message: RegExp]
+  readonly [title: string, answer: RequestListener, code: RpcErrorCode, message: RegExp]
 > = [
   [
     '401 with a page',
     (_, response) =>
       response.writeHead(401).end('<html><head><title>Unauthorized</title></head></html>'),
-    'unauthorized',
-    /wants a username and password \(SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD\)$/,
+    'ERR_RPC_UNAUTHORIZED',
+    /requires a username and password \(SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD\)$/,
   ],
   [
     '401 with nothing',
     (_, response) => response.writeHead(401).end(),
-    'unauthorized',
-    /wants a username and password/,
+    'ERR_RPC_UNAUTHORIZED',
+    /requires a username and password/,
   ],
   [
     '404',
     (_, response) => response.writeHead(404).end('not here'),
-    'http-status',
+    'ERR_RPC_HTTP_STATUS',
     /answered with HTTP status 404$/,
   ],
   [
     '500',
     (_, response) => response.writeHead(500).end('oops'),
-    'http-status',
+    'ERR_RPC_HTTP_STATUS',
     /answered with HTTP status 500$/,
   ],
   [
     'a fault',
     (_, response) => response.end(`<?xml version='1.0'?><methodResponse>${FAULT}</methodResponse>`),
-    'fault',
+    'ERR_RPC_FAULT',
     /answered m with SHUTDOWN_STATE \(fault 6\)$/,
   ],
   [
     'a page',
     (_, response) => response.end('<html><body>hello</body></html>'),
-    'not-xml-rpc',
+    'ERR_RPC_NOT_XML_RPC',
     /did not answer with XML-RPC/,
   ],
-  ['no XML', (_, response) => response.end('hello'), 'not-xml-rpc', /did not answer with XML-RPC/],
-  ['nothing', (_, response) => response.end(), 'not-xml-rpc', /did not answer with XML-RPC/],
+  [
+    'no XML',
+    (_, response) => response.end('hello'),
+    'ERR_RPC_NOT_XML_RPC',
+    /did not answer with XML-RPC/,
+  ],
+  [
+    'nothing',
+    (_, response) => response.end(),
+    'ERR_RPC_NOT_XML_RPC',
+    /did not answer with XML-RPC/,
+  ],
   [
     'half a reply',
     (_, response) => response.end(reply('<int>1</int>').slice(0, 80)),
-    'not-xml-rpc',
+    'ERR_RPC_NOT_XML_RPC',
     /did not answer with XML-RPC/,
   ],
   [
@@ -165,30 +176,30 @@ const FAILURES: ReadonlyArray<
       response
         .writeHead(200, { 'content-length': 999 })
         .write(reply('<int>1</int>').slice(0, 80), () => response.destroy()),
-    'not-xml-rpc',
+    'ERR_RPC_NOT_XML_RPC',
     /did not answer with XML-RPC/,
   ],
   [
     'a connection that is closed',
     (request) => request.socket.destroy(),
-    'unreachable',
-    /can't be reached: connection closed/,
+    'ERR_RPC_UNREACHABLE',
+    /cannot be reached: connection closed/,
   ],
-  ['silence', () => {}, 'timeout', /did not answer within 0.5 s$/],
+  ['silence', () => {}, 'ERR_RPC_TIMEOUT', /did not answer within 0.5 s$/],
   [
     'silence in the middle',
     (_, response) => response.write('<?xml'),
-    'timeout',
+    'ERR_RPC_TIMEOUT',
     /did not answer within 0.5 s$/,
   ],
 ];
 
-for (const [title, answer, kind, message] of FAILURES) {
+for (const [title, answer, code, message] of FAILURES) {
   client(
-    `${title}: ${kind}, in words`,
+    `${title}: ${code}, in words`,
     timed(10_000, () =>
       serving(createHttpServer(answer), async (port) => {
-        await failsWith(connect(`http://127.0.0.1:${port}`), kind, message);
+        await failsWith(connect(`http://127.0.0.1:${port}`), code, message);
       }),
     ),
   );
@@ -199,13 +210,13 @@ client(
   timed(10_000, async () => {
     await failsWith(
       connect(`http://127.0.0.1:${await freePort()}`),
-      'unreachable',
+      'ERR_RPC_UNREACHABLE',
       /connection refused$/,
     );
     await failsWith(
       connect(`unix://${dir}/none.sock`),
-      'unreachable',
-      /unix:.*none.sock can't be reached: no such socket$/,
+      'ERR_RPC_UNREACHABLE',
+      /unix:.*none.sock cannot be reached: no such socket$/,
     );
   }),
 );
@@ -218,8 +229,8 @@ client(
       async (port) => {
         const error = await failsWith(
           connect(`http://me:secret@127.0.0.1:${port}`),
-          'unauthorized',
-          /refuses this username and password/,
+          'ERR_RPC_UNAUTHORIZED',
+          /rejects this username and password/,
         );
         assert.not.match(error.message + String(error.stack), 'secret');
       },
@@ -245,10 +256,14 @@ client(
         const rpc = connect(`http://127.0.0.1:${port}`);
         await assertRejects(
           rpc.multicall(calls),
-          'fault',
+          'ERR_RPC_FAULT',
           /answered supervisor.two with SHUTDOWN_STATE/,
         );
-        await assertRejects(rpc.multicall(calls.slice(1)), 'not-xml-rpc', /a result for each call/);
+        await assertRejects(
+          rpc.multicall(calls.slice(1)),
+          'ERR_RPC_NOT_XML_RPC',
+          /a result for each call/,
+        );
       },
     );
   }),
@@ -260,13 +275,13 @@ function connect(url: string): RpcClient {
   return new RpcClient(endpoint, { timeoutMs: TIMEOUT_MS, keepOpen: false });
 }
 
-function failsWith(rpc: RpcClient, kind: RpcErrorKind, message: RegExp): Promise<RpcError> {
-  return assertRejects(rpc.call('m', []), kind, message);
+function failsWith(rpc: RpcClient, code: RpcErrorCode, message: RegExp): Promise<RpcError> {
+  return assertRejects(rpc.call('m', []), code, message);
 }
 
 async function assertRejects(
   promise: Promise<unknown>,
-  kind: RpcErrorKind,
+  code: RpcErrorCode,
   message: RegExp,
 ): Promise<RpcError> {
   const error = await within(5_000, 'rejection', promise).then(
@@ -274,7 +289,7 @@ async function assertRejects(
     (reason: unknown) => reason,
   );
   if (!(error instanceof RpcError)) throw error;
-  assert.is(error.kind, kind, error.message);
+  assert.is(error.code, code, error.message);
   assert.match(error.message, message);
   assert.not.match(error.message, '\n');
   return error;

@@ -122,7 +122,7 @@ listener(
       assert.is(lines.length, 1, exporter.stderr);
       assert.match(
         lines[0] ?? '',
-        /level=ERROR msg="can't follow what supervisord sends.*Traceback/,
+        /level=ERROR msg="cannot follow what supervisord sends.*Traceback/,
       );
     }),
   ),

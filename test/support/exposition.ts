@@ -1,4 +1,4 @@
-/** Reads the Prometheus text format, for tests to ask what it says. */
+/** Reads the Prometheus text format. */
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -54,7 +54,12 @@ function parseSample(line: string): Sample {
   const [, name, labelText = '', value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
   if (name === undefined) throw new Error(`no sample: ${line}`);
   const labels = [...labelText.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(
-    ([, label = '', text = '']) => [label, JSON.parse(`"${text}"`) as string],
+    ([, label = '', text = '']) => [label, unescapeLabel(text)],
   );
   return { name, labels: Object.fromEntries(labels), value: Number(value) };
+}
+
+/** The text format escapes backslash, quote and newline, and nothing else. */
+function unescapeLabel(text: string): string {
+  return text.replaceAll(/\\(.)/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped));
 }

@@ -1,4 +1,4 @@
-/** Events and snapshots as the process table takes them, written short. */
+/** Events and snapshots for the process table, written short. */
 
 import type { ProcessStateEvent } from '../../src/supervisor/events.ts';
 import type { ProcessId } from '../../src/supervisor/process-id.ts';
@@ -7,13 +7,14 @@ import { type ProcessState, stateOfName } from '../../src/supervisor/states.ts';
 
 /** `GROUP:NAME`, or `NAME` for a process in the group of its own name. */
 export function id(text: string): ProcessId {
-  const [group = '', name = group] = text.split(':');
-  return { group, name };
+  const colon = text.indexOf(':');
+  if (colon === -1) return { group: text, name: text };
+  return { group: text.slice(0, colon), name: text.slice(colon + 1) };
 }
 
 export type Extra = Partial<Pick<ProcessStateEvent, 'tries' | 'expected' | 'pid'>>;
 
-/** A step of a process, `FROM>TO`. */
+/** A transition `FROM>TO` of a process. */
 export function event(
   serial: number,
   process: string,

@@ -19,6 +19,8 @@ export interface Story {
   readonly conf: string;
   /** The exporter's flags. */
   readonly flags?: readonly string[];
+  /** The name of the event pool, instead of `exporter`. */
+  readonly pool?: string;
   /** Replaces lines of the shipped section: `events` to its new value; undefined leaves it out. */
   readonly section?: Readonly<Record<string, string | undefined>>;
   readonly environment?: NodeJS.ProcessEnv;
@@ -165,5 +167,8 @@ function exporterSection(story: Story, port: number): string {
   const changed = Object.entries(changes).flatMap(([key, value]) =>
     value === undefined ? [] : `${key}=${value}`,
   );
-  return [...kept, ...changed, ''].join('\n');
+  const named = kept.map((line) =>
+    line === '[eventlistener:exporter]' ? `[eventlistener:${story.pool ?? 'exporter'}]` : line,
+  );
+  return [...named, ...changed, ''].join('\n');
 }

@@ -20,9 +20,10 @@ export function wire({
   return `ver:3.0 server:${server} serial:${serial + 7} pool:${pool} poolserial:${serial} eventname:${name} len:${len}\n${payload}`;
 }
 
-/** A step of a process, `FROM>TO`, with what supervisord says of it. */
+/** A transition `FROM>TO` of `GROUP:NAME`, with the fields that follow `from_state`. */
 export function step(serial: number, process: string, transition: string, extra = ''): string {
-  const [group = '', name = ''] = process.split(':');
+  const colon = process.indexOf(':');
+  const [group, name] = [process.slice(0, colon), process.slice(colon + 1)];
   const [from = '', to = ''] = transition.split('>');
   const payload = `processname:${name} groupname:${group} from_state:${from}${extra === '' ? '' : ` ${extra}`}`;
   return wire({ name: `PROCESS_STATE_${to}`, payload, serial });

@@ -57,6 +57,37 @@ const UNDERSTOOD: ReadonlyArray<readonly [wire: string, event: Readonly<Record<s
       step(3, 'web:api-0', 'RUNNING>EXITED', 'expected:0 pid:7 signal:9 host:a b'),
       { kind: 'process-state', to: 'EXITED', expected: false, pid: 7 },
     ],
+    // A process name may hold anything that its expansions bring.
+    [
+      step(3, 'web: 1', 'STARTING>RUNNING', 'pid:7'),
+      { kind: 'process-state', process: { group: 'web', name: ' 1' }, pid: 7 },
+    ],
+    [
+      step(3, 'web:a b\tc ', 'RUNNING>EXITED', 'expected:0 pid:7'),
+      { kind: 'process-state', process: { group: 'web', name: 'a b\tc ' }, expected: false },
+    ],
+    [
+      step(3, 'web:x groupname:y from_state:RUNNING', 'STOPPED>STARTING', 'tries:0'),
+      {
+        kind: 'process-state',
+        process: { group: 'web', name: 'x groupname:y from_state:RUNNING' },
+        from: 'STOPPED',
+        tries: 0,
+      },
+    ],
+    [
+      step(3, ' web :a', 'RUNNING>STOPPING', 'pid:7'),
+      { kind: 'process-state', process: { group: ' web ', name: 'a' } },
+    ],
+    [
+      'ver:3.0 server:supervisor serial:21 pool: exporter poolserial:3 eventname:TICK_60 len:7\nwhen:60',
+      { kind: 'tick', period: 60 },
+    ],
+    [
+      'ver:3.0 server:a pool:b poolserial:9 eventname:X serial:21 pool:exporter  poolserial:3 eventname:TICK_60 len:7\nwhen:60',
+      { kind: 'tick', period: 60 },
+    ],
+    [group(3, 'ADDED', ' two words '), { kind: 'process-group', group: ' two words ' }],
     [group(3, 'ADDED', 'web'), { kind: 'process-group', change: 'added', group: 'web' }],
     [group(3, 'REMOVED', 'web'), { kind: 'process-group', change: 'removed', group: 'web' }],
     [tick(3, 5, 1201063880), { kind: 'tick', period: 5, when: 1201063880 }],

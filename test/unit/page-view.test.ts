@@ -2,13 +2,14 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { newProcess } from '../../src/processes/process.ts';
-import { RecentTransitions } from '../../src/processes/recent.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
+import type { ExitReason } from '../../src/processes/termination.ts';
+import { keyOf } from '../../src/supervisor/process-id.ts';
 import { CpuRates } from '../../src/web/page/cpu-rate.ts';
+import { RecentTransitions } from '../../src/web/page/recent-transitions.ts';
 import {
   applyChange,
   changeBetween,
-  MAX_TRANSITIONS,
   type Row,
   rowOf,
   transitionOf,
@@ -24,14 +25,14 @@ const NAME = (signal: number) => (signal === 9 ? 'SIGKILL' : `signal ${signal}`)
 
 page('a row holds the facts of the process table', () => {
   const table = new ProcessTable();
-  table.transition(event(0, 'web', 'STOPPED>STARTING', { tries: 0 }), 100.5);
-  table.transition(event(1, 'web', 'STARTING>RUNNING', { pid: 7 }), 101.5);
+  table.apply(event(0, 'web', 'STOPPED>STARTING', { tries: 0 }), 100.5);
+  table.apply(event(1, 'web', 'STARTING>RUNNING', { pid: 7 }), 101.5);
   const running = table.get(id('web')) ?? newProcess(id('none'), 'UNKNOWN', 0);
   assert.equal(
     rowOf(running, { cpu: 0.5, memory: 1024 }, NAME),
     row('web', { state: 'RUNNING', since: 101.5, start: 100.5, pid: 7, cpu: 0.5, memory: 1024 }),
   );
-  table.transition(event(2, 'web', 'RUNNING>EXITED', { pid: 7, expected: false }), 110);
+  table.apply(event(2, 'web', 'RUNNING>EXITED', { pid: 7, expected: false }), 110);
   assert.equal(
     rowOf(running, NO_USAGE, NAME),
     row('web', {
@@ -41,31 +42,15 @@ page('a row holds the facts of the process table', () => {
       unexpected: 1,
       lastUnexpectedExit: 110,
       exitedAt: 110,
+      reason: 'reason not known yet',
     }),
     'no start time while the process is down',
   );
 });
 
-page('the process table keeps the latest transitions, the newest first', () => {
-  const recent = new RecentTransitions();
-  assert.equal(recent.values(), []);
-  for (let serial = 0; serial < MAX_TRANSITIONS * 2 + 7; serial++) {
-    recent.push(event(serial, 'web', 'STOPPED>STARTING'), 1000 + serial);
-    const kept = recent.values();
-    assert.is(kept.length, Math.min(serial + 1, MAX_TRANSITIONS));
-    assert.is(kept[0]?.number, serial);
-    assert.is(kept.at(-1)?.number, Math.max(0, serial + 1 - MAX_TRANSITIONS));
-  }
-  const numbers = recent.values().map(({ number }) => number);
-  assert.equal(
-    numbers,
-    [...numbers].sort((one, other) => other - one),
-  );
-});
-
 page('a transition holds the facts of its event', () => {
   const exit = event(3, 'group:web', 'RUNNING>EXITED', { expected: false, pid: 7 });
-  assert.equal(transitionOf({ number: 9, event: exit, at: 12.5, end: undefined }, NAME), {
+  assert.equal(transitionOf({ number: 9, event: exit, at: 12.5, termination: undefined }, NAME), {
     number: 9,
     at: 12.5,
     group: 'group',
@@ -78,41 +63,31 @@ page('a transition holds the facts of its event', () => {
   });
 });
 
-const REASONS = [
-  [{ status: 3, signal: 0 }, 'exit status 3'],
-  [{ status: 0, signal: 0 }, 'exit status 0'],
-  [{ status: -1, signal: 9 }, 'SIGKILL'],
-  [{ status: -1, signal: undefined }, 'a signal'],
-] as const;
+const REASONS: readonly (readonly [reason: ExitReason, shown: string | undefined])[] = [
+  [{ kind: 'exited', source: 'log', exitCode: 3 }, 'exit status 3'],
+  [{ kind: 'exited', source: 'xml-rpc', exitCode: 0 }, 'exit status 0'],
+  [{ kind: 'signalled', source: 'log', signal: 9, coreDumped: false }, 'SIGKILL'],
+  [{ kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined }, 'a signal'],
+  [{ kind: 'unknown' }, undefined],
+];
 
-for (const [ending, expected] of REASONS) {
-  page(
-    `a process that ended with ${expected} shows this, even when it becomes known after the restart`,
-    () => {
-      const table = new ProcessTable();
-      table.transition(event(0, 'web', 'RUNNING>EXITED', { pid: 7, expected: false }), 100);
-      const [first] = table.takeUnexplained();
-      table.transition(event(1, 'web', 'EXITED>STARTING', { tries: 0 }), 101);
-      table.transition(event(2, 'web', 'STARTING>RUNNING', { pid: 8 }), 102);
-      if (first === undefined) throw new Error('no end');
-      table.explain(first.id, first.end, { ending, spawnError: undefined });
-      const reasons = () =>
-        table.recent.values().map((recent) => transitionOf(recent, NAME).reason);
-      assert.equal(reasons(), [undefined, undefined, expected]);
-
-      // The reason of the next exit is known before its event arrives.
-      const next = { status: 1, signal: 0 };
-      table.foretell(id('web'), 8, { ending: next, spawnError: undefined });
-      table.transition(event(3, 'web', 'RUNNING>EXITED', { pid: 8, expected: false }), 103);
-      assert.equal(reasons(), ['exit status 1', undefined, undefined, expected]);
-      const [web] = table.values();
-      assert.is(web && rowOf(web, NO_USAGE, NAME).reason, 'exit status 1');
-
-      // A late reason of an earlier exit belongs to that exit only.
-      table.explain(first.id, { ...first.end }, { ending: next, spawnError: undefined });
-      assert.equal(reasons(), ['exit status 1', undefined, undefined, expected]);
-    },
-  );
+for (const [reason, shown] of REASONS) {
+  page(`an exit for the reason ${JSON.stringify(reason)} is shown as ${shown}`, () => {
+    const table = new ProcessTable();
+    const recent = new RecentTransitions();
+    const changes = table.apply(event(0, 'web', 'RUNNING>EXITED', { pid: 7 }), 100);
+    for (const change of changes) recent.handle(change);
+    const [web] = table.values();
+    const reasons = () => [
+      web && rowOf(web, NO_USAGE, NAME).reason,
+      ...recent.values().map((transition) => transitionOf(transition, NAME).reason),
+    ];
+    assert.equal(reasons(), ['reason not known yet', 'reason not known yet']);
+    const terminationId = web?.termination?.id ?? -1;
+    const later = table.setTerminationFacts(id('web'), terminationId, { reason });
+    for (const change of later) recent.handle(change);
+    assert.equal(reasons(), [shown, shown]);
+  });
 }
 
 page('a view with a change applied equals the later view', () => {
@@ -132,7 +107,7 @@ page('a change holds only what has changed', () => {
   assert.equal(changeBetween(before, after), {
     now: 5,
     rows: [row('b', { exits: 1 })],
-    removed: ['c:c'],
+    removed: [keyOf(id('c'))],
   });
   assert.equal(changeBetween(after, { ...after, now: 6 }), { now: 6 });
 });

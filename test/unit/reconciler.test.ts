@@ -1,87 +1,83 @@
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Serials } from '../../src/listener/sequence.ts';
+import { SequenceTracker } from '../../src/listener/sequence.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
-import { Reconciler } from '../../src/resync/ordering.ts';
+import { SnapshotOrdering } from '../../src/resync/ordering.ts';
 import type { ProcessStateEvent } from '../../src/supervisor/events.ts';
 import type { Snapshot } from '../../src/supervisor/snapshot.ts';
 import { endsOf, type ProcessState, TRANSITIONS } from '../../src/supervisor/states.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
 
-const reconciler = suite('reconciler');
+const ordering = suite('snapshot ordering');
 
-reconciler('token, then reply: the snapshot is placed at once', () => {
-  const { table, subject } = begun('a');
-  subject.token('a', 4);
-  table.transition(event(5, 'cat', 'RUNNING>STOPPING'), 1);
-  subject.reply(snapshot([info('cat', 'RUNNING')]));
+ordering('marker, then reply: the snapshot is applied at its serial at once', () => {
+  const { table, subject } = requested('a');
+  subject.markerReceived('a', 4);
+  table.apply(event(5, 'cat', 'RUNNING>STOPPING'), 1);
+  subject.replyReceived(snapshot([info('cat', 'RUNNING')]));
   assert.is(table.get(id('cat'))?.state, 'STOPPING');
 });
 
-reconciler('reply, then token: the snapshot is taken at once and placed later', () => {
-  const { table, subject } = begun('a');
-  subject.reply(snapshot([info('cat', 'RUNNING')]));
+ordering('reply, then marker: the snapshot is applied unordered and at its serial later', () => {
+  const { table, subject } = requested('a');
+  subject.replyReceived(snapshot([info('cat', 'RUNNING')]));
   assert.is(table.get(id('cat'))?.state, 'RUNNING');
-  table.transition(event(3, 'cat', 'STOPPED>STARTING'), 1);
+  table.apply(event(3, 'cat', 'STOPPED>STARTING'), 1);
   assert.is(table.get(id('cat'))?.state, 'RUNNING');
-  assert.is(subject.token('a', 4), 1, 'events alone would have it STARTING');
+  assert.is(subject.markerReceived('a', 4).corrections, 1, 'events alone would have it STARTING');
   assert.is(table.get(id('cat'))?.state, 'RUNNING');
 });
 
-reconciler("another exporter's token and that of a request gone by are nothing", () => {
-  const { table, subject } = begun('a');
-  subject.begin('b');
-  subject.token('a', 1);
-  subject.token('z', 2);
-  subject.reply(snapshot([info('cat', 'RUNNING')]));
-  table.transition(event(3, 'cat', 'STOPPING>STOPPED'), 1);
-  assert.is(
-    table.get(id('cat'))?.state,
-    'RUNNING',
-    'not placed: an event counts by its from_state',
-  );
+ordering("another exporter's marker and that of an earlier request are ignored", () => {
+  const { table, subject } = requested('a');
+  subject.requested('b');
+  subject.markerReceived('a', 1);
+  subject.markerReceived('z', 2);
+  subject.replyReceived(snapshot([info('cat', 'RUNNING')]));
+  table.apply(event(3, 'cat', 'STOPPING>STOPPED'), 1);
+  assert.is(table.get(id('cat'))?.state, 'RUNNING', 'unordered: an event counts by its from_state');
 });
 
-reconciler('a reply that nobody waits for is dropped', () => {
+ordering('a reply without a request is ignored', () => {
   const table = new ProcessTable();
-  new Reconciler(table).reply(snapshot([info('cat', 'RUNNING')]));
+  new SnapshotOrdering(table).replyReceived(snapshot([info('cat', 'RUNNING')]));
   assert.is(table.size, 0);
 });
 
-reconciler('a later tick before the first token tells that tokens do not come', () => {
-  const { subject } = begun('a');
-  subject.tick(1_000);
-  assert.is(subject.isDeaf, false, 'there is no reply yet');
-  subject.reply(snapshot([info('cat', 'RUNNING')], 100));
-  subject.tick(100);
-  assert.is(subject.isDeaf, false, 'a tick of the same second may be older');
-  subject.tick(101);
-  assert.is(subject.isDeaf, true);
+ordering('a later tick before the first marker shows that markers are not received', () => {
+  const { subject } = requested('a');
+  subject.tickReceived(1_000);
+  assert.is(subject.areMarkersUnavailable, false, 'there is no reply yet');
+  subject.replyReceived(snapshot([info('cat', 'RUNNING')], 100));
+  subject.tickReceived(100);
+  assert.is(subject.areMarkersUnavailable, false, 'a tick of the same second may be older');
+  subject.tickReceived(101);
+  assert.is(subject.areMarkersUnavailable, true);
 });
 
-reconciler('where a token has come before, one that does not come was lost', () => {
-  const { subject } = begun('a');
-  subject.token('a', 0);
-  subject.reply(snapshot([], 100));
-  subject.begin('b');
-  subject.reply(snapshot([], 200));
-  assert.is(subject.isAwaitingToken, true);
-  subject.tick(300);
-  assert.is(subject.isDeaf, false);
-  assert.is(subject.isAwaitingToken, false);
+ordering('where a marker was received before, a missing one was discarded', () => {
+  const { subject } = requested('a');
+  subject.markerReceived('a', 0);
+  subject.replyReceived(snapshot([], 100));
+  subject.requested('b');
+  subject.replyReceived(snapshot([], 200));
+  assert.is(subject.isMarkerDue, true);
+  subject.tickReceived(300);
+  assert.is(subject.areMarkersUnavailable, false);
+  assert.is(subject.isMarkerDue, false);
 });
 
-reconciler('a token is awaited from the request until it comes, or the request fails', () => {
-  const { subject } = begun('a');
-  assert.is(subject.isAwaitingToken, true);
-  subject.token('a', 0);
-  assert.is(subject.isAwaitingToken, false);
-  subject.begin('b');
-  subject.fail();
-  assert.is(subject.isAwaitingToken, false);
-  subject.reply(snapshot([info('cat', 'RUNNING')]));
-  assert.is(subject.isAwaitingToken, false, 'a reply to a request that has failed is dropped');
+ordering('a marker is due from the request until it is received, or the request fails', () => {
+  const { subject } = requested('a');
+  assert.is(subject.isMarkerDue, true);
+  subject.markerReceived('a', 0);
+  assert.is(subject.isMarkerDue, false);
+  subject.requested('b');
+  subject.requestFailed();
+  assert.is(subject.isMarkerDue, false);
+  subject.replyReceived(snapshot([info('cat', 'RUNNING')]));
+  assert.is(subject.isMarkerDue, false, 'a reply to a failed request is ignored');
 });
 
 /** Where a legal step leads from each state. */
@@ -95,9 +91,9 @@ const PROCESSES = ['cat', 'dog', 'web:a', 'web:b'];
 
 type Queued =
   | { readonly kind: 'event'; readonly event: ProcessStateEvent }
-  | { readonly kind: 'token'; readonly token: string; readonly serial: number };
+  | { readonly kind: 'marker'; readonly marker: string; readonly serial: number };
 
-/** A supervisord with its processes and our queue, and an exporter's account at the other end of it. */
+/** A supervisord with its processes and the event pool, and an exporter that receives from it. */
 class World {
   readonly states = new Map<string, ProcessState>(PROCESSES.map((name) => [name, 'STOPPED']));
   readonly queue: Queued[] = [];
@@ -107,8 +103,8 @@ class World {
   #reply: Snapshot | undefined;
 
   readonly table = new ProcessTable();
-  readonly serials = new Serials();
-  readonly reconciler = new Reconciler(this.table);
+  readonly sequence = new SequenceTracker();
+  readonly ordering = new SnapshotOrdering(this.table);
 
   step(choice: number): void {
     const process = PROCESSES[choice % PROCESSES.length] ?? 'cat';
@@ -131,29 +127,30 @@ class World {
   ask(): void {
     if (this.#reply !== undefined) return;
     const serial = this.#serial++;
-    const token = `token ${serial}`;
-    this.reconciler.begin(token);
-    this.queue.push({ kind: 'token', token, serial });
+    const marker = `marker ${serial}`;
+    this.ordering.requested(marker);
+    this.queue.push({ kind: 'marker', marker, serial });
     this.#reply = snapshot([...this.states].map(([name, state]) => info(name, state)));
   }
 
   answer(): void {
-    if (this.#reply !== undefined) this.corrections += this.reconciler.reply(this.#reply);
+    if (this.#reply !== undefined)
+      this.corrections += this.ordering.replyReceived(this.#reply).corrections;
     this.#reply = undefined;
   }
 
-  /** Delivers what stands at a place in the queue; with `again` it stays there and comes once more. */
+  /** Delivers what is at a place in the queue; with `again` it stays there and is delivered once more. */
   deliver(place: number, again: boolean): void {
     const index = place % this.queue.length;
     const [queued] = again ? this.queue.slice(index, index + 1) : this.queue.splice(index, 1);
     if (queued === undefined) return;
     const serial = queued.kind === 'event' ? queued.event.serial : queued.serial;
-    if (!this.serials.note(serial, 0).isFirst) return;
-    if (queued.kind === 'token') {
-      this.corrections += this.reconciler.token(queued.token, queued.serial);
+    if (!this.sequence.observe(serial, 0).isFirst) return;
+    if (queued.kind === 'marker') {
+      this.corrections += this.ordering.markerReceived(queued.marker, queued.serial).corrections;
     } else {
       this.delivered.add(queued.event);
-      this.table.transition(queued.event, 0);
+      this.table.apply(queued.event, 0);
     }
   }
 
@@ -163,7 +160,7 @@ class World {
 
   assertStates(): void {
     const held = PROCESSES.map((name) => [name, this.table.get(id(name))?.state]);
-    // A process that nothing was ever heard of is not known, and has not moved.
+    // A process of which nothing was received is not known, and has not moved.
     const truth = [...this.states].map(([name, state]) => [
       name,
       this.table.get(id(name)) ? state : undefined,
@@ -212,7 +209,7 @@ function play(world: World, sequence: readonly Act[], place: (choice: number) =>
     world.deliver(place(sequence.length * 31 + left), false);
 }
 
-reconciler(
+ordering(
   'in any order, with any repeats and snapshots anywhere, it ends in the true state and counts each event once',
   () => {
     fc.assert(
@@ -230,20 +227,20 @@ reconciler(
   },
 );
 
-reconciler(
+ordering(
   'with losses, one more snapshot ends in the true state, and what came is counted once',
   () => {
     fc.assert(
       fc.property(
         acts('step', 'step', 'ask', 'answer', 'deliver', 'deliver', 'again', 'lose'),
         fc.boolean(),
-        (sequence, tokenFirst) => {
+        (sequence, markerFirst) => {
           const world = new World();
           play(world, sequence, (choice) => choice);
           world.ask();
-          if (tokenFirst) world.deliver(0, false);
+          if (markerFirst) world.deliver(0, false);
           world.answer();
-          if (!tokenFirst) world.deliver(0, false);
+          if (!markerFirst) world.deliver(0, false);
           world.assertCounts();
           world.assertStates();
           assert.is(world.table.size, PROCESSES.length);
@@ -254,7 +251,7 @@ reconciler(
   },
 );
 
-reconciler(
+ordering(
   'in order and without losses nothing is ever corrected, whenever the snapshots come',
   () => {
     fc.assert(
@@ -269,17 +266,16 @@ reconciler(
   },
 );
 
-reconciler('where tokens never come, from_state alone ends in the true state', () => {
+ordering('where markers are never received, from_state alone ends in the true state', () => {
   fc.assert(
     fc.property(
       acts('step', 'step', 'ask', 'answer', 'deliver', 'deliver'),
       fc.boolean(),
       (sequence, settles) => {
         const world = new World();
-        const deaf = world.reconciler;
-        deaf.token = () => 0;
+        world.ordering.markerReceived = () => ({ changes: [], corrections: 0 });
         play(world, sequence, () => 0);
-        if (settles) deaf.tick(1_000);
+        if (settles) world.ordering.tickReceived(1_000);
         world.step(7);
         world.deliver(0, false);
         world.assertCounts();
@@ -290,11 +286,11 @@ reconciler('where tokens never come, from_state alone ends in the true state', (
   );
 });
 
-function begun(token: string): { table: ProcessTable; subject: Reconciler } {
+function requested(marker: string): { table: ProcessTable; subject: SnapshotOrdering } {
   const table = new ProcessTable();
-  const subject = new Reconciler(table);
-  subject.begin(token);
+  const subject = new SnapshotOrdering(table);
+  subject.requested(marker);
   return { table, subject };
 }
 
-reconciler.run();
+ordering.run();

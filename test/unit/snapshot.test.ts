@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseSnapshot } from '../../src/rpc/snapshot.ts';
-import { UnexpectedValue } from '../../src/rpc/values.ts';
+import { RpcError } from '../../src/util/errors.ts';
 
 const snapshots = suite('snapshot');
 
@@ -95,6 +95,21 @@ const WRONG: ReadonlyArray<readonly [title: string, results: readonly unknown[],
       [[CAT], null, '4.2.5', 'supervisor'],
       /getState should be a struct/,
     ],
+    [
+      'a stop out of the range of dates',
+      [[{ ...CAT, stop: 8640000000001 }], ...REST],
+      /stop of pets:cat should be a whole number from 0 to 253402300799 and is 8640000000001/,
+    ],
+    ['a time before the epoch', [[{ ...CAT, start: -1 }], ...REST], /start of pets:cat/],
+    ['a time with a fraction', [[{ ...CAT, start: 1.5 }], ...REST], /start of pets:cat/],
+    ['a clock that is no number', [[{ ...CAT, now: Number.NaN }], ...REST], /now of an entry/],
+    ['an infinite pid', [[{ ...CAT, pid: Number.POSITIVE_INFINITY }], ...REST], /pid of pets:cat/],
+    ['an exit status below -1', [[{ ...CAT, exitstatus: -2 }], ...REST], /exitstatus of pets:cat/],
+    [
+      'a state of supervisord with a fraction',
+      [[CAT], { statecode: 0.5 }, '4.2.5', 'supervisor'],
+      /statecode of getState/,
+    ],
     ['no version', [[CAT], REST[0], 4, 'supervisor'], /getSupervisorVersion should be a string/],
   ];
 
@@ -102,7 +117,10 @@ for (const [title, results, message] of WRONG) {
   snapshots(`${title}: an error that says what is wrong and where`, () => {
     assert.throws(
       () => parseSnapshot(results),
-      (error: unknown) => error instanceof UnexpectedValue && message.test(error.message),
+      (error: unknown) =>
+        error instanceof RpcError &&
+        error.code === 'ERR_RPC_UNEXPECTED_VALUE' &&
+        message.test(error.message),
     );
   });
 }

@@ -14,73 +14,73 @@ type Step =
       | 'tick 5'
       | 'tick 60'
       | 'tick 3600'
-      | 'token'
+      | 'marker'
       | 'supervisord hangs'
       | 'supervisord is back'
       | 'stop',
     ]
-  | readonly ['seconds', number, 'deaf'?];
+  | readonly ['seconds', number, 'stalled'?];
 
 const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
-  'nothing at all since the start': [
+  'no event since the start': [
     ['seconds', 154],
-    ['seconds', 2, 'deaf'],
+    ['seconds', 2, 'stalled'],
   ],
   'events, and no tick among them: not watched': [['seconds', 10], ['event'], ['seconds', 9_999]],
-  'a tick, then silence': [['event'], ['tick 60'], ['seconds', 154], ['seconds', 2, 'deaf']],
-  'other events show as well that it is heard': [
+  'a tick, then silence': [['event'], ['tick 60'], ['seconds', 154], ['seconds', 2, 'stalled']],
+  'other events show as well that supervisord sends': [
     ['tick 60'],
     ['seconds', 140],
     ['event'],
     ['seconds', 140],
     ['event'],
     ['seconds', 154],
-    ['seconds', 2, 'deaf'],
+    ['seconds', 2, 'stalled'],
   ],
-  'ticks of two periods: the shorter one is waited for': [
+  'ticks of two periods: the shorter one counts': [
     ['tick 60'],
     ['tick 5'],
     ['tick 60'],
     ['seconds', 17],
-    ['seconds', 1, 'deaf'],
+    ['seconds', 1, 'stalled'],
   ],
-  'hourly ticks': [['tick 3600'], ['seconds', 9_000], ['seconds', 6, 'deaf']],
-  'silence while supervisord hangs is not our fault': [
+  'hourly ticks': [['tick 3600'], ['seconds', 9_000], ['seconds', 6, 'stalled']],
+  'silence while supervisord hangs does not count': [
     ['tick 60'],
     ['supervisord hangs'],
     ['seconds', 1_000],
     ['supervisord is back'],
     ['tick 60'],
     ['seconds', 154],
-    ['seconds', 2, 'deaf'],
+    ['seconds', 2, 'stalled'],
   ],
-  'supervisord answers first, and its tick comes behind': [
+  'supervisord answers first, and its tick is received after that': [
     ['tick 60'],
     ['seconds', 152],
     ['tick 60'],
     ['seconds', 150],
-    ['seconds', 6, 'deaf'],
+    ['seconds', 6, 'stalled'],
   ],
-  'no ticks, and a token that does not come back': [
+  'no ticks, and a marker that is not received': [
     ['event'],
-    ['token'],
+    ['marker'],
     ['event'],
     ['seconds', 999],
-    ['token'],
+    ['marker'],
     ['seconds', 34],
-    ['seconds', 2, 'deaf'],
+    ['seconds', 2, 'stalled'],
   ],
-  'ticks, and a token that does not come back: the token is due sooner': [
+  'ticks, and a marker that is not received: the marker is due sooner': [
     ['tick 60'],
-    ['token'],
+    ['marker'],
     ['seconds', 34],
-    ['seconds', 2, 'deaf'],
+    ['seconds', 2, 'stalled'],
   ],
-  'fast ticks are due sooner than a token': [
+  'fast ticks are due sooner than a marker': [
     ['tick 5'],
-    ['token'],
+    ['marker'],
     ['seconds', 17],
-    ['seconds', 1, 'deaf'],
+    ['seconds', 1, 'stalled'],
   ],
   stopped: [['tick 60'], ['stop'], ['seconds', 1_000]],
 };
@@ -88,10 +88,12 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
 for (const [title, steps] of Object.entries(HISTORIES)) {
   watchdog(title, async () => {
     let isAnswering = true;
-    let deaf = 0;
+    let stalled = 0;
+    const lifetime = new AbortController();
     const subject = new Watchdog({
+      signal: lifetime.signal,
       isAnswering: () => Promise.resolve(isAnswering),
-      onDeaf: () => (deaf += 1),
+      onStalled: () => (stalled += 1),
     });
     subject.start();
     for (const step of steps) {
@@ -99,18 +101,18 @@ for (const [title, steps] of Object.entries(HISTORIES)) {
       if (kind === 'seconds') await pass(step[1]);
       else if (kind === 'supervisord hangs') isAnswering = false;
       else if (kind === 'supervisord is back') isAnswering = true;
-      else if (kind === 'token') subject.expectToken();
-      else if (kind === 'stop') subject.stop();
+      else if (kind === 'marker') subject.markerDue();
+      else if (kind === 'stop') lifetime.abort();
       else {
-        subject.hear();
-        if (kind !== 'event') subject.hearTick(Number(kind.slice('tick '.length)));
+        subject.eventReceived();
+        if (kind !== 'event') subject.tickReceived(Number(kind.slice('tick '.length)));
       }
-      assert.is(deaf, step[2] === 'deaf' ? 1 : 0, `${title}: ${step.join(' ')}`);
+      assert.is(stalled, step[2] === 'stalled' ? 1 : 0, `${title}: ${step.join(' ')}`);
     }
   });
 }
 
-/** Second by second, with what promises have to say in between. */
+/** Second by second, so that promises settle in between. */
 async function pass(seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     mock.timers.tick(1_000);

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ChangeFeed } from '../../processes/changes.ts';
 import type { Process } from '../../processes/process.ts';
 import type { ProcessTable } from '../../processes/table.ts';
 import { signalName } from '../../supervisor/signals.ts';
@@ -10,11 +11,13 @@ import { ASSETS, type Asset, BUILD } from './assets.ts';
 import { CpuRates, type ResourceUsageReader } from './cpu-rate.ts';
 import { renderDocument } from './document.ts';
 import { LiveUpdates } from './live-updates.ts';
+import { RecentTransitions } from './recent-transitions.ts';
 import { parseQuery } from './table-query.ts';
 import { type PageContext, type Row, rowOf, transitionOf, type View } from './view.ts';
 
 export interface PageOptions {
   readonly table: ProcessTable;
+  readonly changes: ChangeFeed;
   readonly context: () => Omit<PageContext, 'hasUsage'>;
   /** undefined where resource usage is not collected. */
   readonly resources: ResourceUsageReader | undefined;
@@ -39,6 +42,7 @@ const CONTENT_SECURITY_POLICY = [
 export class Page {
   readonly #options: PageOptions;
   readonly #cpuRates = new CpuRates();
+  readonly #recent = new RecentTransitions();
   readonly #liveUpdates: LiveUpdates;
 
   constructor(options: PageOptions) {
@@ -48,11 +52,10 @@ export class Page {
       refresh: () => this.#readUsage(),
       signal: options.signal,
     });
-  }
-
-  /** Schedules a message to all open pages, after a change that they may show. */
-  scheduleUpdate(): void {
-    this.#liveUpdates.schedule();
+    options.changes.subscribe((change) => {
+      this.#recent.handle(change);
+      this.#liveUpdates.schedule();
+    });
   }
 
   /**
@@ -130,7 +133,7 @@ export class Page {
       rows: [...table.values()].map((process) =>
         rowOf(process, this.#usageOf(process), signalName),
       ),
-      transitions: table.recent.values().map((recent) => transitionOf(recent, signalName)),
+      transitions: this.#recent.values().map((recent) => transitionOf(recent, signalName)),
     };
   }
 

@@ -1,6 +1,7 @@
 /** The latest transitions of all processes, in the order in which their events were received. */
 
-import type { Ending } from '../../processes/ending.ts';
+import type { Change } from '../../processes/changes.ts';
+import type { Termination } from '../../processes/termination.ts';
 import type { ProcessStateEvent } from '../../supervisor/events.ts';
 import { MAX_TRANSITIONS } from './view.ts';
 
@@ -10,30 +11,38 @@ export interface RecentTransition {
   readonly event: ProcessStateEvent;
   /** When the event was received, in epoch seconds. */
   readonly at: number;
-  /** How the process ended; undefined for other transitions and until it is known. */
-  readonly termination: Ending | undefined;
+  /** Set where the process exited; its exit reason is set later. */
+  readonly termination: Termination | undefined;
 }
 
 export class RecentTransitions {
-  /** A ring: transition `number` is at `number % MAX_TRANSITIONS`. */
+  /** The transition `number` is at `number % MAX_TRANSITIONS`. */
   readonly #ring: RecentTransition[] = [];
   #count = 0;
 
-  add(event: ProcessStateEvent, at: number): void {
-    const number = this.#count;
-    this.#ring[number % MAX_TRANSITIONS] = { number, event, at, termination: undefined };
-    this.#count += 1;
-  }
-
-  /** Sets how the process ended in the transition of this serial, if that is still kept. */
-  setTermination(serial: number, termination: Ending): void {
-    const index = this.#ring.findIndex(({ event }) => event.serial === serial);
-    const transition = this.#ring[index];
-    if (transition !== undefined) this.#ring[index] = { ...transition, termination };
+  handle(change: Change): void {
+    if (change.kind === 'transition') {
+      const { event, at, termination } = change;
+      this.#ring[this.#count % MAX_TRANSITIONS] = {
+        number: this.#count,
+        event,
+        at,
+        termination,
+      };
+      this.#count += 1;
+    } else if (change.kind === 'reason') {
+      const index = this.#ring.findIndex(
+        ({ termination }) => termination?.id === change.terminationId,
+      );
+      const known = this.#ring[index];
+      if (known?.termination === undefined) return;
+      const { reason } = change.facts;
+      this.#ring[index] = { ...known, termination: { ...known.termination, reason } };
+    }
   }
 
   /** The latest first. */
-  values(): RecentTransition[] {
+  values(): readonly RecentTransition[] {
     const newest = this.#count % MAX_TRANSITIONS;
     return [...this.#ring.slice(newest), ...this.#ring.slice(0, newest)].reverse();
   }

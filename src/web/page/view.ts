@@ -1,10 +1,10 @@
 /** The data of the page: built by the server, sent as JSON, rendered by server and browser. */
 
-import type { RunEnd } from '../../processes/ending.ts';
 import type { Process } from '../../processes/process.ts';
-import type { RecentTransition } from '../../processes/recent.ts';
+import type { ExitReason } from '../../processes/termination.ts';
 import { keyOf, type ProcessKey } from '../../supervisor/process-id.ts';
 import type { ProcessState } from '../../supervisor/states.ts';
+import type { RecentTransition } from './recent-transitions.ts';
 
 /** All times are epoch seconds of the exporter's clock. */
 export interface View {
@@ -98,6 +98,7 @@ export function rowOf(
   nameOf: SignalName,
 ): Row {
   const isAlive = ALIVE.has(process.state);
+  const last = process.failedStart ?? process.termination;
   return {
     group: process.id.group,
     name: process.id.name,
@@ -108,10 +109,9 @@ export function rowOf(
     tries: process.backoffTries,
     exits: process.exits,
     unexpected: process.unexpectedExits,
-    lastUnexpectedExit: process.lastUnexpectedExitTime,
-    // supervisord has no stop time for a failed start.
-    exitedAt: process.end?.at ?? process.stopTime,
-    reason: reasonOf(process.end, nameOf),
+    lastUnexpectedExit: process.lastUnexpectedExit?.finishedAt,
+    exitedAt: last?.finishedAt,
+    reason: last && describeReason(last.reason, nameOf),
     spawnError: process.spawnError,
     cpu: usage.cpu,
     memory: usage.memory,
@@ -122,7 +122,7 @@ export function transitionOf(
   transition: Readonly<RecentTransition>,
   nameOf: SignalName,
 ): Transition {
-  const { number, event, at, end } = transition;
+  const { number, event, at, termination } = transition;
   return {
     number,
     at,
@@ -132,15 +132,25 @@ export function transitionOf(
     to: event.to,
     expected: event.expected,
     tries: event.tries,
-    reason: reasonOf(end, nameOf),
+    reason: termination && describeReason(termination.reason, nameOf),
   };
 }
 
-function reasonOf(end: RunEnd | undefined, nameOf: SignalName): string | undefined {
-  if (end?.ending === undefined) return undefined;
-  const { status, signal } = end.ending;
-  if (status >= 0) return `exit status ${status}`;
-  return signal === undefined ? 'a signal' : nameOf(signal);
+function describeReason(reason: ExitReason, nameOf: SignalName): string | undefined {
+  switch (reason.kind) {
+    case 'pending':
+      return 'reason not known yet';
+    case 'unknown':
+      return undefined;
+    case 'exited':
+      return `exit status ${reason.exitCode}`;
+    case 'signalled':
+      return reason.signal === undefined ? 'a signal' : nameOf(reason.signal);
+    default: {
+      const unhandled: never = reason;
+      throw new Error(`unhandled exit reason ${JSON.stringify(unhandled)}`);
+    }
+  }
 }
 
 /** The change that turns `before` into `after`. */

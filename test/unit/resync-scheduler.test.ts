@@ -4,24 +4,24 @@ import * as assert from 'uvu/assert';
 import {
   FIRST_RETRY_MS,
   LONGEST_RETRY_MS,
-  Resync,
+  ResyncScheduler,
   type ResyncTrigger,
-  STAND_IN_TICK_MS,
+  TICK_TIMEOUT_MS,
 } from '../../src/resync/scheduler.ts';
 
-const resync = suite('resync');
+const scheduler = suite('resync scheduler');
 
-resync.before.each(() => mock.timers.enable({ apis: ['setTimeout'] }));
-resync.after.each(() => mock.timers.reset());
+scheduler.before.each(() => mock.timers.enable({ apis: ['setTimeout'] }));
+scheduler.after.each(() => mock.timers.reset());
 
 /** A supervisord that answers when the test says so. */
 class Snapshots {
-  readonly taken: ResyncTrigger[] = [];
+  readonly fetched: ResyncTrigger[] = [];
   #answer: ((succeeded: boolean) => void) | undefined;
 
-  readonly take = (trigger: ResyncTrigger): Promise<boolean> => {
+  readonly fetch = (trigger: ResyncTrigger): Promise<boolean> => {
     if (this.#answer !== undefined) throw new Error('two at once');
-    this.taken.push(trigger);
+    this.fetched.push(trigger);
     return new Promise((resolve) => {
       this.#answer = resolve;
     });
@@ -35,15 +35,15 @@ class Snapshots {
   }
 }
 
-resync('a request is served in a later turn, never within the call', async () => {
+scheduler('a request is served in a later turn, never within the call', async () => {
   const { snapshots, subject } = begin();
   subject.request('startup');
-  assert.equal(snapshots.taken, []);
+  assert.equal(snapshots.fetched, []);
   mock.timers.tick(1);
-  assert.equal(snapshots.taken, ['startup']);
+  assert.equal(snapshots.fetched, ['startup']);
 });
 
-resync('requests while one is under way are one more, under the trigger of the first', async () => {
+scheduler('requests during a fetch lead to one more, under the trigger of the first', async () => {
   const { snapshots, subject } = begin();
   subject.request('startup');
   mock.timers.tick(1);
@@ -51,16 +51,16 @@ resync('requests while one is under way are one more, under the trigger of the f
   subject.request('group');
   subject.request('gap');
   mock.timers.tick(LONGEST_RETRY_MS);
-  assert.equal(snapshots.taken, ['startup']);
+  assert.equal(snapshots.fetched, ['startup']);
   await snapshots.answer(true);
   mock.timers.tick(1);
-  assert.equal(snapshots.taken, ['startup', 'gap']);
+  assert.equal(snapshots.fetched, ['startup', 'gap']);
   await snapshots.answer(true);
   mock.timers.tick(1);
-  assert.equal(snapshots.taken, ['startup', 'gap']);
+  assert.equal(snapshots.fetched, ['startup', 'gap']);
 });
 
-resync('while it fails it is tried again, less and less often, up to a ceiling', async () => {
+scheduler('a failed fetch is repeated with exponential back-off, up to a limit', async () => {
   const { snapshots, subject } = begin();
   subject.request('gap');
   mock.timers.tick(1);
@@ -72,33 +72,33 @@ resync('while it fails it is tried again, less and less often, up to a ceiling',
     await snapshots.answer(false);
     subject.request('group');
     mock.timers.tick(delay - 1);
-    assert.is(snapshots.taken.length, failure + 1, `waits ${delay} ms`);
+    assert.is(snapshots.fetched.length, failure + 1, `waits ${delay} ms`);
     mock.timers.tick(1);
-    assert.is(snapshots.taken.length, failure + 2, `after ${delay} ms`);
+    assert.is(snapshots.fetched.length, failure + 2, `after ${delay} ms`);
   }
   await snapshots.answer(true);
-  mock.timers.tick(STAND_IN_TICK_MS);
-  assert.is(snapshots.taken.length, 11, 'all is well: no more tries');
+  mock.timers.tick(TICK_TIMEOUT_MS);
+  assert.is(snapshots.fetched.length, 11, 'it succeeded: no more tries');
   subject.request('gap');
   mock.timers.tick(1);
-  assert.is(snapshots.taken.length, 12, 'and the next request is served at once');
+  assert.is(snapshots.fetched.length, 12, 'and the next request is served at once');
 });
 
-resync('where no tick comes, a timer stands in for it, again and again', async () => {
+scheduler('without ticks a timer requests snapshots', async () => {
   const { snapshots, subject } = begin();
   subject.request('startup');
   mock.timers.tick(1);
   await snapshots.answer(true);
   for (let minute = 1; minute <= 3; minute++) {
-    mock.timers.tick(STAND_IN_TICK_MS);
+    mock.timers.tick(TICK_TIMEOUT_MS);
     mock.timers.tick(1);
-    assert.is(snapshots.taken.length, 1 + minute);
-    assert.is(snapshots.taken.at(-1), 'tick');
+    assert.is(snapshots.fetched.length, 1 + minute);
+    assert.is(snapshots.fetched.at(-1), 'tick');
     await snapshots.answer(true);
   }
 });
 
-resync('where ticks come, the timer stays out of it', async () => {
+scheduler('with ticks the timer requests nothing', async () => {
   const { snapshots, subject } = begin();
   subject.request('startup');
   mock.timers.tick(1);
@@ -108,24 +108,26 @@ resync('where ticks come, the timer stays out of it', async () => {
     subject.request('tick');
     mock.timers.tick(1);
     await snapshots.answer(true);
-    assert.is(snapshots.taken.length, 1 + minute);
+    assert.is(snapshots.fetched.length, 1 + minute);
   }
 });
 
-resync('once stopped, nothing is taken any more', async () => {
-  const { snapshots, subject } = begin();
+scheduler('after the abort nothing is fetched', async () => {
+  const { snapshots, subject, lifetime } = begin();
   subject.request('startup');
   mock.timers.tick(1);
-  subject.stop();
+  lifetime.abort();
   subject.request('gap');
   await snapshots.answer(false);
   mock.timers.tick(10 * LONGEST_RETRY_MS);
-  assert.equal(snapshots.taken, ['startup']);
+  assert.equal(snapshots.fetched, ['startup']);
 });
 
-function begin(): { snapshots: Snapshots; subject: Resync } {
+function begin() {
   const snapshots = new Snapshots();
-  return { snapshots, subject: new Resync(snapshots.take) };
+  const lifetime = new AbortController();
+  const { signal } = lifetime;
+  return { snapshots, lifetime, subject: new ResyncScheduler({ fetch: snapshots.fetch, signal }) };
 }
 
-resync.run();
+scheduler.run();

@@ -1,0 +1,111 @@
+/** Terminations: the record of how and when one run of a process ended. */
+
+/** Where an exit reason was found. */
+export type ReasonSource = 'log' | 'xml-rpc';
+
+/** Why a run ended. Events do not carry this. */
+export type ExitReason =
+  /** The lookup has not finished. */
+  | { readonly kind: 'pending' }
+  /** The lookup has finished and established nothing. */
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'exited'; readonly source: ReasonSource; readonly exitCode: number }
+  | {
+      readonly kind: 'signalled';
+      readonly source: ReasonSource;
+      /** The number of the signal; undefined: XML-RPC reports -1 for any signal. */
+      readonly signal: number | undefined;
+      /** Whether the kernel wrote a core file; undefined: only the log reports it. */
+      readonly coreDumped: boolean | undefined;
+    };
+
+/** Of a termination before anything of it was looked up. */
+export type NewTermination = Pick<Termination, 'id' | 'reason'>;
+
+/** A range of supervisord's clock, in epoch seconds: from `after` up to, not including, `before`. */
+export interface TimeWindow {
+  readonly after: number;
+  readonly before: number;
+}
+
+/** The end of one run of a process. */
+export interface Termination {
+  /** Unique within one process table. */
+  readonly id: number;
+  /** The serial of the event that reported it; undefined where a snapshot did. */
+  readonly serial: number | undefined;
+  /** Undefined where neither source carries it: the BACKOFF event and snapshots do not. */
+  readonly pid: number | undefined;
+  /** Epoch seconds, as precise as `timeSource`. */
+  readonly finishedAt: number;
+  /** `log`: milliseconds. `event`: when the event was received. `snapshot`: whole seconds. */
+  readonly timeSource: 'log' | 'event' | 'snapshot';
+  /** The run ended within this window. */
+  readonly window: TimeWindow;
+  /** Whether the exit code is one of `exitcodes`; undefined for a stop and for a snapshot. */
+  readonly expected: boolean | undefined;
+  readonly reason: ExitReason;
+}
+
+/** What a lookup established about a termination. */
+export interface TerminationFacts {
+  readonly reason: ExitReason;
+  /** The log's time, epoch seconds with milliseconds. */
+  readonly finishedAt?: number | undefined;
+  /** Why supervisord could not start the process; counts in BACKOFF and FATAL only. */
+  readonly spawnError?: string | undefined;
+  /** The start failed before there was a process: no run ended. */
+  readonly neverRan?: boolean | undefined;
+}
+
+/** supervisord sends an event in the turn after the exit, up to a second later; the exporter may be busy. */
+const EVENT_DELAY_SECONDS = 2;
+/** Both sides read the clock, at different moments. */
+const CLOCK_TOLERANCE_SECONDS = 0.1;
+
+/** When a run ended that an event reported, which was received at `at`. */
+export function windowOfEvent(at: number): TimeWindow {
+  return { after: at - EVENT_DELAY_SECONDS, before: at + CLOCK_TOLERANCE_SECONDS };
+}
+
+/** supervisord takes the time of an exit first and writes its log line a little later. */
+const LOG_DELAY_SECONDS = 0.5;
+
+/** When a run ended whose `stop` is this whole second. */
+export function windowOfSecond(stop: number): TimeWindow {
+  return { after: stop, before: stop + 1 + LOG_DELAY_SECONDS };
+}
+
+/** The exit code, -1 for any signal as in XML-RPC; undefined while it is not established. */
+export function exitStatusOf(reason: ExitReason): number | undefined {
+  switch (reason.kind) {
+    case 'exited':
+      return reason.exitCode;
+    case 'signalled':
+      return -1;
+    case 'pending':
+    case 'unknown':
+      return undefined;
+    default:
+      return unhandledReason(reason);
+  }
+}
+
+/** The number of the signal, 0 for none; undefined while it is not established. */
+export function exitSignalOf(reason: ExitReason): number | undefined {
+  switch (reason.kind) {
+    case 'exited':
+      return 0;
+    case 'signalled':
+      return reason.signal;
+    case 'pending':
+    case 'unknown':
+      return undefined;
+    default:
+      return unhandledReason(reason);
+  }
+}
+
+function unhandledReason(reason: never): never {
+  throw new Error(`unhandled exit reason ${JSON.stringify(reason)}`);
+}

@@ -1,0 +1,286 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Change } from '../../src/processes/changes.ts';
+import { exitSignal, exitStatus } from '../../src/processes/process.ts';
+import { ProcessTable } from '../../src/processes/table.ts';
+import type { ExitReason, Termination, TerminationFacts } from '../../src/processes/termination.ts';
+import type { ProcessInfo } from '../../src/supervisor/snapshot.ts';
+import type { ProcessState } from '../../src/supervisor/states.ts';
+import { type Extra, event, id, info, snapshot } from '../support/facts.ts';
+
+const terminations = suite('terminations');
+
+const WEB = id('web');
+const UNKNOWN: TerminationFacts = { reason: { kind: 'unknown' } };
+const KILLED = signalled(9);
+
+function exited(exitCode: number, finishedAt?: number): TerminationFacts {
+  return { reason: { kind: 'exited', source: 'log', exitCode }, finishedAt };
+}
+
+function signalled(signal: number): TerminationFacts {
+  return { reason: { kind: 'signalled', source: 'log', signal, coreDumped: false } };
+}
+
+/** A table with the process web, which runs as pid 7 since 10, and a consumer of its changes. */
+class History {
+  readonly table: ProcessTable;
+  /** Terminations as they were published. */
+  readonly published: Termination[] = [];
+  #serial = 0;
+
+  constructor(options: { looksUpReasons?: boolean } = {}) {
+    this.table = new ProcessTable(options);
+    this.snapshot('RUNNING', { pid: 7, start: 10 });
+  }
+
+  event(at: number, transition: string, extra: Extra = {}): this {
+    this.#serial += 1;
+    return this.#consume(this.table.apply(event(this.#serial, 'web', transition, extra), at));
+  }
+
+  exit(at: number, pid = 7, expected = false): this {
+    return this.event(at, 'RUNNING>EXITED', { expected, pid });
+  }
+
+  restart(at: number, pid: number): this {
+    return this.event(at, 'EXITED>STARTING', { tries: 0 }).event(at + 1, 'STARTING>RUNNING', {
+      pid,
+    });
+  }
+
+  snapshot(state: ProcessState, more: Partial<ProcessInfo> = {}): this {
+    const { changes } = this.table.applySnapshotAt(
+      snapshot([info('web', state, more)]),
+      this.#serial,
+    );
+    return this.#consume(changes);
+  }
+
+  /** The lookup of the `nth` published termination has finished. */
+  lookUp(nth: number, facts: TerminationFacts): this {
+    const { id: terminationId } = this.published.at(nth) ?? { id: -1 };
+    return this.#consume(this.table.setTerminationFacts(WEB, terminationId, facts));
+  }
+
+  get web() {
+    const process = this.table.get(WEB);
+    if (process === undefined) throw new Error('web is missing');
+    return process;
+  }
+
+  get shown() {
+    return { status: exitStatus(this.web), signal: exitSignal(this.web) };
+  }
+
+  #consume(changes: readonly Change[]): this {
+    for (const change of changes) {
+      if (change.kind === 'exited') this.published.push(change.termination);
+    }
+    return this;
+  }
+}
+
+const NO_SAMPLE = { status: undefined, signal: undefined };
+
+terminations('a process that never ended shows what XML-RPC reports', () => {
+  const history = new History();
+  assert.equal(history.shown, { status: 0, signal: 0 });
+  assert.equal(history.published, []);
+});
+
+terminations('from an exit until its reason is known there is no sample', () => {
+  const history = new History().exit(20.5);
+  assert.equal(history.shown, NO_SAMPLE);
+  history.restart(20.6, 8);
+  assert.equal(history.shown, NO_SAMPLE, 'the new run says nothing about the exit');
+  history.lookUp(0, exited(3));
+  assert.equal(history.shown, { status: 3, signal: 0 });
+  history.snapshot('RUNNING', { pid: 8, start: 20, stop: 20 });
+  assert.equal(history.shown, { status: 3, signal: 0 }, 'XML-RPC reports 0 by now');
+});
+
+terminations('a new exit never shows the reason of an earlier one', () => {
+  const history = new History()
+    .event(20, 'RUNNING>STOPPING', { pid: 7 })
+    .event(20.5, 'STOPPING>STOPPED', { pid: 7 })
+    .lookUp(0, signalled(15));
+  assert.equal(history.shown, { status: -1, signal: 15 });
+  history.event(30, 'STOPPED>STARTING', { tries: 0 }).event(31, 'STARTING>RUNNING', { pid: 8 });
+  assert.equal(history.shown, { status: -1, signal: 15 }, 'still the last exit');
+  history.exit(40, 8);
+  assert.equal(history.shown, NO_SAMPLE);
+  history.lookUp(1, KILLED);
+  assert.equal(history.shown, { status: -1, signal: 9 });
+});
+
+terminations('a reason that cannot be established has no sample', () => {
+  const history = new History().exit(20).lookUp(0, UNKNOWN).restart(20.1, 8);
+  assert.equal(history.shown, NO_SAMPLE);
+  history.snapshot('RUNNING', { pid: 8, start: 20, stop: 20, exitStatus: 0 });
+  assert.equal(history.shown, NO_SAMPLE, 'XML-RPC reports 0 since the restart');
+});
+
+terminations('a snapshot that finds the process down establishes the exit code', () => {
+  const history = new History().exit(20).lookUp(0, UNKNOWN);
+  history.snapshot('EXITED', { start: 10, stop: 20, exitStatus: 5 });
+  assert.equal(history.shown, { status: 5, signal: 0 });
+  history.lookUp(0, UNKNOWN);
+  assert.equal(history.shown, { status: 5, signal: 0 }, 'a lookup in vain takes nothing back');
+});
+
+terminations('XML-RPC reports -1 for any signal', () => {
+  const history = new History().exit(20).snapshot('EXITED', { stop: 20, exitStatus: -1 });
+  assert.equal(history.shown, { status: -1, signal: undefined });
+  history.lookUp(0, KILLED);
+  assert.equal(history.shown, { status: -1, signal: 9 });
+});
+
+terminations(
+  'without the lookup a reason is unknown, and rpcExitStatus is what XML-RPC reports',
+  () => {
+    const history = new History({ looksUpReasons: false }).exit(20);
+    assert.is(history.web.termination?.reason.kind, 'unknown');
+    assert.is(history.web.rpcExitStatus, undefined, 'not the one of before the exit');
+    history.restart(20.1, 8);
+    assert.is(history.web.rpcExitStatus, 0, 'supervisord clears it at a start');
+    history.exit(30, 8).snapshot('EXITED', { stop: 30, exitStatus: 4 });
+    assert.is(history.web.rpcExitStatus, 4);
+  },
+);
+
+terminations('a lookup that finishes after the next exit leaves that one alone', () => {
+  const history = new History().exit(20).restart(20.1, 8).exit(22, 8, true);
+  history.lookUp(1, exited(0)).lookUp(0, exited(3));
+  assert.equal(history.shown, { status: 0, signal: 0 });
+  assert.equal(history.web.lastUnexpectedExit?.reason, exited(3).reason);
+});
+
+terminations('the time of the log replaces the time at which the event was received', () => {
+  const history = new History().exit(60).lookUp(0, exited(3, 20.123));
+  const { termination, lastUnexpectedExit, lastTransitionTime } = history.web;
+  assert.is(termination?.finishedAt, 20.123);
+  assert.is(termination?.timeSource, 'log');
+  assert.is(lastUnexpectedExit?.finishedAt, 20.123);
+  assert.is(lastTransitionTime, 20.123, 'the exit is the last transition');
+  history.snapshot('EXITED', { start: 10, stop: 20, exitStatus: 3 });
+  assert.is(history.web.termination?.finishedAt, 20.123);
+});
+
+terminations('the time of the log leaves a later transition alone', () => {
+  const history = new History().exit(60).restart(60.5, 8).lookUp(0, exited(3, 20.123));
+  assert.is(history.web.lastTransitionTime, 61.5);
+  assert.is(history.web.lastUnexpectedExit?.finishedAt, 20.123);
+});
+
+terminations(
+  'events are late: the process was stopped since, before the time of the known exit',
+  () => {
+    // It exited at 14 or so, was started again, and was stopped at 18.
+    const history = new History().exit(20.5).lookUp(0, exited(3));
+    const stopped = snapshot([info('web', 'STOPPED', { start: 17, stop: 18, exitStatus: -1 })]);
+    history.table.applyUnorderedSnapshot(stopped, 1);
+    assert.is(history.web.termination?.finishedAt, 18);
+    assert.equal(history.shown, { status: -1, signal: undefined });
+    // The events still to be received lead to the same end.
+    history
+      .event(22, 'EXITED>STARTING', { tries: 0 })
+      .event(22, 'STARTING>RUNNING', { pid: 8 })
+      .event(23, 'RUNNING>STOPPING', { pid: 8 })
+      .event(23, 'STOPPING>STOPPED', { pid: 8 });
+    assert.is(history.web.termination?.finishedAt, 18);
+  },
+);
+
+terminations('a deliberate stop is a termination and takes its time', () => {
+  const history = new History().event(20, 'RUNNING>STOPPING', { pid: 7 });
+  assert.equal(history.published, []);
+  history.event(20.5, 'STOPPING>STOPPED', { pid: 7 });
+  assert.is(history.published.length, 1);
+  assert.is(history.web.stopDuration, 0.5);
+  assert.is(history.web.lastUnexpectedExit, undefined);
+});
+
+terminations('a failed start without a run is no exit', () => {
+  const spawnError = "can't find command 'web'";
+  const history = new History().exit(20).lookUp(0, exited(3));
+  history.event(20.1, 'EXITED>STARTING').event(20.2, 'STARTING>BACKOFF', { tries: 1 });
+  assert.equal(history.shown, NO_SAMPLE, 'there may have been a run');
+  history.event(20.3, 'BACKOFF>FATAL');
+  history.lookUp(1, { reason: { kind: 'unknown' }, spawnError, neverRan: true });
+  assert.is(history.web.spawnError, spawnError);
+  assert.equal(history.shown, { status: 3, signal: 0 }, 'the last exit');
+  history.event(30, 'FATAL>STARTING', { tries: 0 });
+  assert.is(history.web.spawnError, undefined);
+});
+
+terminations('a failed start with an exit reason was a run', () => {
+  const history = new History().exit(20).lookUp(0, exited(3));
+  history.event(20.1, 'EXITED>STARTING').event(22.2, 'STARTING>BACKOFF', { tries: 1 });
+  history.lookUp(1, exited(78));
+  assert.equal(history.shown, { status: 78, signal: 0 });
+  assert.is(history.web.termination?.finishedAt, 22.2);
+  history.snapshot('BACKOFF', { start: 20, stop: 22, exitStatus: 0 });
+  assert.is(history.published.length, 2, 'the snapshot reports the same exit');
+  assert.equal(history.shown, { status: 78, signal: 0 });
+  assert.is(history.web.termination?.finishedAt, 22.2);
+});
+
+terminations('an exit that only a snapshot reports is published once', () => {
+  const history = new History().snapshot('RUNNING', { pid: 8, start: 50, stop: 49 });
+  assert.equal(
+    history.published.map(({ id: _, ...termination }) => termination),
+    [
+      {
+        serial: undefined,
+        pid: undefined,
+        finishedAt: 49,
+        timeSource: 'snapshot',
+        window: { after: 49, before: 50.5 },
+        expected: undefined,
+        reason: { kind: 'pending' } satisfies ExitReason,
+      },
+    ],
+  );
+  assert.equal(history.shown, NO_SAMPLE);
+  history.lookUp(0, exited(4)).snapshot('RUNNING', { pid: 8, start: 50, stop: 49 });
+  assert.equal(history.shown, { status: 4, signal: 0 });
+  assert.is(history.published.length, 1);
+});
+
+terminations('an event may be received seconds late: a snapshot makes it no other exit', () => {
+  const history = new History().exit(24.2).lookUp(0, exited(3));
+  history.snapshot('EXITED', { stop: 20, exitStatus: 3 });
+  assert.is(history.published.length, 1);
+  assert.is(history.web.termination?.finishedAt, 20);
+  assert.is(history.web.lastUnexpectedExit?.finishedAt, 20);
+  assert.is(history.web.lastTransitionTime, 20, 'the exit is the last transition');
+});
+
+terminations('a reason does not bring back the time that a snapshot has corrected', () => {
+  const history = new History().exit(24.2);
+  history.snapshot('EXITED', { stop: 20, exitStatus: 3 }).lookUp(0, exited(3));
+  assert.is(history.web.termination?.finishedAt, 20);
+});
+
+terminations(
+  'an unexpected exit that is received out of order does not replace a later one',
+  () => {
+    const { table } = new History();
+    table.apply(event(9, 'web', 'RUNNING>EXITED', { expected: false, pid: 9 }), 30);
+    table.apply(event(5, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }), 31);
+    assert.is(table.get(WEB)?.unexpectedExits, 2);
+    assert.is(table.get(WEB)?.lastUnexpectedExit?.pid, 9);
+  },
+);
+
+terminations('facts about a removed process change nothing', () => {
+  const { table } = new History();
+  const changes = table.apply(event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }), 20);
+  const exit = changes.find(({ kind }) => kind === 'exited');
+  table.removeGroup('web', 3);
+  if (exit?.kind === 'exited') table.setTerminationFacts(WEB, exit.termination.id, exited(3));
+  assert.is(table.get(WEB), undefined);
+});
+
+terminations.run();
