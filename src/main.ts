@@ -2,13 +2,14 @@
 
 import fs from 'node:fs';
 import { hostname } from 'node:os';
-import { type Config, type DoctorRequest, parseCommandLine, UsageError } from './cli/flags.ts';
+import { type Config, type DoctorRequest, parseCommandLine } from './cli/flags.ts';
 import { BY_HAND, helpText } from './cli/help.ts';
 import { REVISION, VERSION } from './cli/version.ts';
 import type { Remains } from './exits/detector.ts';
 import type { Outcome } from './exporter.ts';
 import { READY } from './listener/dialogue.ts';
 import { reserveStdout } from './listener/stdout.ts';
+import { UnprintableCommandError, UsageError } from './util/errors.ts';
 import { createLogger, type Logger } from './util/log.ts';
 import { WebConfigError } from './web-config/error.ts';
 import type { Security } from './web-config/security.ts';
@@ -37,7 +38,7 @@ function main(): void {
         void printSection(invocation.flags);
         break;
       case 'doctor':
-        void examineSupervisord(invocation.request);
+        void checkSupervisord(invocation.request);
         break;
       case 'run':
         if (isByHand()) fail(EXIT_STATUS.refused, BY_HAND);
@@ -51,16 +52,16 @@ function main(): void {
 
 /** Loaded only when asked for, as doctor is: the exporter starts without either. */
 async function printSection(flags: readonly string[]): Promise<void> {
-  const { CommandError, printConfig } = await import('./cli/print-config.ts');
+  const { printConfig } = await import('./cli/print-config.ts');
   try {
     process.stdout.write(printConfig([process.execPath, ownFile(), ...flags]));
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
+    if (!(error instanceof UnprintableCommandError)) throw error;
     fail(EXIT_STATUS.refused, `supervisor-exporter: ${error.message}\n`);
   }
 }
 
-async function examineSupervisord(request: DoctorRequest): Promise<void> {
+async function checkSupervisord(request: DoctorRequest): Promise<void> {
   const { diagnose } = await import('./doctor/doctor.ts');
   const host = {
     nodeVersion: process.version,

@@ -1,4 +1,9 @@
-/** The command line: what was asked for, checked and typed. */
+/**
+ * The command line, checked and typed.
+ *
+ * No message repeats a value, a positional argument or an unusual flag name: any of them may be
+ * a URL with a password in the wrong place.
+ */
 
 import { parseArgs } from 'node:util';
 import { OWN_LABELS } from '../alertmanager/wire.ts';
@@ -8,72 +13,70 @@ import {
   parseEndpoint,
   type SupervisorEndpoint,
 } from '../rpc/endpoint.ts';
+import { InvalidUrlError, UsageError } from '../util/errors.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../util/log.ts';
-import { type HttpUrl, parseHttpUrl, withoutPassword } from '../util/url.ts';
+import { type HttpUrl, parseHttpUrl } from '../util/url.ts';
 import type { ListenAddress } from '../web/address.ts';
+import { nearest } from './nearest.ts';
 
 export interface Config {
   readonly listenAddresses: readonly ListenAddress[];
   readonly telemetryPath: string;
-  /** TLS, passwords and headers, in the format of Prometheus' exporter-toolkit; undefined: none. */
+  /** The exporter-toolkit's file with TLS, passwords and headers; undefined: plain HTTP. */
   readonly webConfigFile: string | undefined;
-  /** Whether to show `process_*` and `nodejs_*`. */
+  /** Whether /metrics includes `process_*` and `nodejs_*`. */
   readonly exporterMetrics: boolean;
-  /** undefined: supervisord has no HTTP server, and all there is are events. */
+  /** undefined: supervisord has no HTTP server, so events are the only source. */
   readonly supervisor: SupervisorEndpoint | undefined;
   readonly supervisorTimeoutMs: number;
-  /** Whether to wake supervisord when a program has died. */
+  /** Whether to wake supervisord when a process exits. */
   readonly nudge: boolean;
-  /** Whether to find out exit codes and signals. */
+  /** Whether to look up exit codes and signals. */
   readonly exitReasons: boolean;
-  /** Whether to read what programs use of the machine. */
+  /** Whether to read CPU time, memory and descriptors of processes. */
   readonly resources: boolean;
-  /** The group that supervisord runs us in, which is the pool of our events; undefined where it does not say. */
+  /** The group of the exporter's own process, which is its event pool; undefined outside supervisord. */
   readonly ownGroup: string | undefined;
   readonly alertmanagers: readonly HttpUrl[];
   /** Labels of pushed alerts, as given. */
   readonly alertLabels: Readonly<Record<string, string>>;
-  /** The exporter whose metrics to show as well. */
+  /** Another exporter whose metrics are served in addition. */
   readonly compat: Compat | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
 
-/** What of the environment counts: supervisord sets these two for each program it runs. */
+/** The environment variables that are read; supervisord sets these two for each process. */
 export interface Environment extends CredentialsEnvironment {
   readonly SUPERVISOR_SERVER_URL?: string | undefined;
   readonly SUPERVISOR_GROUP_NAME?: string | undefined;
 }
 
-/** What `doctor` was asked to look at. */
+/** What `doctor` checks. */
 export interface DoctorRequest {
-  /** Of the flag or the environment; undefined to take it from the configuration. */
+  /** From the flag or the environment; undefined: from supervisord's configuration. */
   readonly supervisor: SupervisorEndpoint | undefined;
   readonly supervisorTimeoutMs: number;
-  /** undefined to look where supervisord looks. */
+  /** undefined: search where supervisord searches. */
   readonly configFile: string | undefined;
 }
 
 export type Invocation =
   | { readonly kind: 'run'; readonly config: Config }
-  /** The flags, as given, are for the command that is printed. */
+  /** `flags`, as given, become part of the printed command. */
   | { readonly kind: 'print-config'; readonly flags: readonly string[] }
   | { readonly kind: 'doctor'; readonly request: DoctorRequest }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' };
 
-/** A command line that can't be followed; the message says which part and why. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
 export interface Flag {
   readonly type: 'string' | 'boolean';
   readonly multiple?: boolean;
   readonly short?: string;
-  /** What stands for the value in the help. */
+  readonly default?: string | string[];
+  /** A placeholder or a computed default, shown by the help where there is no `default`. */
   readonly value?: string;
-  /** Left out for the negative form of another flag, whose help names it. */
+  /** Absent for the negative form of another flag, whose help names it. */
   readonly help?: string;
 }
 
@@ -81,98 +84,105 @@ export const FLAGS = {
   'web.listen-address': {
     type: 'string',
     multiple: true,
-    value: ':9876',
+    default: [':9876'] as string[],
     help: 'Address to serve HTTP on: HOST:PORT, :PORT or [::1]:PORT. Repeatable.',
   },
   'web.telemetry-path': {
     type: 'string',
-    value: '/metrics',
-    help: 'Path of the metrics.',
+    default: '/metrics',
+    help: 'Path that serves the metrics.',
   },
   'web.config.file': {
     type: 'string',
-    help: "TLS, basic authentication and HTTP headers, in the format of Prometheus' exporter-toolkit. Plain HTTP without it.",
+    value: 'FILE',
+    help: "File with TLS, basic authentication and HTTP headers, in the format of Prometheus' exporter-toolkit. Plain HTTP without it.",
   },
   'web.disable-exporter-metrics': {
     type: 'boolean',
-    help: 'Leave out process_* and nodejs_*, the footprint of the exporter itself.',
+    help: 'Exclude the metrics about the exporter itself (process_* and nodejs_*).',
   },
   'supervisor.url': {
     type: 'string',
     value: '$SUPERVISOR_SERVER_URL',
-    help: "supervisord's HTTP server: http://…, https://… or unix:///…. Credentials come from the URL, or from SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD.",
+    help: "supervisord's HTTP server: http://…, https://… or unix:///…. Credentials come from the URL or from the environment variables SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD; a URL on a command line is visible to every user of the host.",
   },
   'supervisor.timeout': {
     type: 'string',
-    value: '5s',
-    help: 'How long an XML-RPC call may take, such as 500ms, 5s or 1m.',
+    default: '5s',
+    help: 'Timeout of each XML-RPC call, such as 500ms, 5s or 1m.',
   },
   'supervisor.config': {
     type: 'string',
     value: 'FILE',
-    help: "For doctor: supervisord's configuration, if it is not where supervisord looks for it.",
+    help: "For doctor: supervisord's configuration file, if it is not in a place that supervisord searches.",
   },
   'supervisor.nudge': {
     type: 'boolean',
-    help: 'Wake supervisord when a program has died, so that it tells of it in milliseconds and not after up to a second. On by default; --no-supervisor.nudge turns it off.',
+    help: 'Wake supervisord when a process exits, so that the event arrives within milliseconds instead of up to a second later. On by default; --no-supervisor.nudge turns it off.',
   },
   'no-supervisor.nudge': { type: 'boolean' },
   'collector.exit-reason': {
     type: 'boolean',
-    help: "Find out the exit code or signal of each exit, by XML-RPC and from supervisord's log. On by default; --no-collector.exit-reason turns it off.",
+    help: "Look up the exit code or signal of each exit through XML-RPC and in supervisord's log. On by default; --no-collector.exit-reason turns it off.",
   },
   'no-collector.exit-reason': { type: 'boolean' },
   'collector.resources': {
     type: 'boolean',
-    help: 'Read CPU time, memory, descriptors and threads of each program and all its descendants at each scrape; Linux only. On by default; --no-collector.resources turns it off.',
+    help: 'Read CPU time, memory, file descriptors and threads of each process and all its descendants at each scrape; Linux only. On by default; --no-collector.resources turns it off.',
   },
   'no-collector.resources': { type: 'boolean' },
   'alertmanager.url': {
     type: 'string',
     multiple: true,
-    help: 'Alertmanager to push SupervisorProcessFatal and SupervisorProcessUnexpectedExit to: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable: all are told, as every Alertmanager of a cluster has to be.',
+    value: 'URL',
+    help: 'Alertmanager to which SupervisorProcessFatal and SupervisorProcessUnexpectedExit are pushed: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable; name every Alertmanager of a cluster.',
   },
   'alertmanager.label': {
     type: 'string',
     multiple: true,
     value: 'job=supervisor',
-    help: "Label NAME=VALUE of the pushed alerts. Repeatable. Give them the labels that the rules' alerts have, external labels included; instance is the listen address, or HOSTNAME:PORT.",
+    help: "Label NAME=VALUE of the pushed alerts. Repeatable. Use the labels of the rules' alerts, including external labels. The label instance defaults to the listen address, or to HOSTNAME:PORT.",
   },
   'metrics.compat': {
     type: 'string',
-    help: 'Show the metrics of another exporter as well: node_exporter, for the four node_supervisord_* of its supervisord collector.',
+    value: COMPATS.join('|'),
+    help: 'Also serve the metrics of another exporter: node_exporter stands for the four node_supervisord_* metrics of its supervisord collector.',
   },
   'log.level': {
     type: 'string',
-    value: 'info',
-    help: `Lowest level to log: ${LOG_LEVELS.join(', ')}.`,
+    default: 'info',
+    help: `Lowest level that is logged: ${LOG_LEVELS.join(', ')}.`,
   },
   'log.format': {
     type: 'string',
-    value: 'logfmt',
-    help: `Format of the log, which goes to stderr: ${LOG_FORMATS.join(', ')}.`,
+    default: 'logfmt',
+    help: `Format of the log on stderr: ${LOG_FORMATS.join(', ')}.`,
   },
   version: { type: 'boolean', help: 'Print the version and exit.' },
   help: { type: 'boolean', short: 'h', help: 'Print this help and exit.' },
 } as const satisfies Record<string, Flag>;
 
-/** What is done instead of being run by supervisord. */
+/** What the program does besides running as an event listener. */
 export const COMMANDS = {
   'print-config':
-    "Print the section for supervisord's configuration, with this very program and the flags that are given as its command.",
+    "Print the section for supervisord's configuration. Its command runs this program with the given flags.",
   doctor:
-    'Check a supervisord, its configuration and the exporter in it, and say what to change. Exit status 0 only when all is well.',
+    'Check a supervisord, its configuration and its exporter, and print what to change. The exit status is 0 only if every check passes.',
   help: 'Print this help and exit.',
 } as const;
 
 type Command = keyof typeof COMMANDS;
 
-/** Reads a command line without the program's name. Throws UsageError. */
+/** Parses a command line without the program's name. Throws UsageError. */
 export function parseCommandLine(argv: readonly string[], environment: Environment): Invocation {
-  const { flags, command, rest } = readArguments(argv);
+  const { flags, given, command, rest } = readArguments(argv);
   if (flags.help || command === 'help') return { kind: 'help' };
   if (flags.version) return { kind: 'version' };
-  if (command === 'doctor') return { kind: 'doctor', request: readRequest(flags, environment) };
+  if (command === 'doctor') {
+    const other = given.find((flag) => !DOCTOR_FLAGS.includes(flag));
+    if (other !== undefined) throw new UsageError(`--${other} is not a flag of doctor`);
+    return { kind: 'doctor', request: readRequest(flags, environment) };
+  }
   if (flags['supervisor.config'] !== undefined) {
     throw new UsageError('--supervisor.config is a flag of doctor');
   }
@@ -182,8 +192,8 @@ export function parseCommandLine(argv: readonly string[], environment: Environme
 
 function readConfig(flags: Flags, environment: Environment): Config {
   return {
-    listenAddresses: (flags['web.listen-address'] ?? [':9876']).map(readAddress),
-    telemetryPath: readPath(flags['web.telemetry-path'] ?? '/metrics'),
+    listenAddresses: flags['web.listen-address'].map(readAddress),
+    telemetryPath: readPath(flags['web.telemetry-path']),
     webConfigFile: readFileName('web.config.file', flags['web.config.file']),
     exporterMetrics: !flags['web.disable-exporter-metrics'],
     supervisor: readSupervisor(flags, environment),
@@ -195,8 +205,8 @@ function readConfig(flags: Flags, environment: Environment): Config {
     alertmanagers: (flags['alertmanager.url'] ?? []).map(readAlertmanager),
     alertLabels: Object.fromEntries((flags['alertmanager.label'] ?? []).map(readLabel)),
     compat: readCompat(flags['metrics.compat']),
-    logLevel: readChoice('log.level', LOG_LEVELS, flags['log.level'] ?? 'info'),
-    logFormat: readChoice('log.format', LOG_FORMATS, flags['log.format'] ?? 'logfmt'),
+    logLevel: readChoice('log.level', LOG_LEVELS, flags['log.level']),
+    logFormat: readChoice('log.format', LOG_FORMATS, flags['log.format']),
   };
 }
 
@@ -207,13 +217,10 @@ const DOCTOR_FLAGS: readonly string[] = [
 ];
 
 function readRequest(flags: Flags, environment: Environment): DoctorRequest {
-  const foreign = Object.keys(flags).find((flag) => !DOCTOR_FLAGS.includes(flag));
-  if (foreign !== undefined) throw new UsageError(`--${foreign} is not a flag of doctor`);
-  if (flags['supervisor.config'] === '') throw invalid('supervisor.config', '', 'a file');
   return {
     supervisor: readSupervisor(flags, environment),
     supervisorTimeoutMs: readTimeout(flags),
-    configFile: flags['supervisor.config'],
+    configFile: readFileName('supervisor.config', flags['supervisor.config']),
   };
 }
 
@@ -221,48 +228,83 @@ type Flags = ReturnType<typeof readArguments>['flags'];
 
 function readArguments(argv: readonly string[]) {
   const { values: flags, tokens } = parseStrictly(argv);
-  const positionals = tokens.filter((token) => token.kind === 'positional');
-  const [first, second] = positionals;
-  if (first === undefined) return { flags, command: undefined, rest: argv };
-  if (!isCommand(first.value)) throw notCommand(first.value);
+  const given = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []));
+  const [first, second] = tokens.filter((token) => token.kind === 'positional');
+  if (first === undefined) return { flags, given, command: undefined, rest: argv };
+  if (!isCommand(first.value)) throw unknownCommand(first.value, first.index);
   if (second !== undefined) {
-    throw new UsageError(`${first.value} takes no argument ${JSON.stringify(second.value)}`);
+    throw new UsageError(`${first.value} takes no argument: argument ${second.index + 1}`);
   }
-  return { flags, command: first.value, rest: argv.filter((_, index) => index !== first.index) };
+  const rest = argv.filter((_, index) => index !== first.index);
+  return { flags, given, command: first.value, rest };
 }
 
 function parseStrictly(argv: readonly string[]) {
+  const input = { args: [...argv], options: FLAGS, allowPositionals: true, tokens: true } as const;
   try {
-    return parseArgs({
-      args: [...argv],
-      options: FLAGS,
-      strict: true,
-      allowPositionals: true,
-      tokens: true,
-    });
+    return parseArgs({ ...input, strict: true });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    // Its second sentence explains how to pass positional arguments that look like flags.
-    throw new UsageError(error.message.replace(/\. .*$/s, '').replaceAll(/\s+/g, ' '));
+    const { tokens } = parseArgs({ ...input, strict: false });
+    for (const token of tokens) {
+      const reason = token.kind === 'option' ? faultOf(token) : undefined;
+      if (reason !== undefined) throw new UsageError(reason);
+    }
+    throw new UsageError('the command line cannot be parsed');
   }
+}
+
+interface OptionToken {
+  readonly index: number;
+  readonly name: string;
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+/** Why parseArgs refuses an option; undefined where it does not. */
+function faultOf({ index, name, value, inlineValue }: OptionToken): string | undefined {
+  if (!Object.hasOwn(FLAGS, name)) return `unknown flag${describeUnknownFlag(name, index)}`;
+  const { type } = FLAGS[name as keyof typeof FLAGS];
+  if (type === 'boolean') return value === undefined ? undefined : `--${name} takes no value`;
+  if (value === undefined) return `--${name} requires a value`;
+  return !inlineValue && value.startsWith('-')
+    ? `--${name} requires a value; a value that begins with a dash is written --${name}=VALUE`
+    : undefined;
+}
+
+/** A name of another form than a flag's could be a URL or a password. */
+function describeUnknownFlag(name: string, index: number): string {
+  const shown = /^[a-z][a-z.-]{0,39}$/.test(name) ? ` --${name}` : `: argument ${index + 1}`;
+  const similar = nearest(name, Object.keys(FLAGS));
+  return similar === undefined ? shown : `${shown}; did you mean --${similar}?`;
 }
 
 function isCommand(word: string): word is Command {
   return Object.hasOwn(COMMANDS, word);
 }
 
-function notCommand(word: string): UsageError {
-  const known = Object.keys(COMMANDS).join(', ');
-  return new UsageError(`there is no command ${JSON.stringify(word)}; there are: ${known}`);
+function unknownCommand(word: string, index: number): UsageError {
+  const known = Object.keys(COMMANDS);
+  const similar = nearest(word, known);
+  const hint = similar === undefined ? `commands: ${known.join(', ')}` : `did you mean ${similar}?`;
+  return new UsageError(`argument ${index + 1} is neither a flag nor a command; ${hint}`);
 }
 
 function readSupervisor(flags: Flags, environment: Environment): SupervisorEndpoint | undefined {
-  const url = flags['supervisor.url'] ?? (environment.SUPERVISOR_SERVER_URL || undefined);
-  return url === undefined ? undefined : readEndpoint(url, environment);
+  const given = flags['supervisor.url'];
+  const url = given ?? (environment.SUPERVISOR_SERVER_URL || undefined);
+  if (url === undefined) return undefined;
+  try {
+    return parseEndpoint(url, environment);
+  } catch (error) {
+    if (!(error instanceof InvalidUrlError)) throw error;
+    const source = given === undefined ? 'SUPERVISOR_SERVER_URL' : '--supervisor.url';
+    throw new UsageError(`${source} ${error.message}`);
+  }
 }
 
 function readTimeout(flags: Flags): number {
-  return readDuration('supervisor.timeout', flags['supervisor.timeout'] ?? '5s');
+  return readDuration('supervisor.timeout', flags['supervisor.timeout']);
 }
 
 function readAddress(text: string): ListenAddress {
@@ -270,48 +312,41 @@ function readAddress(text: string): ListenAddress {
   if (port === undefined || Number(port) > 65535) {
     throw invalid(
       'web.listen-address',
-      text,
       'an address such as :9876, 127.0.0.1:9876 or [::1]:9876, with a port up to 65535',
     );
   }
   return { host: bracketed ?? plain ?? '', port: Number(port) };
 }
 
-/** Paths that answer something else already. */
+/** Paths that the exporter serves itself. */
 const TAKEN_PATHS: readonly string[] = ['/-/healthy', '/-/ready'];
 
 function readPath(text: string): string {
   if (!/^\/[^\s?#]*$/.test(text) || TAKEN_PATHS.includes(text)) {
-    throw invalid('web.telemetry-path', text, 'a path such as /metrics that is not taken');
+    throw invalid('web.telemetry-path', 'a path such as /metrics that is not in use');
   }
   return text;
 }
 
-/** An empty name is a variable that was not set, and not a wish to do without. */
+/** An empty name is refused: it comes from a variable that was not set. So is a URL: errors name the file. */
 function readFileName(flag: string, text: string | undefined): string | undefined {
-  if (text === '') throw invalid(flag, text, 'the name of a file');
+  if (text === '' || text?.includes('://')) throw invalid(flag, 'the name of a file');
   return text;
-}
-
-function readEndpoint(url: string, environment: Environment): SupervisorEndpoint {
-  const endpoint = parseEndpoint(url, environment);
-  if (typeof endpoint === 'string') throw new UsageError(`--supervisor.url: ${endpoint}`);
-  return endpoint;
 }
 
 function readAlertmanager(text: string): HttpUrl {
   const url = parseHttpUrl(text);
-  if (url === undefined) {
-    throw invalid('alertmanager.url', withoutPassword(text), 'of the form http://… or https://…');
-  }
+  if (url === undefined) throw invalid('alertmanager.url', 'of the form http://… or https://…');
   return url;
 }
 
 function readLabel(text: string): readonly [name: string, value: string] {
   const [, name, value] = /^([a-zA-Z_]\w*)=(.+)$/s.exec(text) ?? [];
   if (name === undefined || value === undefined || OWN_LABELS.includes(name)) {
-    const wanted = `a label such as cluster=a, other than ${OWN_LABELS.join(', ')}`;
-    throw invalid('alertmanager.label', text, wanted);
+    throw invalid(
+      'alertmanager.label',
+      `a label such as cluster=a, other than ${OWN_LABELS.join(', ')}`,
+    );
   }
   return [name, value];
 }
@@ -323,7 +358,7 @@ function readDuration(flag: string, text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
   const duration = Number(amount) * MILLISECONDS[unit as keyof typeof MILLISECONDS];
   if (!(duration >= 1 && duration <= LONGEST_TIMEOUT_MS)) {
-    throw invalid(flag, text, 'a duration such as 500ms, 5s or 1m, from 1ms to 1h');
+    throw invalid(flag, 'a duration such as 500ms, 5s or 1m, from 1ms to 1h');
   }
   return duration;
 }
@@ -334,7 +369,7 @@ function readChoice<Choice extends string>(
   text: string,
 ): Choice {
   const choice = choices.find((candidate) => candidate === text);
-  if (choice === undefined) throw invalid(flag, text, `one of ${choices.join(', ')}`);
+  if (choice === undefined) throw invalid(flag, `one of ${choices.join(', ')}`);
   return choice;
 }
 
@@ -342,6 +377,6 @@ function readCompat(text: string | undefined): Compat | undefined {
   return text === undefined ? undefined : readChoice('metrics.compat', COMPATS, text);
 }
 
-function invalid(flag: string, text: string, wanted: string): UsageError {
-  return new UsageError(`--${flag}: ${JSON.stringify(text)} is not ${wanted}`);
+function invalid(flag: string, wanted: string): UsageError {
+  return new UsageError(`--${flag} is not ${wanted}`);
 }

@@ -1,13 +1,13 @@
-/** What the program says of itself to a person. */
+/** The texts for people who start the program by hand. */
 
 import { COMMANDS, FLAGS, type Flag } from './flags.ts';
 
-/** For somebody who has started it on a terminal. */
+/** Printed where stdin is a terminal. */
 export const BY_HAND = `\
-supervisor-exporter is run by supervisord, as an event listener, and not by hand.
+supervisor-exporter is an event listener: supervisord starts it. These run by hand:
 
   supervisor-exporter print-config   prints the section for supervisord's configuration
-  supervisor-exporter doctor         checks a supervisord and the exporter in it
+  supervisor-exporter doctor         checks a supervisord and its exporter
   supervisor-exporter --help         lists the flags
 `;
 
@@ -15,7 +15,8 @@ supervisor-exporter is run by supervisord, as an event listener, and not by hand
 export function helpText(): string {
   const flags = Object.entries<Flag>(FLAGS).flatMap(([name, flag]) => {
     if (flag.help === undefined) return [];
-    const value = flag.value === undefined ? '' : `=${flag.value}`;
+    const shown = flag.default ?? flag.value;
+    const value = shown === undefined ? '' : `=${shown}`;
     const short = flag.short === undefined ? '' : `, -${flag.short}`;
     return `  --${name}${value}${short}\n${wrap(flag.help, '        ')}`;
   });
@@ -26,19 +27,19 @@ export function helpText(): string {
        supervisor-exporter print-config [flags]
        supervisor-exporter doctor [--supervisor.url=URL] [--supervisor.config=FILE]
 
-Prometheus exporter for Supervisor. supervisord runs it as an event listener and
-tells it every state change of every program as it happens.
+Prometheus exporter for Supervisor. It runs as an event listener of supervisord and
+receives every state change of every process as an event.
 
-Commands, for people:
+Commands to run by hand:
 
 ${commands.join('\n')}
 
-Flags, with their defaults:
+Flags with their defaults:
 
 ${flags.join('\n')}
 
-GET /metrics serves the metrics, / is a page for people, /-/healthy and /-/ready
-answer probes.
+/metrics serves the metrics, / is a page for people, /-/healthy and /-/ready are
+for health checks.
 `;
 }
 

@@ -1,39 +1,34 @@
 /** `supervisor-exporter print-config`: the shipped section, with the command of this machine. */
 
+import { UnprintableCommandError } from '../util/errors.ts';
 import { quoteWord } from './shlex.ts';
 
 declare const BUILD_SECTION: string | undefined;
 
-/** supervisor/exporter.conf; `npm run build` writes it in. */
+/** supervisor/exporter.conf; `npm run build` inserts it. */
 const SHIPPED_SECTION = typeof BUILD_SECTION === 'string' ? BUILD_SECTION : 'command=\n';
 
-/** A command that can't stand in supervisord's configuration; the message says why. */
-export class CommandError extends Error {
-  override readonly name = 'CommandError';
-}
-
-/** The section with these words as its command. Throws CommandError. */
+/** The section with these words as its command. Throws UnprintableCommandError. */
 export function printConfig(words: readonly string[], section = SHIPPED_SECTION): string {
   const command = formatCommand(words);
   return section.replace(/^command=.*$/m, () => `command=${command}`);
 }
 
 /**
- * A command as supervisord reads it from its configuration: a line, in which ` ;` and ` #`
- * begin a comment; then `%` formats; then the words of a shell.
+ * Formats a command for supervisord's configuration, which is read in three steps: a line, in
+ * which ` ;` and ` #` begin a comment; then `%` formats; then the words of a shell.
  */
 export function formatCommand(words: readonly string[]): string {
-  const broken = words.find((word) => /[\r\n\0]/.test(word));
-  if (broken !== undefined) {
-    throw new CommandError(
-      `${JSON.stringify(broken)} has a line break, which supervisord's configuration can't hold`,
+  if (words.some((word) => /[\r\n\0]/.test(word))) {
+    throw new UnprintableCommandError(
+      "an argument contains a line break or a null character, which supervisord's configuration cannot hold",
     );
   }
   return (
     words
       .map(quoteWord)
       .join(' ')
-      // An empty quotation before it keeps it from following a space; it is in quotes already.
+      // The word is quoted already; two quotes before the character separate it from a space.
       .replaceAll(/[;#]/g, "''$&")
       .replaceAll('%', '%%')
   );

@@ -1,4 +1,4 @@
-/** What this build is; `npm run build` writes both in. */
+/** Version and git revision of this build; `npm run build` inserts both. */
 
 declare const BUILD_VERSION: string | undefined;
 declare const BUILD_REVISION: string | undefined;

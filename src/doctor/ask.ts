@@ -1,4 +1,4 @@
-/** Asks supervisord what it says of itself and of the exporter. Changes nothing in it. */
+/** Queries supervisord about itself and the exporter, without changing anything. */
 
 import { RpcClient } from '../rpc/client.ts';
 import { CONFIG_CALL } from '../rpc/config-info.ts';
@@ -6,6 +6,7 @@ import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import { parseSnapshot, SNAPSHOT_CALLS } from '../rpc/snapshot.ts';
 import { readInteger, readString, readStruct } from '../rpc/values.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
+import { errorCode } from '../util/errno.ts';
 import { RpcError } from '../util/errors.ts';
 import type { ExporterFacts, LoadedFacts, ProcessFacts, RpcFacts, RpcFailure } from './facts.ts';
 import { type Listener, supervisorOf } from './listener.ts';
@@ -22,7 +23,7 @@ export async function askServer(client: RpcClient): Promise<RpcFacts> {
   }
 }
 
-/** Asks as the exporter would. */
+/** Calls XML-RPC with the exporter's own URL and credentials. */
 export async function tryAccess(
   listener: Listener,
   timeoutMs: number,
@@ -39,14 +40,14 @@ export async function tryAccess(
 
 function failureOf(error: unknown): RpcFailure {
   if (error instanceof RpcError) {
-    const isForbidden = (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EACCES';
+    const isForbidden = errorCode(error.cause) === 'EACCES';
     const why = isForbidden ? 'forbidden' : error.code;
     return { kind: 'failed', why, message: error.message };
   }
   throw error;
 }
 
-/** What supervisord says of the processes of a group. */
+/** The processes of a group as supervisord reports them. */
 export async function askProcesses(
   client: RpcClient,
   group: string,
@@ -93,22 +94,22 @@ async function askLastLines(
   name: string,
   loaded: Loaded | undefined,
 ): Promise<readonly string[]> {
-  // A device, as in a container, has no end to read.
+  // A device, as in a container, cannot be read from its end.
   if (loaded === undefined || loaded.stderrLog.startsWith('/dev/')) return [];
   const params = [`${group}:${name}`, 0, TAIL_BYTES];
   return (await ask(client, 'supervisor.tailProcessStderrLog', params, parseTail)) ?? [];
 }
 
-/** The answer is the text, its end in the file, and whether there was more. */
+/** The reply is `[text, offset, overflow]`. */
 function parseTail(result: unknown): string[] {
   const text: unknown = Array.isArray(result) ? result[0] : undefined;
-  return readString(text, 'the end of the log')
+  return readString(text, 'the text of the log')
     .split('\n')
     .filter((line) => line.trim() !== '')
     .slice(-SHOWN_LINES);
 }
 
-/** For what not every supervisord can tell; undefined where it does not. */
+/** For calls that not every supervisord supports; undefined where one fails. */
 async function ask<Answer>(
   client: RpcClient,
   method: string,

@@ -1,20 +1,20 @@
-/** Checks of the section that runs the exporter, by what is written there. */
+/** Checks of the settings in the exporter's section. */
 
 import type { Configuration } from './configuration.ts';
 import { type Finding, fail, ok, remove, warn, write } from './finding.ts';
 import type { Section } from './ini.ts';
 import { LISTENER_PREFIX, type Listener, priorityOf } from './listener.ts';
 
-/** The events that the exporter goes by, and what each is for. */
+/** The events that the exporter needs, and why. */
 const EVENTS = {
-  PROCESS_STATE: 'every state change: without it there is nothing to count',
-  PROCESS_GROUP: 'programs that `supervisorctl update` adds and removes',
-  REMOTE_COMMUNICATION: 'gives each snapshot its exact place among the events',
-  SUPERVISOR_STATE_CHANGE: "supervisord's own start and end",
-  TICK_60: 'a snapshot each minute, and the sign that events still come',
+  PROCESS_STATE: 'every state change; nothing is counted without it',
+  PROCESS_GROUP: 'groups that `supervisorctl update` adds and removes',
+  REMOTE_COMMUNICATION: 'the marker that gives a snapshot its position among the events',
+  SUPERVISOR_STATE_CHANGE: 'start and shutdown of supervisord',
+  TICK_60: 'a snapshot each minute, and proof that events still arrive',
 } as const;
 
-/** A name stands for all that begin with it and an underscore (supervisord.org/events.html). */
+/** A name includes all events that begin with it and an underscore (supervisord.org/events.html). */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
   PROCESS_STATE: [
     'STOPPED',
@@ -44,7 +44,7 @@ const KNOWN_EVENTS = new Set(
 
 export function checkEvents(section: Section, { sections }: Configuration): Finding[] {
   const events = list(section, 'events').map((event) => event.toUpperCase());
-  // An interface that is plugged in may bring events of its own.
+  // An RPC interface of a plug-in may register event types of its own.
   const hasPlugins = sections.some(
     ({ name }) => name.startsWith('rpcinterface:') && name !== 'rpcinterface:supervisor',
   );
@@ -52,21 +52,21 @@ export function checkEvents(section: Section, { sections }: Configuration): Find
   const missing = Object.entries(EVENTS).filter(([event]) => !isCovered(event, events));
   const kept = events.filter((event) => !unknown.includes(event));
   const added = missing.map(([event]) => event);
-  // What a general name covers need not be said again.
+  // Leave out what a more general name includes.
   const line = [
     ...kept.filter((event) => !added.some((name) => event.startsWith(`${name}_`))),
     ...added,
   ].join(',');
-  const remedy = write(section, `events=${line}`);
+  const fix = write(section, `events=${line}`);
   const findings = [
     ...unknown.map((event) =>
       fail(
         'events',
-        `supervisord knows no ${event || 'event without a name'}, and refuses the configuration`,
-        remedy,
+        `supervisord has no event ${event || 'with an empty name'} and rejects the configuration`,
+        fix,
       ),
     ),
-    ...missing.map(([event, purpose]) => fail('events', `${event} is missing: ${purpose}`, remedy)),
+    ...missing.map(([event, purpose]) => fail('events', `${event} is missing: ${purpose}`, fix)),
   ];
   return findings.length > 0 ? findings : [ok('events', events.join(','))];
 }
@@ -81,13 +81,13 @@ function isCovered(event: string, events: readonly string[]): boolean {
 }
 
 const DEFAULT_BUFFER = '10';
-/** What is shipped, and what to write. */
+/** The value of the shipped section, which fixes suggest. */
 const GOOD_BUFFER = 8192;
 const SMALL_BUFFER = 1024;
-/** At a start each program makes two events, and more where it fails, all before the first is sent. */
+/** At startup each process causes two events, more if it fails, before the first one is sent. */
 const EVENTS_A_PROCESS = 4;
 
-/** `processes` is how many supervisord has; 0 where it could not be asked. */
+/** `processes`: how many supervisord has; 0 where that is not known. */
 export function checkBuffer(section: Section, processes: number): Finding {
   const setting = section.settings.get('buffer_size');
   const size = Number(setting?.value ?? DEFAULT_BUFFER);
@@ -97,7 +97,7 @@ export function checkBuffer(section: Section, processes: number): Finding {
   const good = Math.max(GOOD_BUFFER, wanted);
   return fail(
     'buffer_size',
-    `${shown}: supervisord discards the oldest event where more than that wait, as when many programs start at once`,
+    `${shown}: supervisord discards the oldest event when more are queued, for example when many processes start at once`,
     write(section, `buffer_size=${good}`),
   );
 }
@@ -110,11 +110,11 @@ export function checkPriority(section: Section, configuration: Configuration): F
       other.name !== section.name &&
       Number(priorityOf(other)) === Number(priority),
   );
-  if (others.length === 0) return ok('priority', `${priority}, no other listener's`);
+  if (others.length === 0) return ok('priority', `${priority}, not used by another listener`);
   const names = others.map(({ name }) => `[${name}]`).join(', ');
   return warn(
     'priority',
-    `${section.settings.has('priority') ? priority : 'none'}, as ${names} has: what one of them rejects is sent to the others again`,
+    `${section.settings.has('priority') ? priority : `not set (${priority})`}, the same as ${names}: an event that one of them rejects is sent to the others again`,
     write(section, `priority=${freePriority(configuration)}`),
   );
 }
@@ -133,8 +133,8 @@ export function checkNumprocs(section: Section): Finding {
   if (Number(numprocs) === 1) return ok('numprocs', '1');
   return fail(
     'numprocs',
-    `${numprocs}: supervisord deals the events out among them, so that none can give an account`,
-    `${write(section, 'numprocs=1')} (or remove the line), and the line process_name=… where there is one`,
+    `${numprocs}: supervisord distributes the events among them, so none receives all`,
+    `${write(section, 'numprocs=1')} (or remove the line), and remove the line process_name=… if there is one`,
   );
 }
 
@@ -146,7 +146,7 @@ export function checkRedirect(section: Section): Finding {
   if (FALSE.includes(redirect.toLowerCase())) return ok('redirect_stderr', 'false');
   return fail(
     'redirect_stderr',
-    `${redirect}: one line of a log on stdout ends the events, and supervisord 4 refuses the configuration`,
+    `${redirect}: one log line on stdout stops all events, and supervisord 4 rejects the configuration`,
     remove(section, 'redirect_stderr'),
   );
 }
@@ -155,7 +155,7 @@ export function checkRestart(section: Section): Finding[] {
   const findings: Finding[] = [];
   const autorestart = section.settings.get('autorestart')?.value ?? 'unexpected';
   const exitcodes = list(section, 'exitcodes');
-  // The exporter leaves with 1 when it can't follow the events any more, to be started anew.
+  // The exporter exits with status 1 to be restarted when it can no longer follow the events.
   const isRestarted =
     TRUE.includes(autorestart.toLowerCase()) ||
     (autorestart.toLowerCase() === 'unexpected' && !exitcodes.includes('1'));
@@ -164,7 +164,7 @@ export function checkRestart(section: Section): Finding[] {
       ? ok('autorestart', autorestart)
       : fail(
           'autorestart',
-          `${autorestart}${exitcodes.length > 0 ? ` with exitcodes=${exitcodes.join(',')}` : ''}: once it has ended, there is no exporter`,
+          `${autorestart}${exitcodes.length > 0 ? ` with exitcodes=${exitcodes.join(',')}` : ''}: the exporter is not restarted after it exits`,
           write(section, 'autorestart=true'),
         ),
   );
@@ -172,7 +172,7 @@ export function checkRestart(section: Section): Finding[] {
     findings.push(
       warn(
         'autostart',
-        'false: after a boot there is no exporter until somebody starts it',
+        'false: after a boot the exporter does not run until it is started by hand',
         remove(section, 'autostart'),
       ),
     );
@@ -180,7 +180,7 @@ export function checkRestart(section: Section): Finding[] {
   return findings;
 }
 
-/** Past this, a boot is told of late, and its events wait in the buffer. */
+/** Beyond this, the events of a boot wait in the buffer for too long. */
 const LONG_STARTSECS = 10;
 
 export function checkStartsecs(section: Section): Finding {
@@ -188,7 +188,7 @@ export function checkStartsecs(section: Section): Finding {
   if (Number(startsecs) <= LONG_STARTSECS) return ok('startsecs', startsecs);
   return warn(
     'startsecs',
-    `${startsecs}: supervisord sends no event before so many seconds are over`,
+    `${startsecs}: supervisord sends no event during these first seconds`,
     write(section, 'startsecs=1'),
   );
 }
@@ -201,13 +201,13 @@ export function checkLogs(section: Section): Finding[] {
       ? ok('stdout_logfile', stdout)
       : warn(
           'stdout_logfile',
-          `${stdout}: supervisord writes its whole dialogue with the exporter to the disk`,
+          `${stdout}: supervisord writes its whole dialogue with the exporter to disk`,
           write(section, 'stdout_logfile=NONE'),
         ),
     isNone(stderr)
       ? warn(
           'stderr_logfile',
-          `${stderr}: what the exporter has to say of itself is lost`,
+          `${stderr}: the exporter's own log is lost`,
           write(section, 'stderr_logfile=AUTO'),
         )
       : ok('stderr_logfile', stderr),
@@ -215,12 +215,12 @@ export function checkLogs(section: Section): Finding[] {
 }
 
 export function checkFlags({ section, config }: Listener): Finding[] {
-  if (typeof config !== 'string') return [];
+  if (config.kind === 'valid') return [];
   return [
     fail(
       'flags',
-      `the exporter will not start: ${config}`,
-      `${write(section, 'command=…')} with flags as "supervisor-exporter --help" has them`,
+      `the exporter will not start: ${config.reason}`,
+      `${write(section, 'command=…')} with flags that "supervisor-exporter --help" lists`,
     ),
   ];
 }

@@ -1,4 +1,4 @@
-/** Checks of supervisord itself: its configuration, its HTTP server, and whether it answers. */
+/** Checks of supervisord itself: its configuration, its HTTP server, and XML-RPC. */
 
 import { describeEndpoint, type SupervisorEndpoint } from '../rpc/endpoint.ts';
 import type { Configuration } from './configuration.ts';
@@ -6,7 +6,7 @@ import type { Facts, Node, RpcFacts, SocketFacts, User } from './facts.ts';
 import { describePlace, type Finding, fail, ok, warn, write } from './finding.ts';
 import type { Section } from './ini.ts';
 
-const OLDEST_NODE = 20;
+const OLDEST_NODE = 18;
 
 export function checkNode(version: string): Finding {
   const major = Number(/^v(\d+)\./.exec(version)?.[1]);
@@ -20,8 +20,8 @@ export function checkConfiguration(facts: Facts['configuration']): Finding[] {
     return [
       fail(
         'configuration',
-        `no configuration of supervisord is there: ${looked}`,
-        'name it: supervisor-exporter doctor --supervisor.config=FILE',
+        `no configuration file of supervisord found: ${looked}`,
+        'name the file: supervisor-exporter doctor --supervisor.config=FILE',
       ),
     ];
   }
@@ -30,14 +30,14 @@ export function checkConfiguration(facts: Facts['configuration']): Finding[] {
     ...unreadable.map((file) =>
       fail(
         'configuration',
-        `${file.path} can't be read: ${file.reason}`,
-        'run doctor as somebody who may read it, such as root; where it is no file, name one: --supervisor.config=FILE',
+        `${file.path} cannot be read: ${file.reason}`,
+        'run doctor as a user who may read it, such as root; if it is not a file, name one: --supervisor.config=FILE',
       ),
     ),
     ...errors.map((place) =>
       fail(
         'configuration',
-        `${describePlace(place)} is no section and no NAME=VALUE, and supervisord refuses the file`,
+        `${describePlace(place)} is neither a section nor NAME=VALUE, so supervisord rejects the file`,
         `correct ${describePlace(place)}`,
       ),
     ),
@@ -51,7 +51,7 @@ const SERVERS = /^(?:unix|inet)_http_server(?::|$)/;
 const RPC_FACTORY = 'supervisor.rpcinterface_factory';
 const RPC_INTERFACE = `${RPC_FACTORY}=supervisor.rpcinterface:make_main_rpcinterface`;
 
-/** The sections that make supervisord listen for XML-RPC. */
+/** The sections of supervisord's HTTP servers, which serve XML-RPC. */
 export function serversOf({ sections }: Configuration): readonly Section[] {
   return sections.filter(({ name }) => SERVERS.test(name));
 }
@@ -63,7 +63,7 @@ export function checkServer(configuration: Configuration): Finding[] {
     findings.push(
       fail(
         'http server',
-        'supervisord has none, so the exporter learns only what events tell',
+        'supervisord has none, so the exporter knows only what events report',
         `add to ${configuration.path}: [unix_http_server], below it file=/run/supervisor.sock and chmod=0700; then restart supervisord`,
       ),
     );
@@ -77,7 +77,7 @@ export function checkServer(configuration: Configuration): Finding[] {
     findings.push(
       fail(
         'rpc interface',
-        'supervisord answers no XML-RPC without [rpcinterface:supervisor]',
+        'supervisord serves no XML-RPC without [rpcinterface:supervisor]',
         `add to ${configuration.path}: [rpcinterface:supervisor], below it ${RPC_INTERFACE}; then restart supervisord`,
       ),
     );
@@ -85,15 +85,15 @@ export function checkServer(configuration: Configuration): Finding[] {
   return findings;
 }
 
-/** That the endpoint asked is one that the configuration speaks of. */
+/** Whether the configuration has the endpoint that is queried. */
 export function checkEndpoint({ endpoint, others }: Pick<Facts, 'endpoint' | 'others'>): Finding[] {
   if (endpoint === undefined || others.length === 0) return [];
   const names = others.map(describeEndpoint).join(', ');
   return [
     warn(
       'configuration',
-      `it tells of ${names}, and not of ${describeEndpoint(endpoint)}, which is asked`,
-      'name both of one supervisord: --supervisor.url=URL --supervisor.config=FILE',
+      `it has ${names}, but doctor queries ${describeEndpoint(endpoint)}`,
+      'name the URL and the file of the same supervisord: --supervisor.url=URL --supervisor.config=FILE',
     ),
   ];
 }
@@ -109,8 +109,8 @@ export function checkSocket(
       return [
         fail(
           'socket',
-          `${path} is not there: supervisord does not run, or something has removed it`,
-          'start supervisord; where it runs, restart it, and keep the socket out of folders that are cleaned, such as /tmp',
+          `${path} does not exist: supervisord is not running, or the socket was deleted`,
+          'start supervisord; if it is running, restart it, and keep the socket out of folders that are cleaned up, such as /tmp',
         ),
       ];
     case 'hidden':
@@ -118,7 +118,7 @@ export function checkSocket(
         fail(
           'socket',
           `${path}: ${socket.reason}`,
-          'run doctor as a user who may see it, such as root',
+          'run doctor as a user who may read that folder, such as root',
         ),
       ];
     case 'present':
@@ -133,14 +133,14 @@ export function checkSocket(
 const WRITE = 0o2;
 const SEARCH = 0o1;
 
-/** What keeps a user from the socket: connecting takes `w` on it, and `x` on every folder before it. */
-export function obstacleFor(user: User, socket: SocketFacts): Node | undefined {
+/** What denies a user the socket: connecting needs `w` on it and `x` on every folder of its path. */
+export function blockedBy(user: User, socket: SocketFacts): Node | undefined {
   if (user.uid === 0 || socket.kind !== 'present') return undefined;
   const folder = socket.folders.find((node) => !isAllowed(user, node, SEARCH));
   return folder ?? (isAllowed(user, socket.socket, WRITE) ? undefined : socket.socket);
 }
 
-/** The bits of the owner count for the owner alone, those of the group for its members alone. */
+/** The owner's bits apply to the owner only, the group's bits to its members only. */
 function isAllowed(user: User, { mode, uid, gid }: Node, bit: number): boolean {
   if (user.uid === uid) return (mode & (bit << 6)) !== 0;
   if (user.gids.includes(gid)) return (mode & (bit << 3)) !== 0;
@@ -151,7 +151,7 @@ export function octal({ mode }: Node): string {
   return `0${mode.toString(8).padStart(3, '0')}`;
 }
 
-/** `servers` are the sections to change where supervisord answers and refuses. */
+/** `servers`: the sections that fixes refer to. */
 export function checkRpc(
   rpc: RpcFacts,
   socket: SocketFacts | undefined,
@@ -163,9 +163,9 @@ export function checkRpc(
     case 'answered':
       return [ok('xml-rpc', 'answers'), checkVersion(rpc.snapshot.server.version ?? 'unknown')];
     case 'failed':
-      // The check of the socket has said it.
+      // checkSocket has reported it.
       if (socket !== undefined && socket.kind !== 'present') return [];
-      return [fail('xml-rpc', rpc.message, remedyOf(rpc.why, servers))];
+      return [fail('xml-rpc', rpc.message, fixFor(rpc.why, servers))];
     default: {
       const unhandled: never = rpc;
       throw new Error(`unhandled answer ${JSON.stringify(unhandled)}`);
@@ -173,30 +173,27 @@ export function checkRpc(
   }
 }
 
-function remedyOf(
-  why: (RpcFacts & { kind: 'failed' })['why'],
-  servers: readonly Section[],
-): string {
+function fixFor(why: (RpcFacts & { kind: 'failed' })['why'], servers: readonly Section[]): string {
   switch (why) {
     case 'ERR_RPC_UNAUTHORIZED':
-      return `give doctor those of ${servers.map(describeCredentials).join(' or ')}: SUPERVISOR_USERNAME=… SUPERVISOR_PASSWORD=… supervisor-exporter doctor`;
+      return `pass doctor those of ${servers.map(describeCredentials).join(' or ')}: SUPERVISOR_USERNAME=… SUPERVISOR_PASSWORD=… supervisor-exporter doctor`;
     case 'ERR_RPC_UNREACHABLE':
-      return 'start supervisord, or name where it listens: --supervisor.url=URL';
+      return 'start supervisord, or pass its URL: --supervisor.url=URL';
     case 'forbidden': {
       const unix = servers.find(({ name }) => name.startsWith('unix'));
       const others =
         unix === undefined
           ? ''
-          : `; or let others in: ${write(unix, 'chmod=0770')} and chown=root:GROUP, then restart supervisord`;
+          : `; or allow a group: ${write(unix, 'chmod=0770')} and chown=root:GROUP, then restart supervisord`;
       return `run doctor as the owner of the socket, or as root${others}`;
     }
     case 'ERR_RPC_TIMEOUT':
-      return 'see what keeps supervisord busy (its log, its CPU), or give it longer: --supervisor.timeout=30s';
+      return 'find what keeps supervisord busy (its log, its CPU time), or raise --supervisor.timeout=30s';
     case 'ERR_RPC_HTTP_STATUS':
     case 'ERR_RPC_FAULT':
     case 'ERR_RPC_NOT_XML_RPC':
     case 'ERR_RPC_UNEXPECTED_VALUE':
-      return 'see whether the URL leads to supervisord, and has [rpcinterface:supervisor] in its configuration';
+      return 'check that the URL is that of supervisord and that its configuration has [rpcinterface:supervisor]';
     default: {
       const unhandled: never = why;
       throw new Error(`unhandled failure ${unhandled}`);
@@ -211,9 +208,5 @@ function describeCredentials(section: Section): string {
 
 function checkVersion(version: string): Finding {
   if (version.startsWith('4.')) return ok('supervisord', version);
-  return warn(
-    'supervisord',
-    `${version} is not tested with this exporter`,
-    'run supervisord 4, which is',
-  );
+  return warn('supervisord', `${version} is not tested with this exporter`, 'use supervisord 4');
 }

@@ -1,11 +1,11 @@
-/** supervisord's configuration, put together from its files as supervisord does (its options.py). */
+/** Reads supervisord's configuration and the files that it includes, as its options.py does. */
 
 import { dirname, resolve } from 'node:path';
 import { glob } from './glob.ts';
 import { Ini, type Place, type Section, type Setting } from './ini.ts';
 import { expand, words } from './python.ts';
 
-/** The file system, as far as it is needed. */
+/** The file system operations that the reader needs. */
 export interface Files {
   readonly read: (path: string) => FileText;
   readonly list: (folder: string) => readonly string[];
@@ -15,7 +15,7 @@ export type FileText =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'unreadable'; readonly reason: string };
 
-/** What names in values may stand for. */
+/** Sources of the names that values may expand. */
 export interface Surroundings {
   readonly hostname: string;
   readonly environment: Readonly<Record<string, string | undefined>>;

@@ -1,8 +1,8 @@
-/** `supervisor-exporter doctor`: looks for the usual mistakes and says what to write instead. */
+/** `supervisor-exporter doctor`: finds common mistakes and prints how to fix them. */
 
 import type { DoctorRequest } from '../cli/flags.ts';
-import { examine } from './examine.ts';
-import { gather, type Host } from './gather.ts';
+import { check } from './check.ts';
+import { collect, type Host } from './collect.ts';
 import { exitStatusOf, formatReport } from './report.ts';
 
 export interface Diagnosis {
@@ -15,6 +15,6 @@ export async function diagnose(
   host: Host,
   coloured: boolean,
 ): Promise<Diagnosis> {
-  const findings = examine(await gather(request, host));
+  const findings = check(await collect(request, host));
   return { text: formatReport(findings, coloured), exitStatus: exitStatusOf(findings) };
 }

@@ -1,4 +1,4 @@
-/** What was found out, for the checks to judge. Types only. */
+/** The input of the checks. Types only. */
 
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
@@ -9,25 +9,26 @@ import type { Section } from './ini.ts';
 import type { Listener } from './listener.ts';
 
 export interface Facts {
-  /** As Node says it of itself: v20.1.0. */
+  /** Such as v20.1.0. */
   readonly nodeVersion: string;
   readonly configuration: ConfigurationFacts;
-  /** Where XML-RPC is asked for; undefined where neither flag, environment nor configuration tell. */
+  /** The XML-RPC endpoint that is queried; undefined where flag, environment and configuration have none. */
   readonly endpoint: SupervisorEndpoint | undefined;
-  /** The endpoints that the configuration tells of, where the one that is asked is none of them. */
+  /** The endpoints of the configuration, where the queried one is not among them; else empty. */
   readonly others: readonly SupervisorEndpoint[];
-  /** Of a unix:// endpoint. */
+  /** Present for a unix:// endpoint. */
   readonly socket: SocketFacts | undefined;
   readonly rpc: RpcFacts;
   readonly exporters: readonly ExporterFacts[];
-  readonly misplaced: Section | undefined;
+  /** A [program:…] section that runs the exporter. */
+  readonly runAsProgram: Section | undefined;
 }
 
 export type ConfigurationFacts =
   | { readonly kind: 'none'; readonly looked: readonly string[] }
   | { readonly kind: 'read'; readonly configuration: Configuration };
 
-/** A file or a folder that may stand in the way. */
+/** A file or folder whose permissions matter. */
 export interface Node {
   readonly path: string;
   /** Permission bits. */
@@ -38,7 +39,7 @@ export interface Node {
 
 export type SocketFacts =
   | { readonly kind: 'absent' }
-  /** The folders are those on the way, the root first. */
+  /** `folders`: those of its path, the root first. */
   | { readonly kind: 'present'; readonly socket: Node; readonly folders: readonly Node[] }
   | { readonly kind: 'hidden'; readonly reason: string };
 
@@ -55,28 +56,33 @@ export type RpcFacts =
 
 export interface RpcFailure {
   readonly kind: 'failed';
-  /** `forbidden`: the socket is there, and not for this user. */
+  /** `forbidden`: the socket exists, but its permissions exclude this user. */
   readonly why: RpcErrorCode | 'forbidden';
   readonly message: string;
 }
 
-/** Of one section that runs the exporter. */
+/** `user=` of a section. `default`: not set. */
+export type UserFacts =
+  | { readonly kind: 'default' }
+  | { readonly kind: 'known'; readonly user: User }
+  | { readonly kind: 'unknown'; readonly name: string };
+
+/** One section that runs the exporter. */
 export interface ExporterFacts {
   readonly listener: Listener;
-  /** What `user=` says; a string where there is no such user; undefined where nothing is set. */
-  readonly user: User | string | undefined;
-  /** Why its command can't be run, for each of its words that is a path and can't. */
+  readonly user: UserFacts;
+  /** Why its command cannot run, one text for each missing file. */
   readonly missing: readonly string[];
-  /** Whether XML-RPC takes the credentials that the section gives it; undefined where nobody could be asked. */
+  /** Whether XML-RPC accepts the credentials of the section; undefined where there is no endpoint. */
   readonly access: 'granted' | RpcFailure | undefined;
-  /** Its processes as supervisord has them; undefined where it could not be asked. */
+  /** Its processes as supervisord reports them; undefined where it did not answer. */
   readonly processes: readonly ProcessFacts[] | undefined;
   readonly ports: readonly PortFacts[];
-  /** When the file of its section was last written, in epoch seconds; undefined where that is not known. */
+  /** Modification time of the section's file in epoch seconds; undefined where unknown. */
   readonly writtenAt: number | undefined;
 }
 
-/** What supervisord says of one process of a listener. */
+/** One process of a listener as supervisord reports it. */
 export interface ProcessFacts {
   readonly name: string;
   readonly state: string;
@@ -84,9 +90,9 @@ export interface ProcessFacts {
   /** Epoch seconds, 0 for never. */
   readonly start: number;
   readonly now: number;
-  /** The end of its stderr, oldest line first. */
+  /** The last lines of its stderr, oldest first. */
   readonly lastLines: readonly string[];
-  /** The configuration that supervisord goes by; undefined where it does not tell. */
+  /** The configuration that supervisord has loaded; undefined where it does not report it. */
   readonly loaded: LoadedFacts | undefined;
 }
 
@@ -98,23 +104,24 @@ export interface LoadedFacts {
 
 export interface PortFacts {
   readonly address: ListenAddress;
-  readonly holder: PortHolder;
+  readonly owner: PortOwner;
 }
 
-export type PortHolder =
-  /** An exporter of this kind answers; without numbers where it does not show its metrics to everybody. */
+export type PortOwner =
+  /** A supervisor-exporter answers; `numbers` is undefined where its metrics cannot be read. */
   | { readonly kind: 'exporter'; readonly numbers: ExporterNumbers | undefined }
-  /** Something that answers no plain HTTP, or wants a password for it, as an exporter with --web.config.file may. */
-  | { readonly kind: 'guarded' }
-  | { readonly kind: 'stranger' }
-  | { readonly kind: 'nobody' }
+  /** Requires TLS or a password, as an exporter with --web.config.file may, or does not speak HTTP. */
+  | { readonly kind: 'protected' }
+  | { readonly kind: 'other' }
+  | { readonly kind: 'free' }
   | { readonly kind: 'unusable'; readonly reason: string };
 
-/** Out of its /metrics. Timestamps in epoch seconds; undefined for what it does not have. */
+/** From its /metrics. Timestamps in epoch seconds; undefined where it has no such sample. */
 export interface ExporterNumbers {
   readonly now: number;
   readonly events: number;
   readonly eventsLost: number;
+  readonly eventsMalformed: number;
   readonly lastTick: number | undefined;
   readonly isRpcUp: boolean;
 }

@@ -1,32 +1,32 @@
-/** What a check finds, and what it says to do about it. */
+/** The result of a check. */
 
 import type { Place, Section } from './ini.ts';
 
-/** `warn`: it works, and not as well as it should. `fail`: something is missing or wrong. */
+/** `warn`: works, with a drawback. `fail`: something is missing or wrong. */
 export type Level = 'ok' | 'warn' | 'fail';
 
 export interface Finding {
   readonly level: Level;
-  /** What was looked at, in a word or two. */
+  /** The name of the check, one or two words. */
   readonly check: string;
   readonly message: string;
-  /** What to write, and where; or what to run. */
-  readonly remedy?: string;
+  /** What to write and where, or what to run. */
+  readonly fix?: string;
 }
 
 export function ok(check: string, message: string): Finding {
   return { level: 'ok', check, message };
 }
 
-export function warn(check: string, message: string, remedy: string): Finding {
-  return { level: 'warn', check, message, remedy };
+export function warn(check: string, message: string, fix: string): Finding {
+  return { level: 'warn', check, message, fix };
 }
 
-export function fail(check: string, message: string, remedy: string): Finding {
-  return { level: 'fail', check, message, remedy };
+export function fail(check: string, message: string, fix: string): Finding {
+  return { level: 'fail', check, message, fix };
 }
 
-/** Says to write a line into a section: instead of the one with that option, or besides what is there. */
+/** A fix: set an option, in place of its present line where there is one. */
 export function write(section: Section, line: string): string {
   const [option = ''] = line.split('=');
   const present = section.settings.get(option);
@@ -35,7 +35,7 @@ export function write(section: Section, line: string): string {
     : `${describePlace(present.place)}, in [${section.name}]: ${line}`;
 }
 
-/** Says to remove the line with that option. */
+/** A fix: remove the line with that option. */
 export function remove(section: Section, option: string): string {
   const place = section.settings.get(option)?.place ?? section.place;
   return `${describePlace(place)}, in [${section.name}]: remove the line ${option}=…`;

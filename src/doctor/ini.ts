@@ -108,7 +108,7 @@ export class Ini {
 }
 
 /**
- * Where a comment begins: at a prefix that stands first in its line or behind space. The first
+ * Where a comment begins: at a prefix that stands first in its line or after a space. The first
  * `;` and the first `#` are tried, then the second of each, and so on; a round that finds one is the last.
  */
 function commentStart(line: string): number | undefined {

@@ -1,21 +1,26 @@
-/** The section that runs the exporter, found by its command and read. */
+/** Finds the sections that run the exporter, by their command, and parses them. */
 
 import { basename } from 'node:path';
-import { type Config, parseCommandLine, UsageError } from '../cli/flags.ts';
+import { type Config, parseCommandLine } from '../cli/flags.ts';
 import { splitWords } from '../cli/shlex.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
+import { UsageError } from '../util/errors.ts';
 import { type Configuration, parseEnvironment } from './configuration.ts';
 import type { Section } from './ini.ts';
 
+/** The exporter's configuration, or the error with which it will refuse its flags. */
+export type ConfigResult =
+  | { readonly kind: 'valid'; readonly config: Config }
+  | { readonly kind: 'invalid'; readonly reason: string };
+
 export interface Listener {
   readonly section: Section;
-  /** The group of its processes, which is the pool of its events. */
+  /** The event pool, which is also the group of its processes; may begin or end with a blank. */
   readonly pool: string;
-  /** The words of its command; empty where there is none, or it can't be taken apart. */
+  /** The words of its command. */
   readonly words: readonly string[];
-  /** The exporter's configuration, or what it will say is wrong with its flags. */
-  readonly config: Config | string;
-  /** What its section and [supervisord] put into its environment. */
+  readonly config: ConfigResult;
+  /** The variables that its section and [supervisord] set. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -23,7 +28,7 @@ export const LISTENER_PREFIX = 'eventlistener:';
 
 const PROGRAM_PREFIXES = ['program:', 'fcgi-program:'] as const;
 
-/** The [eventlistener:…] sections whose command runs the exporter, whose own file is `program`. */
+/** The [eventlistener:…] sections whose command runs the exporter; `program` is its own file. */
 export function findListeners(
   { sections }: Configuration,
   program: string,
@@ -47,8 +52,11 @@ export function findListeners(
     });
 }
 
-/** A section that runs the exporter as a mere program, which gets no events. */
-export function findMisplaced({ sections }: Configuration, program: string): Section | undefined {
+/** A section that runs the exporter as a program, which receives no events. */
+export function findRunAsProgram(
+  { sections }: Configuration,
+  program: string,
+): Section | undefined {
   return sections.find(
     (section) =>
       PROGRAM_PREFIXES.some((prefix) => section.name.startsWith(prefix)) &&
@@ -56,14 +64,29 @@ export function findMisplaced({ sections }: Configuration, program: string): Sec
   );
 }
 
-/** The settings of two listeners are compared by this: a process has 999 where its section says nothing. */
+/** The priority of the processes of a section; supervisord's default is 999. */
 export function priorityOf(section: Section): string {
   return section.settings.get('priority')?.value ?? '999';
 }
 
-/** Where the exporter will look for XML-RPC, and with what credentials. */
+/** The XML-RPC endpoint and credentials that the exporter will use. */
 export function supervisorOf({ config }: Listener): SupervisorEndpoint | undefined {
-  return typeof config === 'string' ? undefined : config.supervisor;
+  return config.kind === 'valid' ? config.config.supervisor : undefined;
+}
+
+/**
+ * For people: the command with the names of its flags and variables, without their values, each of
+ * which may hold a password.
+ */
+export function describeCommand(words: readonly string[]): string {
+  const firstFlag = words.findIndex((word) => word.startsWith('-'));
+  const shown = words.map((word, index) => {
+    const isValue = firstFlag !== -1 && index > firstFlag && !isExporterFile(word);
+    const [, name] = /^(-{0,2}[A-Za-z][\w.-]*)=/s.exec(word) ?? [];
+    if (name !== undefined) return `${name}=…`;
+    return (isValue ? /^--[a-z][a-z.-]*$/ : /^[\w./-][\w./+~-]*$/).test(word) ? word : '…';
+  });
+  return shown.join(' ');
 }
 
 function commandOf(section: Section): readonly string[] {
@@ -71,7 +94,11 @@ function commandOf(section: Section): readonly string[] {
 }
 
 function runsExporter(word: string, program: string): boolean {
-  return word === program || /^supervisor-exporter(?:\.c?js)?$/.test(basename(word));
+  return word === program || isExporterFile(word);
+}
+
+function isExporterFile(word: string): boolean {
+  return /^supervisor-exporter(?:\.c?js)?$/.test(basename(word));
 }
 
 function environmentOf(section: Section | undefined): Readonly<Record<string, string>> {
@@ -81,12 +108,13 @@ function environmentOf(section: Section | undefined): Readonly<Record<string, st
 function configOf(
   flags: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
-): Config | string {
+): ConfigResult {
   try {
     const invocation = parseCommandLine(flags, environment);
-    return invocation.kind === 'run' ? invocation.config : `it would ${invocation.kind} and end`;
+    if (invocation.kind === 'run') return { kind: 'valid', config: invocation.config };
+    return { kind: 'invalid', reason: `these flags make it run ${invocation.kind} instead` };
   } catch (error) {
-    if (error instanceof UsageError) return error.message;
+    if (error instanceof UsageError) return { kind: 'invalid', reason: error.message };
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** The file system and the users of this machine, as far as doctor looks at them. */
+/** Files and users of this host. */
 
 import {
   accessSync,
@@ -11,21 +11,16 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { describeSystemError, errorCode } from '../util/errno.ts';
 import type { Files, FileText } from './configuration.ts';
 import type { Node, SocketFacts, User } from './facts.ts';
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'no permission',
-  EISDIR: 'it is a folder',
-};
 
 export const FILES: Files = {
   read(path): FileText {
     try {
       return { kind: 'text', text: readFileSync(path, 'utf8') };
     } catch (error) {
-      return { kind: 'unreadable', reason: reasonOf(error) };
+      return { kind: 'unreadable', reason: describeSystemError(error) };
     }
   },
   list(folder) {
@@ -37,7 +32,7 @@ export const FILES: Files = {
   },
 };
 
-/** The places where supervisord looks for its configuration, in its order (its options.py). */
+/** The paths that supervisord searches for its configuration, in its order (its options.py). */
 export function searchPaths(cwd: string, path: string): string[] {
   const executable = findExecutable('supervisord', path);
   const prefix = executable === undefined ? undefined : dirname(dirname(executable));
@@ -56,7 +51,7 @@ export function exists(path: string): boolean {
   return existsSync(path);
 }
 
-/** The path itself where it leads nowhere. */
+/** Resolves links; returns the path unchanged where it does not exist. */
 export function withoutLinks(path: string): string {
   try {
     return realpathSync(path);
@@ -65,13 +60,13 @@ export function withoutLinks(path: string): string {
   }
 }
 
-/** Epoch seconds; undefined where it is not to be had. */
+/** Modification time in epoch seconds; undefined where the file does not exist. */
 export function writtenAt(path: string): number | undefined {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats && stats.mtimeMs / 1000;
 }
 
-/** Where a command is found on a PATH; a name with a slash is its own place. */
+/** Searches PATH for a command; a name with a slash is a path already. */
 export function findExecutable(name: string, path: string): string | undefined {
   const candidates = name.includes('/')
     ? [name]
@@ -91,7 +86,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-export function lookAtSocket(path: string): SocketFacts {
+export function inspectSocket(path: string): SocketFacts {
   try {
     const socket = nodeOf(path, statSync(path));
     const folders: Node[] = [];
@@ -100,8 +95,8 @@ export function lookAtSocket(path: string): SocketFacts {
       if (folder === dirname(folder)) return { kind: 'present', socket, folders };
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { kind: 'absent' };
-    return { kind: 'hidden', reason: reasonOf(error) };
+    if (errorCode(error) === 'ENOENT') return { kind: 'absent' };
+    return { kind: 'hidden', reason: describeSystemError(error) };
   }
 }
 
@@ -109,7 +104,7 @@ function nodeOf(path: string, { mode, uid, gid }: Stats): Node {
   return { path, mode: mode & 0o7777, uid, gid };
 }
 
-/** A user by name or number, with the groups that supervisord gives a program of theirs. */
+/** Finds a user by name or number, with the groups that supervisord sets for a process of that user. */
 export function findUser(wanted: string): User | undefined {
   for (const line of linesOf('/etc/passwd')) {
     const [name = '', , uid, gid] = line.split(':');
@@ -126,9 +121,4 @@ export function findUser(wanted: string): User | undefined {
 function linesOf(path: string): string[] {
   const content = FILES.read(path);
   return content.kind === 'text' ? content.text.split('\n') : [];
-}
-
-function reasonOf(error: unknown): string {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  return REASONS[code] ?? message;
 }

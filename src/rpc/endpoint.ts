@@ -1,12 +1,12 @@
-/** Where supervisord's XML-RPC is, read from a URL. */
+/** The address of supervisord's XML-RPC server, parsed from a URL. */
 
+import { InvalidUrlError } from '../util/errors.ts';
 import {
   type Credentials,
   credentialsOf,
   describeHttpUrl,
   type HttpUrl,
   parseHttpUrl,
-  withoutPassword,
 } from '../util/url.ts';
 
 export type SupervisorEndpoint =
@@ -18,24 +18,26 @@ export type SupervisorEndpoint =
     }
   | ({ readonly kind: 'tcp' } & HttpUrl);
 
-/** supervisord answers XML-RPC here and nowhere else; a proxy in front of it may add a prefix. */
+/** The only path on which supervisord serves XML-RPC; a proxy in front of it may add a prefix. */
 const RPC_PATH = '/RPC2';
 
-/** Supervisor's own convention, which has them over a URL without any. */
+/** By Supervisor's convention, used where the URL has no credentials. */
 export interface CredentialsEnvironment {
   readonly SUPERVISOR_USERNAME?: string | undefined;
   readonly SUPERVISOR_PASSWORD?: string | undefined;
 }
 
-/** Reads `unix:///PATH`, `http://HOST[:PORT]` or `https://…`. A string says what is wrong with it. */
+/**
+ * Parses `unix:///PATH`, `http://HOST[:PORT]` or `https://…`. Throws InvalidUrlError, whose
+ * message does not repeat the URL: a password may be in any part of one that is malformed.
+ */
 export function parseEndpoint(
   text: string,
   environment: CredentialsEnvironment,
-): SupervisorEndpoint | string {
+): SupervisorEndpoint {
   const endpoint = parseUnix(text) ?? parseTcp(text);
   if (endpoint === undefined) {
-    const shown = JSON.stringify(withoutPassword(text));
-    return `${shown} is not of the form http://…, https://… or unix:///…`;
+    throw new InvalidUrlError('is not of the form http://…, https://… or unix:///…');
   }
   const credentials = endpoint.credentials ?? environmentCredentials(environment);
   return { ...endpoint, credentials };

@@ -34,7 +34,7 @@ export class UsageError extends ExporterError<'ERR_USAGE'> {
   }
 }
 
-/** A URL that cannot be used; the message shows it without credentials. */
+/** A URL that cannot be used; the message continues the name of its source and does not repeat the URL. */
 export class InvalidUrlError extends ExporterError<'ERR_INVALID_URL'> {
   constructor(message: string) {
     super('ERR_INVALID_URL', message);

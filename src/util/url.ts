@@ -1,4 +1,4 @@
-/** http:// and https:// URLs, taken apart, and shown without what is secret in them. */
+/** http:// and https:// URLs: parsed, and described without credentials. */
 
 export interface Credentials {
   readonly username: string;
@@ -9,15 +9,15 @@ export interface HttpUrl {
   readonly secure: boolean;
   readonly host: string;
   readonly port: number;
-  /** Without a slash at its end: empty for the root. */
+  /** Without a trailing slash: empty for the root. */
   readonly path: string;
   readonly credentials: Credentials | undefined;
 }
 
-/** Undefined for what is no URL, or one of another scheme. */
+/** Undefined for a text that is not a URL of one of these schemes. */
 export function parseHttpUrl(text: string): HttpUrl | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const url = new URL(text);
+  const url = parse(text);
+  if (url === undefined) return undefined;
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined;
   const secure = url.protocol === 'https:';
   return {
@@ -29,7 +29,16 @@ export function parseHttpUrl(text: string): HttpUrl | undefined {
   };
 }
 
-/** Credentials as they stand in a URL, percent-encoded; undefined where both are empty. */
+/** URL.canParse needs Node 18.17. */
+function parse(text: string): URL | undefined {
+  try {
+    return new URL(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Decodes the percent-encoded credentials of a URL; undefined where both are empty. */
 export function credentialsOf(username: string, password: string): Credentials | undefined {
   if (username === '' && password === '') return undefined;
   return { username: decode(username), password: decode(password) };
@@ -40,18 +49,13 @@ export function basicAuthorization({ username, password }: Credentials): string 
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
-/** For people: where it leads, without credentials. */
+/** For people: the URL without credentials. */
 export function describeHttpUrl({ secure, host, port, path }: HttpUrl): string {
   const shownHost = host.includes(':') ? `[${host}]` : host;
   return `${secure ? 'https' : 'http'}://${shownHost}:${port}${path}`;
 }
 
-/** A URL fit to be shown, even one that can't be parsed. */
-export function withoutPassword(text: string): string {
-  return text.replace(/^([a-z]+:\/\/)?.*@/s, '$1***@');
-}
-
-/** A percent sign that encodes nothing stands for itself. */
+/** An invalid percent sequence is taken literally. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -40,7 +40,7 @@ files=conf.d/*.conf
 `;
 
 install(
-  'the tarball: installed without the network, configured by print-config, found well by doctor',
+  'the tarball installs without network, print-config configures it, and doctor finds no problem',
   timed(120_000, async () => {
     const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
     const home = join(dir, AWKWARD);
@@ -90,10 +90,11 @@ async function assertContents(tarball: string): Promise<void> {
   ]) {
     assert.ok(files.includes(wanted), wanted);
   }
-  assert.equal(
-    files.filter((file) => /^(?:dist|supervisor)\//.test(file)),
-    ['dist/supervisor-exporter.cjs', 'supervisor/exporter.conf'],
-  );
+  assert.equal(files.filter((file) => /^(?:dist|supervisor)\//.test(file)).sort(), [
+    'dist/THIRD-PARTY-NOTICES',
+    'dist/supervisor-exporter.cjs',
+    'supervisor/exporter.conf',
+  ]);
 }
 
 /** As a user would: print-config into the folder that is included, supervisord, doctor. */
@@ -102,7 +103,7 @@ async function assertRuns(dir: string, binary: string): Promise<void> {
   const port = await freePort();
   writeFileSync(conf, SUPERVISORD);
   const missing = await runDoctor({ program: binary, args: [`--supervisor.config=${conf}`] });
-  assert.equal(missing.troubles, ['FAIL socket', 'FAIL section'], missing.text);
+  assert.equal(missing.problems, ['FAIL socket', 'FAIL section'], missing.text);
   assert.match(missing.text, `print-config >${join(dir, 'conf.d/exporter.conf')}`);
 
   const printed = await run(binary, ['print-config', `--web.listen-address=127.0.0.1:${port}`]);
@@ -117,7 +118,7 @@ async function assertRuns(dir: string, binary: string): Promise<void> {
       assert.is(metrics.value('supervisord_state', { name: 'exporter' }), 20);
     });
     const well = await runDoctor({ program: binary, args: [`--supervisor.config=${conf}`] });
-    assert.equal(well.troubles, [], well.text);
+    assert.equal(well.problems, [], well.text);
     assert.is(well.code, 0);
     await assertPermissionsMatter(dir, binary, conf);
   } finally {
@@ -140,7 +141,7 @@ async function assertPermissionsMatter(dir: string, binary: string, conf: string
     ...(isRoot ? { user: NOBODY } : {}),
   });
   assert.is(kept.code, 1, kept.text);
-  assert.equal(kept.troubles, ['FAIL xml-rpc'], kept.text);
+  assert.equal(kept.problems, ['FAIL xml-rpc'], kept.text);
   assert.match(kept.text, /no permission to use the socket/);
   assert.match(kept.text, /add to \[unix_http_server\] in .*supervisord\.conf: chmod=0770/);
 }

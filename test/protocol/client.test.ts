@@ -271,7 +271,6 @@ client(
 
 function connect(url: string): RpcClient {
   const endpoint = parseEndpoint(url, {});
-  if (typeof endpoint === 'string') throw new Error(endpoint);
   return new RpcClient(endpoint, { timeoutMs: TIMEOUT_MS, keepOpen: false });
 }
 

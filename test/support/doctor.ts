@@ -1,4 +1,4 @@
-/** Runs `supervisor-exporter doctor` and reads what it says. */
+/** Runs `supervisor-exporter doctor` and parses its report. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,14 +10,14 @@ import type { Supervisord } from './supervisord.ts';
 
 const CONF = fileURLToPath(new URL('../e2e/conf', import.meta.url));
 
-export interface Examination {
+export interface Report {
   readonly code: number | null;
   readonly text: string;
-  /** The checks that found something, as `FAIL events`. */
-  readonly troubles: readonly string[];
+  /** The checks that are not ok, as `FAIL events`. */
+  readonly problems: readonly string[];
 }
 
-export interface Ways {
+export interface DoctorOptions {
   readonly args?: readonly string[];
   readonly environment?: NodeJS.ProcessEnv;
   readonly program?: string;
@@ -25,12 +25,16 @@ export interface Ways {
   readonly user?: number;
 }
 
-export async function runDoctor(ways: Ways): Promise<Examination> {
-  const child = spawn(process.execPath, [ways.program ?? PROGRAM, 'doctor', ...(ways.args ?? [])], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], ...ways.environment },
-    ...(ways.user === undefined ? {} : { uid: ways.user, gid: ways.user }),
-  });
+export async function runDoctor(options: DoctorOptions): Promise<Report> {
+  const child = spawn(
+    process.execPath,
+    [options.program ?? PROGRAM, 'doctor', ...(options.args ?? [])],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'], ...options.environment },
+      ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
+    },
+  );
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (part: string) => {
@@ -38,18 +42,18 @@ export async function runDoctor(ways: Ways): Promise<Examination> {
     });
   }
   const [code] = await within(15_000, 'doctor', once(child, 'close'));
-  const troubles = [...text.matchAll(/^(FAIL|warn) +([a-z_.-]+(?: [a-z_-]+)*) {2}/gm)].map(
+  const problems = [...text.matchAll(/^(FAIL|warn) +([a-z_.-]+(?: [a-z_-]+)*) {2}/gm)].map(
     ([, level, check]) => `${level} ${check}`,
   );
-  return { code, text, troubles };
+  return { code, text, problems };
 }
 
-/** Examines a story that is being played, by its configuration. */
-export function examineStory(
+/** Runs doctor on the supervisord of a running story. */
+export function checkStory(
   { dir }: Supervisord,
   conf: string,
   environment: NodeJS.ProcessEnv = {},
-): Promise<Examination> {
+): Promise<Report> {
   return runDoctor({
     args: [`--supervisor.config=${join(CONF, `${conf}.conf`)}`],
     environment: { STORY_DIR: dir, ...environment },

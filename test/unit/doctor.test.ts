@@ -1,10 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { check } from '../../src/doctor/check.ts';
 import { type Files, readConfiguration } from '../../src/doctor/configuration.ts';
-import { examine } from '../../src/doctor/examine.ts';
 import type { ExporterFacts, Facts, Node, ProcessFacts } from '../../src/doctor/facts.ts';
 import type { Finding } from '../../src/doctor/finding.ts';
-import { findListeners, findMisplaced } from '../../src/doctor/listener.ts';
+import { findListeners, findRunAsProgram } from '../../src/doctor/listener.ts';
 import { readNumbers } from '../../src/doctor/probe.ts';
 import { exitStatusOf, formatReport } from '../../src/doctor/report.ts';
 import { parseEndpoint } from '../../src/rpc/endpoint.ts';
@@ -48,7 +48,14 @@ const RUNNING: ProcessFacts = {
   loaded: { command: COMMAND, priority: -9876, startsecs: 1 },
 };
 
-const NUMBERS = { now: 1_200, events: 9, eventsLost: 0, lastTick: 1_180, isRpcUp: true };
+const NUMBERS = {
+  now: 1_200,
+  events: 9,
+  eventsLost: 0,
+  eventsMalformed: 0,
+  lastTick: 1_180,
+  isRpcUp: true,
+};
 const ADDRESS = { host: '', port: 9877 };
 
 const folder = (path: string, mode = 0o755): Node => ({ path, mode, uid: 0, gid: 0 });
@@ -60,15 +67,14 @@ interface Situation {
   readonly exporter?: Partial<ExporterFacts>;
 }
 
-/** What is found where all is well but for what the situation says. */
+/** The findings in a working installation that differs only by the situation. */
 function find({ text = SERVER + sectionOf({}), facts, exporter }: Situation): Finding[] {
   const files: Files = { read: () => ({ kind: 'text', text }), list: () => [] };
   const configuration = readConfiguration('/s.conf', files, { hostname: 'h', environment: {} });
   const endpoint = parseEndpoint('unix:///run/s.sock', {});
-  assert.ok(typeof endpoint !== 'string');
   const server = { version: '4.2.5', identifier: 'supervisor', stateCode: 1 };
   const listeners = findListeners(configuration, '/own/file.cjs', 'unix:///run/s.sock');
-  return examine({
+  return check({
     nodeVersion: 'v20.1.0',
     configuration: { kind: 'read', configuration },
     endpoint,
@@ -77,28 +83,28 @@ function find({ text = SERVER + sectionOf({}), facts, exporter }: Situation): Fi
     rpc: { kind: 'answered', snapshot: { server, now: 1_200, processes: [] } },
     exporters: listeners.map((listener) => ({
       listener,
-      user: undefined,
+      user: { kind: 'default' } as const,
       missing: [],
       access: 'granted',
       processes: [RUNNING],
-      ports: [{ address: ADDRESS, holder: { kind: 'exporter', numbers: NUMBERS } }],
+      ports: [{ address: ADDRESS, owner: { kind: 'exporter', numbers: NUMBERS } }],
       writtenAt: 900,
       ...exporter,
     })),
-    misplaced: findMisplaced(configuration, '/own/file.cjs'),
+    runAsProgram: findRunAsProgram(configuration, '/own/file.cjs'),
     ...facts,
   });
 }
 
-/** What is not ok: `LEVEL CHECK: MESSAGE -> REMEDY`. */
-function troubles(situation: Situation): string[] {
+/** The findings that are not ok: `LEVEL CHECK: MESSAGE -> FIX`. */
+function problems(situation: Situation): string[] {
   return find(situation)
     .filter(({ level }) => level !== 'ok')
-    .map(({ level, check, message, remedy }) => `${level} ${check}: ${message} -> ${remedy}`);
+    .map(({ level, check, message, fix }) => `${level} ${check}: ${message} -> ${fix}`);
 }
 
 doctor('all is well', () => {
-  assert.equal(troubles({}), []);
+  assert.equal(problems({}), []);
   assert.is(exitStatusOf(find({})), 0);
 });
 
@@ -119,12 +125,12 @@ const SECTIONS: ReadonlyArray<readonly [changes: Changes, wanted: readonly RegEx
   [
     { events: SECTION['events']?.replace('PROCESS_GROUP', 'PROCESS_GROUP_ADDED') },
     [
-      /^fail events: PROCESS_GROUP is missing: programs .*: events=PROCESS_STATE,REMOTE.*,PROCESS_GROUP$/,
+      /^fail events: PROCESS_GROUP is missing: groups .*: events=PROCESS_STATE,REMOTE.*,PROCESS_GROUP$/,
     ],
   ],
   [
     { events: `${SECTION['events']},PROCES` },
-    [/^fail events: supervisord knows no PROCES, and refuses .*events=PROCESS_STATE.*TICK_60$/],
+    [/^fail events: supervisord has no event PROCES and rejects .*events=PROCESS_STATE.*TICK_60$/],
   ],
   [
     { buffer_size: undefined },
@@ -155,38 +161,42 @@ const SECTIONS: ReadonlyArray<readonly [changes: Changes, wanted: readonly RegEx
 
 for (const [changes, wanted] of SECTIONS) {
   doctor(`a section with ${JSON.stringify(changes)}`, () => {
-    assertTroubles({ text: SERVER + sectionOf(changes) }, wanted);
+    assertProblems({ text: SERVER + sectionOf(changes) }, wanted);
   });
 }
 
+const BLANK = sectionOf({}).replace(':exporter]', ': exporter]');
 const OTHER = '[eventlistener:other]\ncommand=x\nevents=EVENT\n';
 const NOBODY = { name: 'nobody', uid: 65534, gids: [65534] };
-const REFUSED = { kind: 'failed', why: 'unauthorized', message: 'refuses' } as const;
-const holder = (kind: 'stranger' | 'nobody' | 'guarded') => [
-  { address: ADDRESS, holder: { kind } },
-];
+const REFUSED = { kind: 'failed', why: 'ERR_RPC_UNAUTHORIZED', message: 'refuses' } as const;
+const owner = (kind: 'other' | 'free' | 'protected') => [{ address: ADDRESS, owner: { kind } }];
 const state = (name: string, more: Partial<ProcessFacts> = {}) => [
   { ...RUNNING, state: name, ...more },
 ];
 const numbers = (more: Partial<typeof NUMBERS> | { lastTick: undefined }) => [
-  { address: ADDRESS, holder: { kind: 'exporter' as const, numbers: { ...NUMBERS, ...more } } },
+  { address: ADDRESS, owner: { kind: 'exporter' as const, numbers: { ...NUMBERS, ...more } } },
 ];
 
 const SITUATIONS: ReadonlyArray<
   readonly [title: string, situation: Situation, wanted: readonly RegExp[]]
 > = [
-  ['an old Node', { facts: { nodeVersion: 'v18.20.0' } }, [/^fail node: v18\.20\.0 is too old/]],
+  ['an old Node', { facts: { nodeVersion: 'v16.20.0' } }, [/^fail node: v16\.20\.0 is too old/]],
+  ['Node 18', { facts: { nodeVersion: 'v18.20.0' } }, []],
   [
     'no configuration',
     { facts: { configuration: { kind: 'none', looked: ['/a', '/b'] }, exporters: [] } },
     [/^fail configuration: no configuration .*\/a, \/b -> .*--supervisor\.config=FILE$/],
   ],
   [
-    'a line that means nothing',
+    'a malformed line',
     { text: `${SERVER}nonsense\n${sectionOf({})}` },
     [/^fail configuration: \/s\.conf:6 /],
   ],
-  ['what is no configuration at all', { text: 'nonsense' }, [/^fail configuration: \/s\.conf:1 /]],
+  [
+    'a file that is not a configuration',
+    { text: 'nonsense' },
+    [/^fail configuration: \/s\.conf:1 /],
+  ],
   [
     'no HTTP server, no interface',
     { text: `[supervisord]\n${sectionOf({})}` },
@@ -200,7 +210,7 @@ const SITUATIONS: ReadonlyArray<
     ],
   ],
   [
-    'a section that includes, and none of ours',
+    'an [include] section, and no section of the exporter',
     { text: `${SERVER}[include]\nfiles=/c.d/*.ini\n` },
     [/print-config >\/c\.d\/exporter\.ini && /],
   ],
@@ -210,9 +220,9 @@ const SITUATIONS: ReadonlyArray<
     [/^fail section: \[program:exporter\] runs the exporter as a program/],
   ],
   [
-    'this very file under another name',
+    'the exporter under another file name',
     { text: SERVER + sectionOf({ command: '/own/file.cjs --web.listen-address=:9877' }) },
-    [/^fail loaded: supervisord goes by another command/],
+    [/^fail loaded: supervisord is running with a different command/],
   ],
   [
     'two sections of ours',
@@ -220,19 +230,22 @@ const SITUATIONS: ReadonlyArray<
     [/^warn section: \[eventlistener:exporter\] and \[eventlistener:two\]/, /^fail loaded/],
   ],
   [
-    'a shared priority, which is 999 where nothing is said',
+    'a shared priority, which is 999 where it is not set',
     { text: SERVER + sectionOf({ priority: undefined }) + OTHER },
-    [/^warn priority: none, as \[eventlistener:other\] has.*: priority=-9876$/, /^fail loaded/],
+    [
+      /^warn priority: not set \(999\), the same as \[eventlistener:other\].*: priority=-9876$/,
+      /^fail loaded/,
+    ],
   ],
   ['another priority than -1 of the group', { text: SERVER + sectionOf({}) + OTHER }, []],
   [
     'no socket',
-    { facts: { socket: { kind: 'absent' }, rpc: { ...REFUSED, why: 'unreachable' } } },
-    [/^fail socket: \/run\/s\.sock is not there/],
+    { facts: { socket: { kind: 'absent' }, rpc: { ...REFUSED, why: 'ERR_RPC_UNREACHABLE' } } },
+    [/^fail socket: \/run\/s\.sock does not exist/],
   ],
   [
-    'a socket that nobody listens to',
-    { facts: { rpc: { ...REFUSED, why: 'unreachable' } } },
+    'a socket without a listener',
+    { facts: { rpc: { ...REFUSED, why: 'ERR_RPC_UNREACHABLE' } } },
     [/^fail xml-rpc: refuses -> start supervisord/],
   ],
   [
@@ -243,7 +256,7 @@ const SITUATIONS: ReadonlyArray<
   [
     'wrong credentials of doctor',
     { facts: { rpc: REFUSED } },
-    [/^fail xml-rpc: refuses -> give doctor those of \[unix_http_server\]/],
+    [/^fail xml-rpc: refuses -> pass doctor those of \[unix_http_server\]/],
   ],
   [
     'an old supervisord',
@@ -263,13 +276,15 @@ const SITUATIONS: ReadonlyArray<
   ],
   [
     'a user who may not use the socket',
-    { exporter: { user: NOBODY } },
-    [/^fail user: nobody, .*kept from the socket by \/run\/s\.sock, mode 0700 -> .*chown=nobody/],
+    { exporter: { user: { kind: 'known', user: NOBODY } } },
+    [
+      /^fail user: nobody, .*cannot reach the socket because of \/run\/s\.sock, mode 0700 -> .*chown=nobody/,
+    ],
   ],
   [
     'a user who may not enter the folder of the socket',
     {
-      exporter: { user: NOBODY },
+      exporter: { user: { kind: 'known', user: NOBODY } },
       facts: {
         socket: {
           kind: 'present',
@@ -278,12 +293,12 @@ const SITUATIONS: ReadonlyArray<
         },
       },
     },
-    [/^fail user: .* by \/run, mode 0750 -> chmod o\+x \/run/],
+    [/^fail user: .* because of \/run, mode 0750 -> chmod o\+x \/run/],
   ],
   [
     'a user in the group of the socket',
     {
-      exporter: { user: { ...NOBODY, gids: [65534, 7] } },
+      exporter: { user: { kind: 'known', user: { ...NOBODY, gids: [65534, 7] } } },
       facts: {
         socket: { kind: 'present', socket: { ...SOCKET, mode: 0o770, gid: 7 }, folders: [] },
       },
@@ -292,12 +307,12 @@ const SITUATIONS: ReadonlyArray<
   ],
   [
     'no such user',
-    { exporter: { user: 'there is no user x' } },
+    { exporter: { user: { kind: 'unknown', name: 'x' } } },
     [/^fail user: there is no user x/],
   ],
   [
     'wrong credentials of the exporter',
-    { exporter: { access: REFUSED, ports: holder('guarded') } },
+    { exporter: { access: REFUSED, ports: owner('protected') } },
     [
       /^fail access: .* -> add to \[eventlistener:exporter\] in \/s\.conf: environment=SUPERVISOR_USERNAME/,
     ],
@@ -305,8 +320,8 @@ const SITUATIONS: ReadonlyArray<
   ['credentials that the exporter has from elsewhere', { exporter: { access: REFUSED } }, []],
   [
     'another URL in the command',
-    { exporter: { access: { ...REFUSED, why: 'unreachable', message: 'no' }, ports: [] } },
-    [/^fail access: the exporter can't use XML-RPC: no -> .*without --supervisor\.url/],
+    { exporter: { access: { ...REFUSED, why: 'ERR_RPC_UNREACHABLE', message: 'no' }, ports: [] } },
+    [/^fail access: the exporter cannot use XML-RPC: no -> .*without --supervisor\.url/],
   ],
   [
     'a file that is missing',
@@ -314,33 +329,33 @@ const SITUATIONS: ReadonlyArray<
     [/^fail command: \/x is not there/],
   ],
   [
-    'the port taken by another exporter',
+    'the port in use by another exporter',
     { exporter: { processes: state('FATAL') } },
-    [/^fail port: :9877 is taken by another supervisor-exporter/, /^fail state/],
+    [/^fail port: :9877 is in use by another supervisor-exporter/, /^fail state/],
   ],
   [
-    'the port still to be listened on',
-    { exporter: { processes: state('STARTING'), ports: holder('nobody') } },
+    'a port on which the exporter does not listen yet',
+    { exporter: { processes: state('STARTING'), ports: owner('free') } },
     [/^warn state/],
   ],
   [
-    'nobody on the port',
-    { exporter: { ports: holder('nobody') } },
-    [/^fail port: nobody answers on :9877/],
+    'nothing on the port',
+    { exporter: { ports: owner('free') } },
+    [/^fail port: nothing answers on :9877/],
   ],
-  ['a stranger on the port', { exporter: { ports: holder('stranger') } }, [/^warn port/]],
-  ['TLS on the port', { exporter: { ports: holder('guarded') } }, []],
+  ['another program on the port', { exporter: { ports: owner('other') } }, [/^warn port/]],
+  ['TLS on the port', { exporter: { ports: owner('protected') } }, []],
   [
     'no right to the port',
-    { exporter: { ports: [{ address: ADDRESS, holder: { kind: 'unusable', reason: 'no' } }] } },
-    [/^fail port: :9877 can't be listened on: no/],
+    { exporter: { ports: [{ address: ADDRESS, owner: { kind: 'unusable', reason: 'no' } }] } },
+    [/^fail port: :9877 cannot be used: no/],
   ],
   [
-    'FATAL, and why',
+    'FATAL, with the reason',
     {
       exporter: {
         processes: state('FATAL', { spawnError: 'Exited too quickly', lastLines: ['a', 'b'] }),
-        ports: holder('nobody'),
+        ports: owner('free'),
       },
     },
     [
@@ -358,19 +373,19 @@ const SITUATIONS: ReadonlyArray<
     [/^fail state: .* -> supervisorctl update$/],
   ],
   [
-    'written since it was started',
+    'a file modified since the exporter started',
     { exporter: { writtenAt: 1_100 } },
-    [/^warn loaded: \/s\.conf was written after .* -> supervisorctl update; /],
+    [/^warn loaded: \/s\.conf was modified after .* -> supervisorctl update; /],
   ],
   [
     'a stale tick',
     { exporter: { ports: numbers({ lastTick: 1_000 }) } },
-    [/^fail delivery: the last tick came 200 s ago/],
+    [/^fail delivery: the last tick arrived 200 s ago/],
   ],
   [
     'no tick at all',
     { exporter: { ports: numbers({ lastTick: undefined }) } },
-    [/^fail delivery: no tick has come in 200 s/],
+    [/^fail delivery: no tick has arrived in 200 s/],
   ],
   [
     'no tick yet',
@@ -388,51 +403,73 @@ const SITUATIONS: ReadonlyArray<
     [/^warn lost events: supervisord has discarded 4/],
   ],
   [
+    'malformed events',
+    { exporter: { ports: numbers({ eventsMalformed: 2 }) } },
+    [
+      /^fail malformed: the exporter could not parse 2 events .* -> .*supervisorctl tail exporter stderr$/,
+    ],
+  ],
+  ['a blank after the colon of the section', { text: SERVER + BLANK }, []],
+  [
+    'such a section that is stopped: supervisorctl cannot address its group',
+    { text: SERVER + BLANK, exporter: { processes: state('STOPPED'), ports: [] } },
+    [/^fail state: {2}exporter:exporter is STOPPED -> remove the blanks .* supervisorctl update$/],
+  ],
+  [
     'a configuration of another supervisord',
     { text: SERVER + sectionOf({}), facts: { others: [tcp()] } },
     [
-      /^warn configuration: it tells of http:\/\/localhost:9001, and not of unix:\/\/\/run\/s\.sock/,
+      /^warn configuration: it has http:\/\/localhost:9001, but doctor queries unix:\/\/\/run\/s\.sock/,
     ],
   ],
 ];
 
 for (const [title, situation, wanted] of SITUATIONS) {
-  doctor(title, () => assertTroubles(situation, wanted));
+  doctor(title, () => assertProblems(situation, wanted));
 }
 
 function tcp() {
   const endpoint = parseEndpoint('http://localhost:9001', {});
-  if (typeof endpoint === 'string' || endpoint.kind !== 'tcp') throw new Error('not tcp');
+  if (endpoint.kind !== 'tcp') throw new Error('not tcp');
   return endpoint;
 }
 
-function assertTroubles(situation: Situation, wanted: readonly RegExp[]): void {
-  const found = troubles(situation);
+function assertProblems(situation: Situation, wanted: readonly RegExp[]): void {
+  const found = problems(situation);
   assert.is(found.length, wanted.length, found.join('\n'));
   for (const [index, pattern] of wanted.entries()) assert.match(found[index] ?? '', pattern);
   assert.is(exitStatusOf(find(situation)), wanted.length === 0 ? 0 : 1);
 }
 
-doctor("an exporter's numbers, out of its metrics", () => {
+doctor("an exporter's numbers are read from its metrics", () => {
   const text = [
     '# TYPE supervisord_exporter_events_total counter',
     'supervisord_exporter_events_total{event="TICK_60"} 2',
     'supervisord_exporter_events_total{event="PROCESS_STATE_EXITED"} 3',
     'supervisord_exporter_events_lost_total 4',
+    'supervisord_exporter_events_malformed_total{reason="header"} 1',
+    'supervisord_exporter_events_malformed_total{reason="payload"} 2',
     'supervisord_exporter_rpc_up 1',
     'supervisord_exporter_last_tick_timestamp_seconds 5.5',
   ].join('\n');
-  const read = { now: 9, events: 5, eventsLost: 4, lastTick: 5.5, isRpcUp: true };
+  const read = {
+    now: 9,
+    events: 5,
+    eventsLost: 4,
+    eventsMalformed: 3,
+    lastTick: 5.5,
+    isRpcUp: true,
+  };
   assert.equal(readNumbers(text, 9), read);
   assert.is(readNumbers('', 9).lastTick, undefined);
 });
 
 doctor(
-  'a report: a line each, without control characters, passwords, or colour that was not asked for',
+  'a report has one line for each finding, without control characters, passwords or unwanted colour',
   () => {
     const findings: Finding[] = [
       { level: 'ok', check: 'command', message: 'x --supervisor.url=http://me:secret@h' },
-      { level: 'fail', check: 'state', message: 'a\n\u001b[2Jb', remedy: 'do' },
+      { level: 'fail', check: 'state', message: 'a\n\u001b[2Jb', fix: 'do' },
     ];
     const plain = formatReport(findings, false);
     assert.is(
@@ -442,12 +479,64 @@ doctor(
         'FAIL  state            a [2Jb',
         '      -> do',
         '',
-        '1 thing to change. After a change in a file: supervisorctl update',
+        '1 problem found. After a change in a file, run: supervisorctl update',
         '',
       ].join('\n'),
     );
     assert.match(formatReport(findings, true), '\u001b[31mFAIL\u001b[0m');
   },
 );
+
+const SECRET = 'hUnter-2x7';
+
+const SECRETS = [
+  `http://u:${SECRET}`,
+  `http://u:${SECRET}@h`,
+  `http://u:se'${SECRET}@h`,
+  `http://u:12${SECRET}`,
+  `HTTP://u:${SECRET}@h:x`,
+  `unix://u:${SECRET}@/run/s.sock`,
+];
+
+/** Ways in which a command of the exporter can hold a password. */
+const COMMANDS = SECRETS.flatMap((url) => [
+  `${COMMAND} --supervisor.url="${url}"`,
+  `${COMMAND} --supervisor.url "${url}" --log.level=debug`,
+  `${COMMAND} --alertmanager.url="${url}"`,
+  `${COMMAND} --supervisor.ulr="${url}"`,
+  `${COMMAND} "${url}"`,
+  `${COMMAND} ${SECRET}`,
+  `${COMMAND} --log.level ${SECRET}`,
+  `env SUPERVISOR_PASSWORD=${SECRET} ${COMMAND}`,
+  `sh -c "echo ${SECRET}" ${COMMAND}`,
+]);
+
+for (const command of COMMANDS) {
+  doctor(`no password is printed of ${command}`, () => {
+    const loaded = { command: `${command} --nonsense`, priority: 0, startsecs: 1 };
+    for (const processes of [[RUNNING], [{ ...RUNNING, loaded }]]) {
+      const text = SERVER + sectionOf({ command });
+      const found = find({ text, exporter: { processes } });
+      assert.not.match(formatReport(found, false), SECRET);
+      assert.ok(found.some(({ check }) => check === 'command'));
+    }
+  });
+}
+
+doctor('a report masks the credentials of any URL in a log line, and keeps host and port', () => {
+  for (const url of SECRETS) {
+    const finding: Finding = { level: 'fail', check: 'state', message: `is FATAL; at "${url}"` };
+    assert.not.match(formatReport([finding], false), SECRET, url);
+  }
+  for (const url of [
+    'http://h:9001/x',
+    'http://[::1]:9001',
+    'unix:///run/a:b.sock',
+    'http://h:1',
+  ]) {
+    const finding: Finding = { level: 'ok', check: 'x', message: `it has ${url}, and "${url}"` };
+    assert.match(formatReport([finding], false), `it has ${url}, and "${url}"`);
+  }
+});
 
 doctor.run();

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { describeEndpoint, parseEndpoint } from '../../src/rpc/endpoint.ts';
+import { InvalidUrlError } from '../../src/util/errors.ts';
 
 const endpoint = suite('endpoint');
 
@@ -50,7 +51,6 @@ const URLS: ReadonlyArray<
 for (const [url, expected, shown] of URLS) {
   endpoint(`${url} is understood, and shown without its credentials`, () => {
     const parsed = parseEndpoint(url, {});
-    if (typeof parsed === 'string') throw new Error(parsed);
     assert.equal(parsed, expected);
     assert.is(describeEndpoint(parsed), shown);
   });
@@ -64,8 +64,17 @@ endpoint('the credentials of the environment serve where the URL has none', () =
     ['http://me:pass@h', 'me'],
   ] as const) {
     const parsed = parseEndpoint(url, environment);
-    assert.is(typeof parsed === 'string' ? parsed : parsed.credentials?.username, username);
+    assert.is(parsed.credentials?.username, username);
   }
 });
+
+for (const url of ['', 'h', 'ftp://u:SECRET@h', 'http://u:SECRET', 'unix://u:SECRET@s']) {
+  endpoint(`${JSON.stringify(url)} is refused with an error that does not repeat it`, () => {
+    assert.throws(
+      () => parseEndpoint(url, {}),
+      (error: unknown) => error instanceof InvalidUrlError && !error.message.includes('SECRET'),
+    );
+  });
+}
 
 endpoint.run();

@@ -1,27 +1,25 @@
 /**
  * `npm start [-- FLAGS]`: a demo supervisord in the foreground, with the exporter as its
  * event listener on port 9876. With --with-prometheus it also runs a Prometheus and an
- * Alertmanager as they are shipped, and each alert is a line on the terminal. The other
+ * Alertmanager with the shipped files, and prints each alert on the terminal. The other
  * flags are the exporter's.
  */
 
 import { spawn } from 'node:child_process';
 import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
-import { fail, needNpmPackages, needSystemPackages, run } from './setup.mjs';
+import { build, fail, needSystemPackages, ROOT } from './setup.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const WITH_PROMETHEUS = '--with-prometheus';
 
-/** As the files of prometheus-rules/ have them. */
+/** The ports in the files of prometheus-rules/. */
 const SHIPPED_PORTS = { exporter: 9876, Prometheus: 9090, Alertmanager: 9093, webhook: 9095 };
 
-/** Labels as Prometheus gives them to its target, so that both ways bring the same alert. */
+/** The labels of Prometheus' target, so that pushed alerts and those of the rules are the same. */
 const PUSH_FLAGS = [
   `--alertmanager.url=http://127.0.0.1:${SHIPPED_PORTS.Alertmanager}`,
   `--alertmanager.label=instance=localhost:${SHIPPED_PORTS.exporter}`,
@@ -32,37 +30,33 @@ const ownFlags = process.argv.slice(2).filter((flag) => flag !== WITH_PROMETHEUS
 const flags = withPrometheus ? [...PUSH_FLAGS, ...ownFlags] : ownFlags;
 const port = Number(/--web\.listen-address[= ]\S*:(\d+)/.exec(ownFlags.join(' '))?.[1] ?? 9876);
 
-needSystemPackages({
-  supervisor: ['supervisord', '--version'],
-  ...(withPrometheus && {
-    prometheus: ['prometheus', '--version'],
-    'prometheus-alertmanager': ['prometheus-alertmanager', '--version'],
-  }),
-});
-needNpmPackages();
-run(process.execPath, ['scripts/build.mjs']);
+needSystemPackages([
+  'supervisor',
+  ...(withPrometheus ? (['prometheus', 'prometheus-alertmanager'] as const) : []),
+]);
+build();
 
 await needPorts();
 const webhook = withPrometheus ? await receiveAlerts() : undefined;
 const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-demo-'));
 console.error(greeting());
 
-const supervisord = spawn('supervisord', ['-c', join(root, 'supervisor/demo.conf')], {
-  // A group of its own: the terminal's Ctrl-C would otherwise also reach the programs,
-  // and supervisord would restart them while it is asked to end them.
+const supervisord = spawn('supervisord', ['-c', join(ROOT, 'supervisor/demo.conf')], {
+  // In a process group of its own, so that the terminal's Ctrl-C reaches supervisord only as
+  // the SIGTERM below, and not its processes, which it would restart.
   detached: true,
   stdio: ['ignore', 'inherit', 'inherit'],
   env: {
     ...process.env,
     DEMO_DIR: dir,
-    DEMO_EXPORTER: [process.execPath, join(root, 'dist/supervisor-exporter.cjs'), ...flags].join(
+    DEMO_EXPORTER: [process.execPath, join(ROOT, 'dist/supervisor-exporter.cjs'), ...flags].join(
       ' ',
     ),
     DEMO_INCLUDE: withPrometheus ? 'demo-prometheus.conf' : '',
-    DEMO_RULES: join(root, 'prometheus-rules'),
+    DEMO_RULES: join(ROOT, 'prometheus-rules'),
   },
 });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => supervisord.kill('SIGTERM'));
 }
 const following = followLog(join(dir, 'exporter.log'));
@@ -78,14 +72,14 @@ supervisord.on('close', (code) => {
   process.exitCode = code ?? 1;
 });
 
-function greeting() {
+function greeting(): string {
   const lines = [
     '',
-    'A demo supervisord with the exporter; end everything with Ctrl-C.',
+    'A demo supervisord with the exporter; stop it with Ctrl-C.',
     '',
     `  the page       http://localhost:${port}/`,
     `  metrics        http://localhost:${port}/metrics`,
-    `  look and play  supervisorctl -s unix://${dir}/supervisor.sock status`,
+    `  try            supervisorctl -s unix://${dir}/supervisor.sock status`,
     `                 supervisorctl -s unix://${dir}/supervisor.sock restart web`,
   ];
   if (withPrometheus) {
@@ -94,44 +88,51 @@ function greeting() {
       `  Alertmanager   http://localhost:${SHIPPED_PORTS.Alertmanager}/#/alerts`,
       `  an alert       kill -9 $(supervisorctl -s unix://${dir}/supervisor.sock pid web)`,
       '',
-      'Each alert that Alertmanager notifies of is a line that begins with ALERT.',
+      'Each notification of Alertmanager is a line that begins with ALERT.',
     );
   }
   return [...lines, ''].join('\n');
 }
 
-/** Ends the program if a port that is needed is taken. */
-async function needPorts() {
+/** Ends the program if another program uses a port that the demo needs. */
+async function needPorts(): Promise<void> {
   if (withPrometheus && port !== SHIPPED_PORTS.exporter) {
     fail(
-      `${WITH_PROMETHEUS}: prometheus.yml scrapes port 9876, and the exporter would be on ${port}`,
+      `${WITH_PROMETHEUS}: prometheus.yml scrapes port 9876, but the exporter would use ${port}`,
     );
   }
   const wanted = withPrometheus ? SHIPPED_PORTS : { exporter: port };
-  const taken = [];
+  const taken: string[] = [];
   for (const [who, number] of Object.entries(wanted)) {
     if (await isTaken(number)) taken.push(`port ${number} (${who})`);
   }
   if (taken.length === 0) return;
   const hint = withPrometheus
-    ? "Debian's own are ended with: systemctl stop prometheus prometheus-alertmanager"
-    : 'Another one for the exporter: npm start -- --web.listen-address=:PORT';
-  fail(`taken by another program: ${taken.join(', ')}. ${hint}`);
+    ? "To stop Debian's own: systemctl stop prometheus prometheus-alertmanager"
+    : 'To use another port: npm start -- --web.listen-address=:PORT';
+  fail(`in use by another program: ${taken.join(', ')}. ${hint}`);
 }
 
-/** Other reasons why it can't be had are left to whoever wants it, who says them. */
-function isTaken(number) {
+/** Other errors are left to the program that will listen on the port. */
+function isTaken(number: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createTcpServer();
-    server.once('error', (error) => resolve(error.code === 'EADDRINUSE'));
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EADDRINUSE'));
     server.listen(number, () => server.close(() => resolve(false)));
   });
 }
 
-/** The receiver of the shipped alertmanager.yml. */
-function receiveAlerts() {
+/** One alert of a notification that Alertmanager sends to a webhook. */
+interface Alert {
+  readonly status: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** The webhook receiver of the shipped alertmanager.yml. */
+function receiveAlerts(): Promise<Server> {
   const server = createServer(async (request, response) => {
-    const notification = await json(request).catch(() => ({}));
+    const notification = (await json(request).catch(() => ({}))) as { alerts?: Alert[] };
     for (const alert of notification.alerts ?? []) console.error(lineOf(alert));
     response.end();
   });
@@ -140,21 +141,21 @@ function receiveAlerts() {
   });
 }
 
-function lineOf({ status, labels, annotations }) {
+function lineOf({ status, labels, annotations }: Alert): string {
   const now = new Date();
-  // The local time, like supervisord's.
+  // Local time, as in supervisord's log.
   const time = `${now.toTimeString().slice(0, 8)},${String(now.getMilliseconds()).padStart(3, '0')}`;
-  // The first sentence says what happened, to whom and why; the others, what to do.
-  const [what] = annotations.description.split(/(?<=\.) /);
-  return `ALERT ${time} ${status.padEnd(8)} ${labels.alertname}: ${what}`;
+  // The first sentence says what happened; the others say what to do.
+  const [what] = (annotations['description'] ?? '').split(/(?<=\.) /);
+  return `ALERT ${time} ${status.padEnd(8)} ${labels['alertname']}: ${what}`;
 }
 
-/** Shows what is added to a log, like `tail -F`: the exporter's stderr belongs to supervisord. */
-function followLog(path) {
+/** Prints what is appended to a log, like `tail -F`: the exporter's stderr is a file of supervisord. */
+function followLog(path: string): NodeJS.Timeout {
   let shown = 0;
   return setInterval(() => {
     if (!existsSync(path)) return;
-    createReadStream(path, { start: shown }).on('data', (chunk) => {
+    createReadStream(path, { start: shown }).on('data', (chunk: Buffer | string) => {
       shown += chunk.length;
       process.stderr.write(chunk);
     });

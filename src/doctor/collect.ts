@@ -1,4 +1,4 @@
-/** Finds the facts: reads supervisord's files, asks supervisord, and looks at the ports. */
+/** Collects the facts: reads supervisord's files, queries supervisord and probes the ports. */
 
 import { resolve } from 'node:path';
 import type { DoctorRequest } from '../cli/flags.ts';
@@ -9,51 +9,59 @@ import {
   parseEndpoint,
   type SupervisorEndpoint,
 } from '../rpc/endpoint.ts';
+import { InvalidUrlError } from '../util/errors.ts';
 import { askProcesses, askServer, createClient, tryAccess } from './ask.ts';
 import { serversOf } from './check-server.ts';
 import { type Configuration, readConfiguration, type Surroundings } from './configuration.ts';
-import type { ConfigurationFacts, ExporterFacts, Facts, PortFacts, RpcFacts } from './facts.ts';
-import { findListeners, findMisplaced, type Listener, supervisorOf } from './listener.ts';
+import type {
+  ConfigurationFacts,
+  ExporterFacts,
+  Facts,
+  PortFacts,
+  RpcFacts,
+  UserFacts,
+} from './facts.ts';
+import { findListeners, findRunAsProgram, type Listener, supervisorOf } from './listener.ts';
 import {
   exists,
   FILES,
   findExecutable,
   findUser,
-  lookAtSocket,
+  inspectSocket,
   searchPaths,
   withoutLinks,
   writtenAt,
 } from './machine.ts';
 import { probePort } from './probe.ts';
 
-/** Where doctor runs. */
+/** The environment in which doctor runs. */
 export interface Host extends Surroundings {
   readonly nodeVersion: string;
-  /** The file of this very program. */
+  /** The file of the running program. */
   readonly program: string;
   readonly cwd: string;
 }
 
-export async function gather(request: DoctorRequest, host: Host): Promise<Facts> {
+export async function collect(request: DoctorRequest, host: Host): Promise<Facts> {
   const configuration = findConfiguration(request, host);
   const read = configuration.kind === 'read' ? configuration.configuration : undefined;
   const configured = read === undefined ? [] : endpointsOf(read, host);
-  const [told] = configured;
+  const [first] = configured;
   const listeners =
-    read === undefined ? [] : findListeners(read, host.program, told && describeEndpoint(told));
-  const endpoint = withCredentials(request.supervisor ?? told, listeners);
-  const socket = endpoint?.kind === 'unix' ? lookAtSocket(endpoint.socketPath) : undefined;
+    read === undefined ? [] : findListeners(read, host.program, first && describeEndpoint(first));
+  const endpoint = withCredentials(request.supervisor ?? first, listeners);
+  const socket = endpoint?.kind === 'unix' ? inspectSocket(endpoint.socketPath) : undefined;
   const client = endpoint && createClient(endpoint, request.supervisorTimeoutMs);
   const rpc: RpcFacts = client === undefined ? { kind: 'not-asked' } : await askServer(client);
   const exporters: ExporterFacts[] = [];
   for (const listener of listeners) {
-    exporters.push(await gatherExporter(listener, rpc, client, request.supervisorTimeoutMs, host));
+    exporters.push(await collectExporter(listener, rpc, client, request.supervisorTimeoutMs, host));
   }
-  const misplaced = read && findMisplaced(read, host.program);
+  const runAsProgram = read && findRunAsProgram(read, host.program);
   const { nodeVersion } = host;
   const isOwn = endpoint && configured.some((other) => isSame(other, endpoint));
   const others = isOwn ? [] : configured;
-  return { nodeVersion, configuration, endpoint, others, socket, rpc, exporters, misplaced };
+  return { nodeVersion, configuration, endpoint, others, socket, rpc, exporters, runAsProgram };
 }
 
 function findConfiguration({ configFile }: DoctorRequest, host: Host): ConfigurationFacts {
@@ -66,7 +74,7 @@ function findConfiguration({ configFile }: DoctorRequest, host: Host): Configura
   return { kind: 'read', configuration: readConfiguration(path, FILES, host) };
 }
 
-/** As supervisord tells them to its programs: unix sockets first. */
+/** In supervisord's own order: unix sockets first. */
 function endpointsOf(configuration: Configuration, host: Host): SupervisorEndpoint[] {
   const servers = serversOf(configuration);
   const unix = servers.flatMap(({ settings }) => {
@@ -80,12 +88,17 @@ function endpointsOf(configuration: Configuration, host: Host): SupervisorEndpoi
     return [`http://${host === '' || host === '*' ? 'localhost' : host}:${number}`];
   });
   const credentials: CredentialsEnvironment = host.environment;
-  return [...unix, ...inet]
-    .map((url) => parseEndpoint(url, credentials))
-    .filter((endpoint) => typeof endpoint !== 'string');
+  return [...unix, ...inet].flatMap((url) => {
+    try {
+      return [parseEndpoint(url, credentials)];
+    } catch (error) {
+      if (error instanceof InvalidUrlError) return [];
+      throw error;
+    }
+  });
 }
 
-/** A server has many names: links lead to a socket, and many hosts to a port. */
+/** One server can have several names: links to a socket, host names for a port. */
 function isSame(one: SupervisorEndpoint, other: SupervisorEndpoint): boolean {
   if (one.kind === 'unix' && other.kind === 'unix') {
     return withoutLinks(one.socketPath) === withoutLinks(other.socketPath);
@@ -93,7 +106,7 @@ function isSame(one: SupervisorEndpoint, other: SupervisorEndpoint): boolean {
   return one.kind === 'tcp' && other.kind === 'tcp' && one.port === other.port;
 }
 
-/** Without credentials of its own, doctor tries those that the exporter is given. */
+/** Without credentials of its own, doctor uses those of the exporter. */
 function withCredentials(
   endpoint: SupervisorEndpoint | undefined,
   listeners: readonly Listener[],
@@ -103,7 +116,7 @@ function withCredentials(
   return same ?? endpoint;
 }
 
-async function gatherExporter(
+async function collectExporter(
   listener: Listener,
   rpc: RpcFacts,
   client: RpcClient | undefined,
@@ -114,7 +127,7 @@ async function gatherExporter(
   const user = section.settings.get('user')?.value;
   return {
     listener,
-    user: user === undefined ? undefined : (findUser(user) ?? `there is no user ${user}`),
+    user: readUser(user),
     missing: missingOf(listener, host),
     access: rpc.kind === 'not-asked' ? undefined : await tryAccess(listener, timeoutMs),
     processes:
@@ -126,30 +139,37 @@ async function gatherExporter(
   };
 }
 
-/** The executable, and the file of the exporter where that is another. */
+function readUser(name: string | undefined): UserFacts {
+  if (name === undefined) return { kind: 'default' };
+  const user = findUser(name);
+  return user === undefined ? { kind: 'unknown', name } : { kind: 'known', user };
+}
+
+/** Checks the executable, and the exporter's file where that is a separate argument. */
 function missingOf({ words, section }: Listener, host: Host): string[] {
   const [executable, ...others] = words;
-  if (executable === undefined) return ['it is empty'];
+  if (executable === undefined) return ['the command is empty'];
   const path = section.settings.get('environment')?.value.includes('PATH=')
     ? undefined
     : host.environment['PATH'];
   const missing: string[] = [];
   const isKnown = executable.includes('/') || path !== undefined;
   if (isKnown && findExecutable(executable, path ?? '') === undefined) {
-    missing.push(`${executable} is not there, or can't be executed`);
+    missing.push(`${executable} does not exist or is not executable`);
   }
   const file = others.find((word) => word.startsWith('/'));
-  if (file !== undefined && !exists(file)) missing.push(`${file} is not there`);
+  if (file !== undefined && !exists(file)) missing.push(`${file} does not exist`);
   return missing;
 }
 
 async function probePorts({ config }: Listener): Promise<PortFacts[]> {
-  if (typeof config === 'string') return [];
-  const fixed = config.listenAddresses.filter(({ port }) => port !== 0);
+  if (config.kind === 'invalid') return [];
+  const { listenAddresses, telemetryPath } = config.config;
+  const fixed = listenAddresses.filter(({ port }) => port !== 0);
   return Promise.all(
     fixed.map(async (address) => ({
       address,
-      holder: await probePort(address, config.telemetryPath),
+      owner: await probePort(address, telemetryPath),
     })),
   );
 }

@@ -1,15 +1,15 @@
-/** From the facts to what is found, in the order in which things depend on one another. */
+/** Runs all checks, in the order in which they depend on one another. */
 
 import { quoteWord } from '../cli/shlex.ts';
 import {
   checkAccess,
   checkAlone,
   checkCommand,
-  checkDrift,
+  checkConfigDrift,
   checkFlow,
   checkPorts,
   checkState,
-} from './check-life.ts';
+} from './check-runtime.ts';
 import {
   checkBuffer,
   checkEvents,
@@ -34,7 +34,7 @@ import type { ExporterFacts, Facts } from './facts.ts';
 import { describePlace, type Finding, fail, ok, warn } from './finding.ts';
 import type { Section } from './ini.ts';
 
-export function examine(facts: Facts): Finding[] {
+export function check(facts: Facts): Finding[] {
   const configuration = readableOf(facts.configuration);
   const servers = configuration === undefined ? [] : serversOf(configuration);
   return [
@@ -44,22 +44,22 @@ export function examine(facts: Facts): Finding[] {
     ...checkEndpoint(facts),
     ...checkSocket(facts.endpoint, facts.socket),
     ...checkRpc(facts.rpc, facts.socket, servers),
-    ...(configuration === undefined ? [] : examineSections(facts, configuration, servers)),
+    ...(configuration === undefined ? [] : checkSections(facts, configuration, servers)),
   ];
 }
 
-/** A configuration in which nothing could be read has no other mistakes. */
+/** Undefined where nothing could be read, so no further check applies. */
 function readableOf(facts: Facts['configuration']): Configuration | undefined {
   if (facts.kind === 'none' || facts.configuration.sections.length === 0) return undefined;
   return facts.configuration;
 }
 
-function examineSections(
+function checkSections(
   facts: Facts,
   configuration: Configuration,
   servers: readonly Section[],
 ): Finding[] {
-  if (facts.exporters.length === 0) return [sectionMissing(facts.misplaced, configuration)];
+  if (facts.exporters.length === 0) return [sectionMissing(facts.runAsProgram, configuration)];
   const names = ['supervisord', ...servers.map(({ name }) => name)];
   return [
     ...checkAlone(facts.exporters),
@@ -67,11 +67,11 @@ function examineSections(
       ...names,
       ...facts.exporters.map(({ listener }) => listener.section.name),
     ]),
-    ...facts.exporters.flatMap((exporter) => examineExporter(exporter, facts, configuration)),
+    ...facts.exporters.flatMap((exporter) => checkExporter(exporter, facts, configuration)),
   ];
 }
 
-function examineExporter(
+function checkExporter(
   exporter: ExporterFacts,
   facts: Facts,
   configuration: Configuration,
@@ -92,17 +92,17 @@ function examineExporter(
     ...checkAccess(exporter, facts, serversOf(configuration)),
     ...checkPorts(exporter),
     ...checkState(exporter),
-    ...checkDrift(exporter),
+    ...checkConfigDrift(exporter),
     ...checkFlow(exporter),
   ];
 }
 
-function sectionMissing(misplaced: Section | undefined, configuration: Configuration): Finding {
-  if (misplaced !== undefined) {
+function sectionMissing(runAsProgram: Section | undefined, configuration: Configuration): Finding {
+  if (runAsProgram !== undefined) {
     return fail(
       'section',
-      `[${misplaced.name}] runs the exporter as a program, which gets no events`,
-      `${describePlace(misplaced.place)}: replace the whole section by what "supervisor-exporter print-config" prints`,
+      `[${runAsProgram.name}] runs the exporter as a program, which receives no events`,
+      `${describePlace(runAsProgram.place)}: replace the whole section with the output of "supervisor-exporter print-config"`,
     );
   }
   return fail(
@@ -112,7 +112,7 @@ function sectionMissing(misplaced: Section | undefined, configuration: Configura
   );
 }
 
-/** Into a file that is included, or else at the end of the one file. */
+/** A shell redirection into a file that is included, else to the end of the main file. */
 function targetOf({ path, patterns }: Configuration): string {
   const pattern = patterns.find((candidate) => candidate.includes('*'));
   const [, folder, extension = '.conf'] = /^(.*\/)[^/]*?(\.[^./]+)?$/.exec(pattern ?? '') ?? [];
@@ -120,7 +120,7 @@ function targetOf({ path, patterns }: Configuration): string {
   return `>${quoteWord(`${folder}exporter${extension}`)}`;
 }
 
-/** Values of the sections that matter that can't be read without supervisord's own environment. */
+/** Values in the given sections that cannot be expanded. */
 function checkNames(configuration: Configuration, sections: readonly string[]): Finding[] {
   return configuration.unexpanded
     .filter(({ section }) => sections.includes(section))
@@ -131,7 +131,7 @@ function describeUnexpanded({ option, place, name }: Unexpanded): Finding {
   if (name === undefined) {
     return fail(
       'expansion',
-      `${describePlace(place)}: ${option} has a % that stands for nothing, and supervisord refuses it`,
+      `${describePlace(place)}: ${option} has a % that begins no expansion, so supervisord rejects it`,
       'write %% for a percent sign',
     );
   }
@@ -140,11 +140,11 @@ function describeUnexpanded({ option, place, name }: Unexpanded): Finding {
     ? warn(
         'expansion',
         `${describePlace(place)}: ${option} needs ${variable}, which is not in the environment of doctor`,
-        `give doctor what supervisord has: ${variable}=… supervisor-exporter doctor`,
+        `pass doctor the variable that supervisord has: ${variable}=… supervisor-exporter doctor`,
       )
     : fail(
         'expansion',
-        `${describePlace(place)}: supervisord knows no %(${name})s, and refuses it`,
+        `${describePlace(place)}: supervisord has no %(${name})s and rejects the value`,
         `correct ${option}`,
       );
 }

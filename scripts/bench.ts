@@ -1,0 +1,78 @@
+/** `npm run bench [NAME [-- OPTIONS]]`: prepares and runs one bench, or lists them. */
+
+import { spawn } from 'node:child_process';
+import { build, needSystemPackages, ROOT, type SystemPackage } from './setup.ts';
+
+interface Bench {
+  readonly about: string;
+  readonly packages: readonly SystemPackage[];
+}
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  'round-trip': {
+    about: 'latency from an event to its acknowledgement, against a C program that does not parse',
+    packages: ['gcc', 'libc6-dev', 'python3'],
+  },
+  scrape: {
+    about: "a scrape with 1,000 processes, against node_exporter's supervisord collector",
+    packages: ['supervisor', 'prometheus-node-exporter'],
+  },
+  growth: {
+    about: 'scrapes, snapshots, memory and pauses with 10, 100, 1,000 and 10,000 processes',
+    packages: ['supervisor', 'prometheus-node-exporter'],
+  },
+  resources: {
+    about: 'a scrape with the resources of 500 processes, against process-exporter',
+    packages: ['supervisor', 'prometheus-process-exporter', 'python3'],
+  },
+  footprint: {
+    about: 'start to READY and resident memory, against a bare node process',
+    packages: [],
+  },
+  nudge: {
+    about: 'the SIGKILL of a process to its exit on /metrics, with the nudge and without',
+    packages: ['supervisor'],
+  },
+  alert: {
+    about: "the SIGKILL of a process to Alertmanager's webhook, against polling as usual",
+    packages: ['supervisor', 'prometheus', 'prometheus-alertmanager', 'python3'],
+  },
+  soak: {
+    about: "exact counts and constant memory under load for minutes or hours, against supervisord's log",
+    packages: ['supervisor', 'python3'],
+  },
+};
+
+const [name, ...options] = process.argv.slice(2);
+const bench = name === undefined ? undefined : BENCHES[name];
+if (name === undefined) {
+  console.log(list());
+} else if (bench === undefined) {
+  console.error(`there is no bench ${JSON.stringify(name)}; there are:\n${list()}`);
+  process.exitCode = 2;
+} else {
+  runBench(name, bench);
+}
+
+function list(): string {
+  const width = Math.max(...Object.keys(BENCHES).map((key) => key.length));
+  return Object.entries(BENCHES)
+    .map(([key, { about }]) => `npm run bench ${key.padEnd(width)}   ${about}`)
+    .join('\n');
+}
+
+function runBench(file: string, { packages }: Bench): void {
+  needSystemPackages(packages);
+  build();
+  const child = spawn(process.execPath, ['--import', 'tsx', `bench/${file}.ts`, ...options], {
+    cwd: ROOT,
+    stdio: 'inherit',
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    // The bench cleans up and exits, and so does this process.
+    process.on(signal, () => child.kill(signal));
+  }
+  child.on('close', (code) => {
+    process.exitCode = code ?? 1;
+  });
+}

@@ -1,0 +1,126 @@
+/** Bundles src/main.ts and what it imports into the one file that runs with `node FILE` alone. */
+
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type BuildOptions, build, type Metafile, type PluginBuild } from 'esbuild';
+import { formatNotices, packagesOf } from './notices.ts';
+import { ROOT } from './setup.ts';
+
+const { version, bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const target = join(ROOT, bin['supervisor-exporter']);
+
+/** What each bundle contains, including those that are inserted into another as text. */
+const metafiles: Metafile[] = [];
+
+const program = await bundle('src/main.ts', {
+  banner: { js: '#!/usr/bin/env node' },
+  define: {
+    BUILD_VERSION: JSON.stringify(version),
+    BUILD_REVISION: JSON.stringify(revision()),
+    BUILD_SECTION: JSON.stringify(readFileSync(join(ROOT, 'supervisor/exporter.conf'), 'utf8')),
+    // A worker thread needs code of its own, and there is no second file for it.
+    PASSWORD_WORKER: JSON.stringify(await bundle('src/web-config/worker.ts')),
+    BUILD_PAGE_ASSETS: JSON.stringify(await pageAssets()),
+  },
+  plugins: [
+    { name: 'leave out', setup: leaveOut },
+    { name: 'as text', setup: asText },
+  ],
+});
+const notices = formatNotices(packagesOf(metafiles), join(ROOT, 'node_modules'));
+
+mkdirSync(dirname(target), { recursive: true });
+writeFileSync(join(dirname(target), 'THIRD-PARTY-NOTICES'), notices);
+// Replaced in one step: an exporter may be starting from the old file at this moment.
+const unfinished = `${target}.${process.pid}`;
+writeFileSync(unfinished, `${program}\n/*\n${notices.replaceAll('*/', '* /')}*/\n`);
+chmodSync(unfinished, 0o755);
+renameSync(unfinished, target);
+
+/** The script, style and icon of the page in src/web/page. */
+async function pageAssets() {
+  const options: BuildOptions = {
+    platform: 'browser',
+    target: ['chrome111', 'firefox113', 'safari16.4'],
+    format: 'esm',
+    charset: 'utf8',
+    minify: true,
+    lineLimit: 0,
+  };
+  return {
+    script: withDigest(await bundle('src/web/page/client/main.ts', options)),
+    style: withDigest(await bundle('src/web/page/style.css', options)),
+    icon: withDigest(readFileSync(join(ROOT, 'src/web/page/page.svg'), 'utf8')),
+  };
+}
+
+/** Computed here, so that the exporter need not load node:crypto at its start. */
+function withDigest(body: string) {
+  const digest = createHash('sha256').update(body).digest('base64url').slice(0, 16);
+  return { body, digest };
+}
+
+/** The text of an entry point with everything that it imports. */
+async function bundle(entryPoint: string, options: BuildOptions = {}): Promise<string> {
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: [entryPoint],
+    bundle: true,
+    platform: 'node',
+    target: 'node18',
+    format: 'cjs',
+    legalComments: 'inline',
+    // Halves the memory that the text takes; names and lines remain for stack traces.
+    minifyWhitespace: true,
+    lineLimit: 160,
+    logLevel: 'warning',
+    ...options,
+    metafile: true,
+    write: false,
+  });
+  metafiles.push(metafile);
+  const [output] = outputFiles;
+  if (output === undefined) throw new Error(`esbuild made nothing of ${entryPoint}`);
+  return output.text;
+}
+
+/**
+ * Packages that READY does not wait for, nearly half of the file: V8 skips a string faster than
+ * code, and compiles it when it is first required.
+ */
+function asText({ onLoad, onResolve }: PluginBuild): void {
+  const entryPoints: Readonly<Record<string, string>> = {
+    'xmlrpc/lib/serializer.js': 'xmlrpc/lib/serializer.js',
+    'xmlrpc/lib/deserializer.js': 'xmlrpc/lib/deserializer.js',
+    // The ES modules, of which unused code can be dropped; the package has CommonJS for Node.
+    yaml: './node_modules/yaml/browser/dist/index.js',
+  };
+  const filter = new RegExp(`^(?:${Object.keys(entryPoints).join('|')})$`);
+  onResolve({ filter }, ({ path }) => ({ path, namespace: 'as text' }));
+  onLoad({ filter, namespace: 'as text' }, async ({ path }) => ({
+    contents: `new Function('module', 'exports', 'require', ${JSON.stringify(await bundle(entryPoints[path] ?? path))})(module, exports, require);`,
+    resolveDir: ROOT,
+  }));
+}
+
+/**
+ * What prom-client loads at its start and the exporter never calls: the push gateway, which
+ * loads TLS, and OpenTelemetry, for exemplars.
+ */
+function leaveOut({ onLoad }: PluginBuild): void {
+  onLoad({ filter: /\/(?:prom-client\/lib\/pushgateway|@opentelemetry\/api\/.*)\.c?js$/ }, () => ({
+    contents: '',
+  }));
+}
+
+/** The commit that is built; unknown in a source tree without git. */
+function revision(): string {
+  try {
+    const args = ['rev-parse', '--short', 'HEAD'];
+    return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
