@@ -38,7 +38,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     packages: ['supervisor', 'prometheus', 'prometheus-alertmanager', 'python3'],
   },
   soak: {
-    about: "exact counts and constant memory under load for minutes or hours, against supervisord's log",
+    about:
+      "exact counts and constant memory under load for minutes or hours, against supervisord's log",
     packages: ['supervisor', 'python3'],
   },
 };

@@ -1,4 +1,4 @@
-/** A real Prometheus on a port and in a folder of its own. */
+/** A real Prometheus with its own port and folder. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -33,7 +33,7 @@ export class Prometheus {
     return (await this.#get<Targets>('targets')).activeTargets;
   }
 
-  /** The Alertmanagers that it sends to, by their URL. */
+  /** The URLs of the Alertmanagers to which it sends. */
   async alertmanagers(): Promise<readonly string[]> {
     type Alertmanagers = { activeAlertmanagers: Array<{ url: string }> };
     const { activeAlertmanagers } = await this.#get<Alertmanagers>('alertmanagers');
@@ -62,8 +62,8 @@ export class Prometheus {
 }
 
 /**
- * Runs `body` beside a Prometheus that scrapes `target` each second; `scrape` has what else
- * its scrape_config says.
+ * Runs `body` with a Prometheus that scrapes `target` every second. `scrape` holds further
+ * members of the scrape_config.
  */
 export function withPrometheus(
   target: string,
@@ -90,8 +90,8 @@ export interface ShippedOptions {
 }
 
 /**
- * Runs `body`, once the first scrape is in, beside a Prometheus with the shipped
- * configuration and rules; only the addresses in it are others.
+ * Runs `body`, after the first scrape, with a Prometheus that has the shipped configuration and
+ * rules. Only the addresses are replaced.
  */
 export function withShippedPrometheus(
   { target, alertmanagers }: ShippedOptions,
@@ -104,7 +104,7 @@ export function withShippedPrometheus(
       }
       const config = shippedWith('prometheus.yml', {
         'localhost:9876': target,
-        // Behind the `- ` of a list.
+        // The addresses follow the `- ` of a list.
         'localhost:9093': alertmanagers.join('\n            - '),
       });
       writeFileSync(join(dir, 'prometheus.yml'), config);
@@ -116,7 +116,7 @@ export function withShippedPrometheus(
   );
 }
 
-/** The text of a shipped file, with each of `changes`, which are once in it, replaced. */
+/** The text of a shipped file with replacements. Each replaced text must occur exactly once. */
 export function shippedWith(file: string, changes: Readonly<Record<string, string>>): string {
   let text = readFileSync(join(SHIPPED, file), 'utf8');
   for (const [old, replacement] of Object.entries(changes)) {
@@ -127,7 +127,7 @@ export function shippedWith(file: string, changes: Readonly<Record<string, strin
   return text;
 }
 
-/** Runs `body` beside a Prometheus whose folder, with its prometheus.yml in it, `configure` has filled. */
+/** Runs `body` with a Prometheus. `configure` writes prometheus.yml into its folder. */
 export function runPrometheus(
   configure: (dir: string) => void,
   body: (prometheus: Prometheus, dir: string) => Promise<void>,

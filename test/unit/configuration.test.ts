@@ -38,7 +38,7 @@ function settingOf({ sections }: Configuration, section: string, option: string)
   return sections.find(({ name }) => name === section)?.settings.get(option)?.value;
 }
 
-configuration('included files: several patterns, in order, relative to the file', () => {
+configuration('include accepts several patterns, in order, relative to the file', () => {
   const { included, patterns } = read({
     '/etc/s.conf': '[include]\nfiles = c.d/*.conf\n  /opt/%(host_node_name)s.ini %(ENV_DIR)s/x.ini',
     '/etc/c.d/b.conf': '',
@@ -52,7 +52,7 @@ configuration('included files: several patterns, in order, relative to the file'
   assert.equal(patterns, ['/etc/c.d/*.conf', '/opt/h1.ini', '/d/x.ini']);
 });
 
-configuration('%(here)s is the folder of the file it stands in', () => {
+configuration('%(here)s is the folder of the file that contains it', () => {
   const found = read({
     '/etc/s.conf': '[include]\nfiles=%(here)s/c.d/*\n[a]\nx=%(here)s/x',
     '/etc/c.d/b': '[b]\ny=%(here)s/y',
@@ -61,19 +61,22 @@ configuration('%(here)s is the folder of the file it stands in', () => {
   assert.is(settingOf(found, 'b', 'y'), '/etc/c.d/y');
 });
 
-configuration("[supervisord] environment= is known to the others, and a program's own name", () => {
-  const found = read({
-    '/etc/s.conf': [
-      '[supervisord]\nenvironment=PORT="81",X=%(ENV_DIR)s',
-      '[eventlistener:e]\ncommand=%(program_name)s %(ENV_PORT)s %(ENV_X)s %(process_num)02d %(ENV_OWN)s',
-      'environment=OWN=%(ENV_X)s/y',
-    ].join('\n'),
-  });
-  assert.is(settingOf(found, 'eventlistener:e', 'command'), 'e 81 /d 00 /d/y');
-  assert.equal(found.unexpanded, []);
-});
+configuration(
+  "environment= of [supervisord] and a program's own name are available in other sections",
+  () => {
+    const found = read({
+      '/etc/s.conf': [
+        '[supervisord]\nenvironment=PORT="81",X=%(ENV_DIR)s',
+        '[eventlistener:e]\ncommand=%(program_name)s %(ENV_PORT)s %(ENV_X)s %(process_num)02d %(ENV_OWN)s',
+        'environment=OWN=%(ENV_X)s/y',
+      ].join('\n'),
+    });
+    assert.is(settingOf(found, 'eventlistener:e', 'command'), 'e 81 /d 00 /d/y');
+    assert.equal(found.unexpanded, []);
+  },
+);
 
-configuration('what can not be expanded is told of, and stands as it is', () => {
+configuration('an expansion that fails is reported and left unchanged', () => {
   const found = read({ '/etc/s.conf': '[a]\nx=%(ENV_NO)s\ny=5%\n' });
   assert.is(settingOf(found, 'a', 'x'), '%(ENV_NO)s');
   assert.equal(
@@ -85,7 +88,7 @@ configuration('what can not be expanded is told of, and stands as it is', () => 
   );
 });
 
-configuration('a file that can not be read, and lines that mean nothing', () => {
+configuration('unreadable files and meaningless lines are reported', () => {
   assert.equal(read({}).unreadable, [{ path: '/etc/s.conf', reason: 'no such file' }]);
   assert.equal(read({ '/etc/s.conf': 'x=1\n' }).errors, [{ file: '/etc/s.conf', line: 1 }]);
 });
@@ -116,7 +119,7 @@ const ENVIRONMENTS: ReadonlyArray<readonly [text: string, values: unknown]> = [
 ];
 
 for (const [text, values] of ENVIRONMENTS) {
-  configuration(`environment=${JSON.stringify(text)}`, () => {
+  configuration(`environment=${JSON.stringify(text)} is parsed`, () => {
     assert.equal(parseEnvironment(text), values);
   });
 }
@@ -134,7 +137,7 @@ const GLOBS: ReadonlyArray<readonly [pattern: string, found: readonly string[]]>
 ];
 
 for (const [pattern, found] of GLOBS) {
-  configuration(`the files of ${pattern}`, () => {
+  configuration(`${pattern} matches the expected files`, () => {
     const { list } = filesOf({ '/c/a.conf': '', '/c/b.conf': '', '/c/.x.conf': '', '/d/x': '' });
     assert.equal(glob(pattern, list), found);
   });
