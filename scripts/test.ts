@@ -19,6 +19,8 @@ const KILL_AFTER_MS = 15_000;
 /** The slow folders first, so that no long file is left to run alone at the end. */
 const FOLDERS = ['test/e2e', 'test/protocol', 'test/system', 'test/unit'];
 
+const UNIT_FLAG = '--unit';
+
 /** What a file, or every file that imports it, starts or runs. */
 const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/support/alertmanager.ts': ['prometheus-alertmanager'],
@@ -29,12 +31,12 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/support/supervisord.ts': ['supervisor'],
   'test/e2e/compat.test.ts': ['prometheus-node-exporter'],
   'test/e2e/demo.test.ts': ['supervisor'],
+  'test/e2e/documentation.test.ts': ['prometheus', 'prometheus-alertmanager', 'supervisor'],
   'test/e2e/install.test.ts': ['supervisor'],
   'test/e2e/prometheus.test.ts': ['python3-prometheus-client'],
   'test/e2e/resources.test.ts': ['procps'],
   'test/protocol/client.test.ts': ['openssl'],
   'test/protocol/http.test.ts': ['curl', 'prometheus'],
-  'test/system/documentation.test.ts': ['prometheus', 'prometheus-alertmanager', 'supervisor'],
   'test/system/ini.test.ts': ['supervisor'],
   'test/system/kept-text.test.ts': ['python3'],
   'test/system/print-config.test.ts': ['supervisor'],
@@ -52,7 +54,12 @@ interface Result {
 await main();
 
 async function main(): Promise<void> {
-  const files = findTests(process.argv.slice(2));
+  const words = process.argv.slice(2);
+  const folders = words.includes(UNIT_FLAG) ? ['test/unit'] : FOLDERS;
+  const files = findTests(
+    folders,
+    words.filter((word) => word !== UNIT_FLAG),
+  );
   needSystemPackages([...new Set(files.flatMap((file) => [...needsOf(file)]))]);
   if (files.some((file) => !file.startsWith('test/unit/'))) build();
 
@@ -127,8 +134,8 @@ function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
-function findTests(patterns: readonly string[]): string[] {
-  return FOLDERS.flatMap((folder) =>
+function findTests(folders: readonly string[], patterns: readonly string[]): string[] {
+  return folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder))
       .filter((name) => name.endsWith('.test.ts'))
       .sort()

@@ -95,7 +95,7 @@ export class EventHandler {
           if (resync.remoteCommunicationReceived(event)) this.#losses.markerReceived(event.serial);
         };
       case 'supervisor-state':
-        return () => resync.serverStateReceived(SERVER_STATE_CODES[event.state]);
+        return () => resync.serverStateReceived(SERVER_STATE_CODES[event.state], at);
       case 'unused':
         return undefined;
       default: {

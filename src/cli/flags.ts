@@ -308,7 +308,7 @@ function readTimeout(flags: Flags): number {
 }
 
 function readAddress(text: string): ListenAddress {
-  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*)):(\d+)$/.exec(text) ?? [];
+  const [, bracketed, plain, port] = /^(?:\[([^\]@/\s]+)\]|([^:@/\s]*)):(\d+)$/.exec(text) ?? [];
   if (port === undefined || Number(port) > 65535) {
     throw invalid(
       'web.listen-address',

@@ -28,11 +28,11 @@ export interface Configuration {
   /** The absolute patterns of `[include] files`. */
   readonly patterns: readonly string[];
   readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
-  /** Lines that supervisord can't read. */
+  /** Lines that supervisord cannot parse. */
   readonly errors: readonly Place[];
   /** With all values expanded that can be. */
   readonly sections: readonly Section[];
-  /** Values that can't be expanded, and what is unknown in them; no name where it is a stray percent sign. */
+  /** Values that cannot be expanded; `name` is undefined for a stray percent sign. */
   readonly unexpanded: readonly Unexpanded[];
 }
 

@@ -1,6 +1,6 @@
 /** File name patterns as `[include] files` has them: Python's glob.glob. */
 
-/** The names in a folder; none where it can't be read. */
+/** The names in a folder; none where it cannot be read. */
 export type ListFolder = (path: string) => readonly string[];
 
 /** The paths that match an absolute pattern, sorted. */

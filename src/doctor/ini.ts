@@ -6,7 +6,7 @@
 
 import { indentOf, isSpace, linesOf, strip, stripEnd } from './python.ts';
 
-/** Where something stands; lines count from 1. */
+/** A position in a file; lines count from 1. */
 export interface Place {
   readonly file: string;
   readonly line: number;
@@ -108,7 +108,7 @@ export class Ini {
 }
 
 /**
- * Where a comment begins: at a prefix that stands first in its line or after a space. The first
+ * Where a comment begins: at a prefix that is first in its line or follows a space. The first
  * `;` and the first `#` are tried, then the second of each, and so on; a round that finds one is the last.
  */
 function commentStart(line: string): number | undefined {

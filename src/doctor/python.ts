@@ -51,23 +51,23 @@ export function expand(
   text: string,
   names: Readonly<Record<string, string | number | undefined>>,
 ): Expanded {
-  let trouble: Expanded | undefined;
+  let failure: Expanded | undefined;
   const expanded = text.replace(
     FORMAT,
     (whole, name: string | undefined, flags: string, width: string, type, percent) => {
       if (percent !== undefined) return '%';
-      if (name === undefined) trouble ??= { kind: 'malformed' };
+      if (name === undefined) failure ??= { kind: 'malformed' };
       const value = name === undefined ? undefined : names[name];
       if (value === undefined) {
-        trouble ??= { kind: 'unknown', name: name ?? '' };
+        failure ??= { kind: 'unknown', name: name ?? '' };
         return whole;
       }
-      if (type !== 's' && typeof value !== 'number') trouble ??= { kind: 'malformed' };
+      if (type !== 's' && typeof value !== 'number') failure ??= { kind: 'malformed' };
       const pad = flags?.includes('0') && type !== 's' ? '0' : ' ';
       return flags?.includes('-')
         ? String(value).padEnd(Number(width))
         : String(value).padStart(Number(width), pad);
     },
   );
-  return trouble ?? { kind: 'expanded', text: expanded };
+  return failure ?? { kind: 'expanded', text: expanded };
 }

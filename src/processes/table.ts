@@ -94,8 +94,9 @@ export class ProcessTable {
   /** Removes the processes of a group, except those that a later event has named. */
   removeGroup(group: string, serial: number): readonly Change[] {
     this.#version += 1;
+    const latest = Math.max(serial, this.#removedGroups.get(group) ?? -1);
     this.#removedGroups.delete(group);
-    this.#removedGroups.set(group, serial);
+    this.#removedGroups.set(group, latest);
     const [oldest] = this.#removedGroups.keys();
     if (this.#removedGroups.size > MAX_REMOVED_GROUPS && oldest !== undefined) {
       this.#removedGroups.delete(oldest);
@@ -115,6 +116,7 @@ export class ProcessTable {
     this.#version += 1;
     this.#isUnordered = true;
     for (const info of snapshot.processes) {
+      if (this.#wasRemovedAfter(info.group, since)) continue;
       const process = this.#name(info);
       if (!isLater(process, since)) this.#update(process, info);
     }
@@ -133,21 +135,16 @@ export class ProcessTable {
     this.#snapshotSerial = Math.max(this.#snapshotSerial, serial);
     let corrections = 0;
     for (const info of snapshot.processes) {
+      if (this.#wasRemovedAfter(info.group, serial)) continue;
       const process = this.#name(info);
+      if (isLater(process, serial)) continue;
       const { ordered } = process;
-      if (ordered?.source === 'event' && ordered.serial > serial) {
-        // It may have been received while a snapshot was unordered, and have changed nothing then.
-        if (process.state !== ordered.state) {
-          enterState(process, ordered.event, ordered.at, ordered.termination);
-          this.#touch(process);
-        }
-        continue;
-      }
       if (ordered !== undefined && ordered.state !== info.state) corrections += 1;
       this.#update(process, info);
       process.ordered = { source: 'snapshot', serial, state: info.state };
     }
     this.#removeUnnamed(serial);
+    this.#applyDeferred(serial);
     return { changes: this.#takeChanges(), corrections };
   }
 
@@ -205,10 +202,14 @@ export class ProcessTable {
   /** The process of an event; undefined where it is known to have been removed since. */
   #find(event: ProcessStateEvent): Process | undefined {
     const known = this.#processes.get(keyOf(event.process));
-    if ((this.#removedGroups.get(event.process.group) ?? -1) > event.serial) return undefined;
+    if (this.#wasRemovedAfter(event.process.group, event.serial)) return undefined;
     if (known !== undefined) return known;
     if (event.serial <= this.#snapshotSerial) return undefined;
     return this.#ensure(event.process, event.from);
+  }
+
+  #wasRemovedAfter(group: string, serial: number): boolean {
+    return (this.#removedGroups.get(group) ?? -1) > serial;
   }
 
   #ensure(id: ProcessId, state: Process['state']): Process {
@@ -237,6 +238,17 @@ export class ProcessTable {
   #removeUnnamed(serial: number): void {
     for (const process of this.#processes.values()) {
       if (process.namedIn !== this.#version && !isLater(process, serial)) this.#remove(process);
+    }
+  }
+
+  /** Enters the states of events after `serial` that changed nothing while a snapshot was unordered. */
+  #applyDeferred(serial: number): void {
+    for (const process of this.#processes.values()) {
+      const { ordered } = process;
+      if (ordered?.source !== 'event' || ordered.serial <= serial) continue;
+      if (process.state === ordered.state) continue;
+      enterState(process, ordered.event, ordered.at, ordered.termination);
+      this.#touch(process);
     }
   }
 

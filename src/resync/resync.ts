@@ -53,6 +53,8 @@ export class Resync {
   #requestedAt = 0;
   #hasSnapshot = false;
   #server: ServerInfo | undefined;
+  /** When an event last reported the state of supervisord, in epoch seconds. */
+  #serverStateAt = Number.NEGATIVE_INFINITY;
   /** The highest serial that is lost and not covered by an ordered snapshot; -1 where there is none. */
   #lostThrough = -1;
   /** When the last loss was reported that no marker will cover, in epoch seconds. */
@@ -150,8 +152,9 @@ export class Resync {
     if (period === 60) this.request('tick');
   }
 
-  /** supervisord has reported its own state by an event. */
-  serverStateReceived(stateCode: number): void {
+  /** supervisord has reported its own state by an event that was received at `at` (epoch seconds). */
+  serverStateReceived(stateCode: number, at: number): void {
+    this.#serverStateAt = at;
     this.#server = { version: undefined, identifier: undefined, ...this.#server, stateCode };
   }
 
@@ -189,7 +192,10 @@ export class Resync {
     const { log, onFirst, onMarkerDue } = this.#options;
     const isFirst = !this.#hasSnapshot;
     if (isFirst) onFirst(snapshot);
-    this.#server = snapshot.server;
+    // A snapshot that was requested before the event may be older than it.
+    const isOlder = this.#requestedAt <= this.#serverStateAt;
+    const stateCode = (isOlder ? this.#server?.stateCode : undefined) ?? snapshot.server.stateCode;
+    this.#server = { ...snapshot.server, stateCode };
     this.#stats.lastAt = Date.now() / 1000;
     if (this.#failure !== undefined) log.info('XML-RPC works again');
     this.#failure = undefined;

@@ -90,7 +90,7 @@ doctor(
           'in [eventlistener:exporter]: autorestart=true',
           'in [eventlistener:exporter]: stdout_logfile=NONE',
           `127.0.0.1:${port} is in use by another program`,
-          "can't listen on 127.0.0.1:",
+          'listen on 127.0.0.1:',
         ]) {
           assert.ok(text.includes(fix), `${fix} is not in\n${text}`);
         }

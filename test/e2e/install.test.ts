@@ -16,10 +16,10 @@ const install = suite('install');
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
 
-/** Debian's nobody, and not root: what root may, modes do not keep it from. */
+/** Debian's user nobody, since file modes do not restrict root. */
 const NOBODY = 65534;
 
-/** What a command line and a configuration can each take amiss. */
+/** Characters that are special in a command line or in a configuration. */
 const AWKWARD = "an in'stall ;here #100%";
 
 const SUPERVISORD = `\
@@ -45,7 +45,7 @@ install(
     const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
     const home = join(dir, AWKWARD);
     mkdirSync(home);
-    // supervisord itself can't be in a folder whose name has a %.
+    // supervisord does not accept a % in its own paths.
     mkdirSync(join(dir, 'conf.d'));
     try {
       const packed = await run(
@@ -69,7 +69,7 @@ install(
   }),
 );
 
-/** What users need, and no more. */
+/** The files that users need, and no others. */
 async function assertContents(tarball: string): Promise<void> {
   const { stdout } = await run('tar', ['-tf', tarball]);
   const files = stdout
@@ -97,7 +97,7 @@ async function assertContents(tarball: string): Promise<void> {
   ]);
 }
 
-/** As a user would: print-config into the folder that is included, supervisord, doctor. */
+/** As a user would: print-config into the included folder, supervisord, doctor. */
 async function assertRuns(dir: string, binary: string): Promise<void> {
   const conf = join(dir, 'supervisord.conf');
   const port = await freePort();
@@ -127,7 +127,7 @@ async function assertRuns(dir: string, binary: string): Promise<void> {
   }
 }
 
-/** The socket is for its owner, and doctor runs as another; where that takes root, nobody may use it. */
+/** Runs doctor as a user who may not use the socket. */
 async function assertPermissionsMatter(dir: string, binary: string, conf: string): Promise<void> {
   const isRoot = process.getuid?.() === 0;
   if (isRoot) {

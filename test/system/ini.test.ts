@@ -22,13 +22,13 @@ function read(...texts: readonly string[]): Values {
 const TABLE: ReadonlyArray<readonly [title: string, text: string, values: Values]> = [
   ['a setting', '[a]\nx=1\n', { a: { x: '1' } }],
   ['spaces and a colon', '[a]\nX Y : 1 = 2 \n', { a: { 'x y': '1 = 2' } }],
-  ['a comment behind space', '[a]\nx=1 ;2\ny=1;2\nz=1 #2\n', { a: { x: '1', y: '1;2', z: '1' } }],
+  ['a comment after a space', '[a]\nx=1 ;2\ny=1;2\nz=1 #2\n', { a: { x: '1', y: '1;2', z: '1' } }],
   ['a comment of its own', '[a]\n;x=1\n  # y=1\n', { a: {} }],
   ['a value of several lines', '[a]\nx=1\n  2 ; no\n\n  3\ny=4', { a: { x: '1\n2\n\n3', y: '4' } }],
   ['a duplicate', '[a]\nx=1\n[b]\n[a]\nx=2\ny=3', { a: { x: '2', y: '3' }, b: {} }],
   ['defaults', '[DEFAULT]\nx=1\n[a]\n[b]\nx=2\n', { a: { x: '1' }, b: { x: '2' } }],
-  ['nothing behind the sign', '[a]\nx=\n  1\n', { a: { x: '\n1' } }],
-  ['a heading with more behind it', '[a] b]c\nx=1', { 'a] b': { x: '1' } }],
+  ['nothing after the sign', '[a]\nx=\n  1\n', { a: { x: '\n1' } }],
+  ['a heading with text after it', '[a] b]c\nx=1', { 'a] b': { x: '1' } }],
   ['CR LF', '[a]\r\nx=1\r\n', { a: { x: '1' } }],
 ];
 

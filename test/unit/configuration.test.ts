@@ -38,7 +38,7 @@ function settingOf({ sections }: Configuration, section: string, option: string)
   return sections.find(({ name }) => name === section)?.settings.get(option)?.value;
 }
 
-configuration('include accepts several patterns, in order, relative to the file', () => {
+configuration('included files: several patterns, in order, relative to the file', () => {
   const { included, patterns } = read({
     '/etc/s.conf': '[include]\nfiles = c.d/*.conf\n  /opt/%(host_node_name)s.ini %(ENV_DIR)s/x.ini',
     '/etc/c.d/b.conf': '',
@@ -61,22 +61,19 @@ configuration('%(here)s is the folder of the file that contains it', () => {
   assert.is(settingOf(found, 'b', 'y'), '/etc/c.d/y');
 });
 
-configuration(
-  "environment= of [supervisord] and a program's own name are available in other sections",
-  () => {
-    const found = read({
-      '/etc/s.conf': [
-        '[supervisord]\nenvironment=PORT="81",X=%(ENV_DIR)s',
-        '[eventlistener:e]\ncommand=%(program_name)s %(ENV_PORT)s %(ENV_X)s %(process_num)02d %(ENV_OWN)s',
-        'environment=OWN=%(ENV_X)s/y',
-      ].join('\n'),
-    });
-    assert.is(settingOf(found, 'eventlistener:e', 'command'), 'e 81 /d 00 /d/y');
-    assert.equal(found.unexpanded, []);
-  },
-);
+configuration("[supervisord] environment= is known to the others, and a program's own name", () => {
+  const found = read({
+    '/etc/s.conf': [
+      '[supervisord]\nenvironment=PORT="81",X=%(ENV_DIR)s',
+      '[eventlistener:e]\ncommand=%(program_name)s %(ENV_PORT)s %(ENV_X)s %(process_num)02d %(ENV_OWN)s',
+      'environment=OWN=%(ENV_X)s/y',
+    ].join('\n'),
+  });
+  assert.is(settingOf(found, 'eventlistener:e', 'command'), 'e 81 /d 00 /d/y');
+  assert.equal(found.unexpanded, []);
+});
 
-configuration('an expansion that fails is reported and left unchanged', () => {
+configuration('a value that cannot be expanded is reported and left unchanged', () => {
   const found = read({ '/etc/s.conf': '[a]\nx=%(ENV_NO)s\ny=5%\n' });
   assert.is(settingOf(found, 'a', 'x'), '%(ENV_NO)s');
   assert.equal(
@@ -88,7 +85,7 @@ configuration('an expansion that fails is reported and left unchanged', () => {
   );
 });
 
-configuration('unreadable files and meaningless lines are reported', () => {
+configuration('a file that can not be read, and lines that mean nothing', () => {
   assert.equal(read({}).unreadable, [{ path: '/etc/s.conf', reason: 'no such file' }]);
   assert.equal(read({ '/etc/s.conf': 'x=1\n' }).errors, [{ file: '/etc/s.conf', line: 1 }]);
 });
@@ -119,7 +116,7 @@ const ENVIRONMENTS: ReadonlyArray<readonly [text: string, values: unknown]> = [
 ];
 
 for (const [text, values] of ENVIRONMENTS) {
-  configuration(`environment=${JSON.stringify(text)} is parsed`, () => {
+  configuration(`environment=${JSON.stringify(text)}`, () => {
     assert.equal(parseEnvironment(text), values);
   });
 }
@@ -137,7 +134,7 @@ const GLOBS: ReadonlyArray<readonly [pattern: string, found: readonly string[]]>
 ];
 
 for (const [pattern, found] of GLOBS) {
-  configuration(`${pattern} matches the expected files`, () => {
+  configuration(`the files of ${pattern}`, () => {
     const { list } = filesOf({ '/c/a.conf': '', '/c/b.conf': '', '/c/.x.conf': '', '/d/x': '' });
     assert.equal(glob(pattern, list), found);
   });

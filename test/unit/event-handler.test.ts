@@ -239,6 +239,10 @@ handler('a state of supervisord that an event reports counts before the first sn
     );
     assert.is(world.resync.server?.stateCode, -1);
     assert.is(world.resync.server?.version, undefined);
+    world.marker(1);
+    await world.snapshot();
+    assert.is(world.resync.server?.version, '4.2.5');
+    assert.is(world.resync.server?.stateCode, -1, 'the snapshot was requested before the event');
   }),
 );
 

@@ -9,7 +9,7 @@ import { ProcessTable } from '../../src/processes/table.ts';
 const readme = suite('readme');
 const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 
-readme('its table has every metric of /metrics, with its type, and no other', async () => {
+readme('the table lists exactly the metrics of /metrics, with their types', async () => {
   const build = { version: '', revision: '', nodeVersion: '' };
   const { render } = createMetrics(new ProcessTable(), {
     footprint: false,
@@ -21,13 +21,13 @@ readme('its table has every metric of /metrics, with its type, and no other', as
   const served = [...String(joinPlain(await render())).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
     ([, name, type]) => `${name} ${type}`,
   );
-  const told = [...text.matchAll(/^\| `(supervisord_\w+)` \| (\w+) \|/gm)].map(
+  const listed = [...text.matchAll(/^\| `(supervisord_\w+)` \| (\w+) \|/gm)].map(
     ([, name, type]) => `${name} ${type}`,
   );
-  assert.equal(told.sort(), served.sort());
+  assert.equal(listed.sort(), served.sort());
 });
 
-readme('it tells of every flag', () => {
+readme('every flag is described', () => {
   for (const flag of Object.keys(FLAGS)) {
     const isNegative = flag.startsWith('no-');
     const name = isNegative ? flag.slice('no-'.length) : flag;
