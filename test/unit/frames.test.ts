@@ -69,15 +69,15 @@ frames('the rest of the text is kept until more arrives', () => {
 });
 
 const UNFRAMEABLE: ReadonlyArray<readonly [title: string, text: string, reason: RegExp]> = [
-  ['no len', 'ver:3.0 server:supervisor serial:1\nwhen:5', /ends in no len/],
-  ['an empty line', '\nwhen:5', /ends in no len/],
-  ['a negative len', 'ver:3.0 len:-5\nwhen:5', /ends in no len/],
-  ['a len that is no number', 'ver:3.0 len:five\nwhen:5', /ends in no len/],
-  ['text after len', 'ver:3.0 len:5 \nwhen:5', /ends in no len/],
-  ['an absurd len', `ver:3.0 len:${'9'.repeat(400)}\n`, /payload of over/],
-  ['a len one over the limit', `ver:3.0 len:${MAX_PAYLOAD_LENGTH + 1}\n`, /payload of over/],
-  ['an endless header', 'x'.repeat(MAX_HEADER_LENGTH + 1), /header of over/],
-  ['binary', '\u0000\ufffd\u0001\n', /ends in no len: "\\u0000/],
+  ['no len', 'ver:3.0 server:supervisor serial:1\nwhen:5', /does not end with len/],
+  ['an empty line', '\nwhen:5', /does not end with len/],
+  ['a negative len', 'ver:3.0 len:-5\nwhen:5', /does not end with len/],
+  ['a len that is no number', 'ver:3.0 len:five\nwhen:5', /does not end with len/],
+  ['text after len', 'ver:3.0 len:5 \nwhen:5', /does not end with len/],
+  ['an absurd len', `ver:3.0 len:${'9'.repeat(400)}\n`, /payload of more than/],
+  ['a len one over the limit', `ver:3.0 len:${MAX_PAYLOAD_LENGTH + 1}\n`, /payload of more than/],
+  ['an endless header', 'x'.repeat(MAX_HEADER_LENGTH + 1), /header of more than/],
+  ['binary', '\u0000\ufffd\u0001\n', /does not end with len: "\\u0000/],
 ];
 
 for (const [title, text, reason] of UNFRAMEABLE) {
