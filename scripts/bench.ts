@@ -18,11 +18,11 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     packages: ['supervisor', 'prometheus-node-exporter'],
   },
   growth: {
-    about: 'scrapes, snapshots, memory and pauses with 10, 100, 1,000 and 10,000 processes',
+    about: 'scrapes, resyncs, memory and pauses with 10 to 10,000 processes, against node_exporter',
     packages: ['supervisor', 'prometheus-node-exporter'],
   },
   resources: {
-    about: 'a scrape with the resources of 500 processes, against process-exporter',
+    about: 'a scrape with the resource usage of 500 processes, against process-exporter',
     packages: ['supervisor', 'prometheus-process-exporter', 'python3'],
   },
   footprint: {
@@ -30,11 +30,11 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     packages: [],
   },
   nudge: {
-    about: 'the SIGKILL of a process to its exit on /metrics, with the nudge and without',
+    about: 'latency from a SIGKILL to the exit on /metrics, with and without the nudge',
     packages: ['supervisor'],
   },
   alert: {
-    about: "the SIGKILL of a process to Alertmanager's webhook, against polling as usual",
+    about: "latency from a SIGKILL to Alertmanager's webhook, against an exporter that polls",
     packages: ['supervisor', 'prometheus', 'prometheus-alertmanager', 'python3'],
   },
   soak: {
