@@ -31,7 +31,7 @@ import { ListenError } from './util/errors.ts';
 import type { Logger } from './util/log.ts';
 import { formatAddress } from './web/address.ts';
 import { Page } from './web/page/page.ts';
-import type { Facts } from './web/page/view.ts';
+import type { PageContext } from './web/page/view.ts';
 import { answer, type Routes } from './web/routes.ts';
 import { type Answer, serve, type WebService } from './web/server.ts';
 import type { Security } from './web-config/security.ts';
@@ -127,14 +127,14 @@ export class Exporter {
     this.#page = new Page({
       table,
       changes,
-      facts: () => this.#facts(),
-      consumptions: this.#resources,
+      context: () => this.#pageContext(),
+      resources: this.#resources,
       telemetryPath,
+      signal,
     });
     signal.addEventListener('abort', () => {
       this.#inquiries?.stop();
       this.#push?.stop();
-      this.#page.stop();
       io.security?.stop();
     });
   }
@@ -212,8 +212,7 @@ export class Exporter {
     return this.#metrics.render();
   }
 
-  /** What the page shows of supervisord and of the exporter. */
-  #facts(): Omit<Facts, 'hasUsage'> {
+  #pageContext(): Omit<PageContext, 'hasUsage'> {
     const { server, health } = this.#resync;
     return {
       identifier: server?.identifier,

@@ -60,7 +60,7 @@ export class RunningExporter {
   async ready(): Promise<void> {
     await eventually(5_000, () => {
       if (!this.stdout.startsWith('READY\n')) throw new Error(`no READY; stderr: ${this.stderr}`);
-      // READY is said before the rest is loaded; this, when it listens.
+      // READY is written before the rest is loaded; this is logged when the exporter listens.
       if (!/msg"?[=:]"?supervisord\b/.test(this.stderr)) {
         throw new Error(`not listening; stderr: ${this.stderr}`);
       }

@@ -1,4 +1,4 @@
-/** The files that the page loads; `npm run build` writes them in. */
+/** The files that the page loads. `npm run build` embeds them. */
 
 declare const BUILD_PAGE_ASSETS: PageAssets | undefined;
 
@@ -16,7 +16,7 @@ interface PageAssets {
 export interface Asset {
   readonly contentType: string;
   readonly body: string;
-  /** Of the body, so that a browser asks again and is told that nothing has changed; weak, for it may be gzipped. */
+  /** Lets a browser revalidate its copy. Weak, because the body may be sent gzipped. */
   readonly etag: string;
 }
 
@@ -30,7 +30,7 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map([
   ['/-/page.svg', asset('image/svg+xml', BUILT.icon)],
 ]);
 
-/** Which script belongs to this server. */
+/** Identifies the script of this build of the exporter. */
 export const BUILD = BUILT.script.digest;
 
 function asset(contentType: string, { body, digest }: PageAsset): Asset {

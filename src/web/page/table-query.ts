@@ -1,14 +1,14 @@
-/** Which rows are shown, and in which order: kept in the query of the page's address. */
+/** Filter and sort order of the process table, stored in the query of the page's URL. */
 
 import { PROCESS_STATES, type ProcessState, stateOfName } from '../../supervisor/states.ts';
 import type { Row } from './view.ts';
 
-export interface Arrangement {
+export interface TableQuery {
   readonly sort: Column;
   readonly isDescending: boolean;
-  /** Those to show; none for all. */
+  /** The states to show; empty for all. */
   readonly states: ReadonlySet<ProcessState>;
-  /** Words that a row has to hold, each. */
+  /** Words that a row must all contain. */
   readonly text: string;
 }
 
@@ -27,27 +27,30 @@ export const COLUMNS = [
 
 export type Column = (typeof COLUMNS)[number];
 
-/** By state, the worst first. */
-export const DEFAULT: Arrangement = {
+/** Sorted by state, the most severe first. */
+export const DEFAULT_QUERY: TableQuery = {
   sort: 'state',
   isDescending: false,
   states: new Set(),
   text: '',
 };
 
-/** Seconds for which an unexpected exit stands out. */
+/** For how many seconds an unexpected exit is highlighted. */
 export const RECENT_SECONDS = 3600;
 
 export function isRecent(at: number | undefined, now: number): boolean {
   return at !== undefined && now - at < RECENT_SECONDS;
 }
 
-/** How bad it is, 0 for the worst. What goes round in circles keeps its place meanwhile. */
-export function troubleOf(row: Row, now: number): number {
+/**
+ * 0 is the most severe. An unexpected exit counts for an hour whatever the state, so that a
+ * process in a crash loop keeps its place.
+ */
+export function severityOf(row: Row, now: number): number {
   if (row.state === 'FATAL') return 0;
   if (row.state === 'UNKNOWN') return 1;
   if (row.state === 'BACKOFF' || (row.state === 'STARTING' && row.tries > 0)) return 2;
-  if (isRecent(row.lastUnexpected, now) || isDownUnexpectedly(row)) return 3;
+  if (isRecent(row.lastUnexpectedExit, now) || isDownUnexpectedly(row)) return 3;
   switch (row.state) {
     case 'STARTING':
     case 'STOPPING':
@@ -65,23 +68,25 @@ export function troubleOf(row: Row, now: number): number {
   }
 }
 
-/** Whether somebody should look at it. */
-export function isTrouble(row: Row, now: number): boolean {
-  return troubleOf(row, now) <= 3;
+/** Whether the process needs attention. */
+export function isInTrouble(row: Row, now: number): boolean {
+  return severityOf(row, now) <= 3;
 }
 
 export function isDownUnexpectedly(row: Row): boolean {
-  const { state, ended, lastUnexpected } = row;
-  return state === 'EXITED' && lastUnexpected !== undefined && (ended ?? 0) <= lastUnexpected;
+  const { state, exitedAt, lastUnexpectedExit } = row;
+  return (
+    state === 'EXITED' && lastUnexpectedExit !== undefined && (exitedAt ?? 0) <= lastUnexpectedExit
+  );
 }
 
-/** Reads a query as formatQuery writes it. What it does not know it leaves at the default. */
-export function parseQuery(query: string): Arrangement {
+/** Parses the output of formatQuery. Unknown values are replaced by the default. */
+export function parseQuery(query: string): TableQuery {
   const parameters = new URLSearchParams(query);
   const sort = parameters.get('sort') ?? '';
   const column = COLUMNS.find((name) => name === sort.replace(/^-/, ''));
   return {
-    sort: column ?? DEFAULT.sort,
+    sort: column ?? DEFAULT_QUERY.sort,
     isDescending: column !== undefined && sort.startsWith('-'),
     states: new Set(
       (parameters.get('state') ?? '').split(',').flatMap((name) => stateOfName(name) ?? []),
@@ -90,42 +95,42 @@ export function parseQuery(query: string): Arrangement {
   };
 }
 
-/** `?…`, and `?` alone for the default: a link to nothing would lead to the present query. */
-export function formatQuery({ sort, isDescending, states, text }: Arrangement): string {
+/** The default is `?`, since an empty link would lead to the current query. */
+export function formatQuery({ sort, isDescending, states, text }: TableQuery): string {
   const parameters: string[] = [];
-  if (sort !== DEFAULT.sort || isDescending) {
+  if (sort !== DEFAULT_QUERY.sort || isDescending) {
     parameters.push(`sort=${isDescending ? '-' : ''}${sort}`);
   }
   if (states.size > 0) {
     parameters.push(`state=${PROCESS_STATES.filter((state) => states.has(state)).join(',')}`);
   }
-  // Where encodeURIComponent would throw, at half a surrogate pair, this does not.
+  // encodeURIComponent would throw for a lone surrogate; URLSearchParams replaces it.
   if (text !== '') parameters.push(String(new URLSearchParams({ q: text })));
   return `?${parameters.join('&')}`;
 }
 
-/** What a click on a column's head leads to: the other way round if it is sorted by already. */
-export function sortedBy(arrangement: Arrangement, sort: Column): Arrangement {
-  const isDescending = arrangement.sort === sort ? !arrangement.isDescending : isMostFirst(sort);
-  return { ...arrangement, sort, isDescending };
+/** The query after a click on a column header; a second click reverses the order. */
+export function withSort(query: TableQuery, sort: Column): TableQuery {
+  const isDescending = query.sort === sort ? !query.isDescending : startsDescending(sort);
+  return { ...query, sort, isDescending };
 }
 
-/** Of numbers the large ones are what one looks for. */
-function isMostFirst(column: Column): boolean {
+/** For numbers, large values come first. */
+function startsDescending(column: Column): boolean {
   return column !== 'process' && column !== 'state' && column !== 'pid';
 }
 
-export function withStateToggled(arrangement: Arrangement, state: ProcessState): Arrangement {
-  const states = new Set(arrangement.states);
+export function withStateToggled(query: TableQuery, state: ProcessState): TableQuery {
+  const states = new Set(query.states);
   if (!states.delete(state)) states.add(state);
-  return { ...arrangement, states };
+  return { ...query, states };
 }
 
-/** The rows to show, in their order. Rows without a value come last either way. */
-export function arrange(rows: readonly Row[], arrangement: Arrangement, now: number): Row[] {
-  const { sort, isDescending } = arrangement;
+/** The rows to show, sorted. Rows without a value come last in either direction. */
+export function applyQuery(rows: readonly Row[], query: TableQuery, now: number): Row[] {
+  const { sort, isDescending } = query;
   const direction = isDescending ? -1 : 1;
-  return select(rows, arrangement)
+  return filterRows(rows, query)
     .map((row) => ({ row, value: sortValue(row, sort, now), name: naturalKey(row) }))
     .sort((one, other) => {
       if (one.value !== other.value) {
@@ -138,14 +143,14 @@ export function arrange(rows: readonly Row[], arrangement: Arrangement, now: num
     .map(({ row }) => row);
 }
 
-function select(rows: readonly Row[], { states, text }: Arrangement): readonly Row[] {
+function filterRows(rows: readonly Row[], { states, text }: TableQuery): readonly Row[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   if (states.size === 0 && words.length === 0) return rows;
   return rows.filter((row) => {
     if (states.size > 0 && !states.has(row.state)) return false;
-    const said =
+    const content =
       `${row.group}:${row.name} ${row.state} ${row.reason ?? ''} ${row.spawnError ?? ''}`.toLowerCase();
-    return words.every((word) => said.includes(word));
+    return words.every((word) => content.includes(word));
   });
 }
 
@@ -154,7 +159,7 @@ function sortValue(row: Row, column: Column, now: number): number | string | und
     case 'process':
       return naturalKey(row);
     case 'state':
-      return troubleOf(row, now);
+      return severityOf(row, now);
     case 'since':
       return row.since;
     case 'uptime':
@@ -164,7 +169,7 @@ function sortValue(row: Row, column: Column, now: number): number | string | und
     case 'unexpected':
       return row.unexpected;
     case 'exit':
-      return row.ended;
+      return row.exitedAt;
     case 'cpu':
       return row.cpu;
     case 'memory':
@@ -178,7 +183,7 @@ function sortValue(row: Row, column: Column, now: number): number | string | und
   }
 }
 
-/** So that worker-2 comes before worker-10, and web before web-2: names hold no space. */
+/** Sorts worker-2 before worker-10. A separating space sorts web before web-2. */
 function naturalKey({ group, name }: Row): string {
   return `${group} ${name}`.toLowerCase().replaceAll(/\d+/g, (digits) => digits.padStart(12, '0'));
 }
