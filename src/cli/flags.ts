@@ -11,6 +11,7 @@ import {
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../util/log.ts';
 import { type HttpUrl, parseHttpUrl, withoutPassword } from '../util/url.ts';
 import type { ListenAddress } from '../web/address.ts';
+import { isFreePath } from '../web/paths.ts';
 
 export interface Config {
   readonly listenAddresses: readonly ListenAddress[];
@@ -277,12 +278,11 @@ function readAddress(text: string): ListenAddress {
   return { host: bracketed ?? plain ?? '', port: Number(port) };
 }
 
-/** Paths that answer something else already. */
-const TAKEN_PATHS: readonly string[] = ['/-/healthy', '/-/ready'];
-
 function readPath(text: string): string {
-  if (!/^\/[^\s?#]*$/.test(text) || TAKEN_PATHS.includes(text)) {
-    throw invalid('web.telemetry-path', text, 'a path such as /metrics that is not taken');
+  if (!isFreePath(text)) {
+    const wanted =
+      'a path such as /metrics: ASCII letters, digits and -._~$&+,;=:@/, and not taken';
+    throw invalid('web.telemetry-path', text, wanted);
   }
   return text;
 }

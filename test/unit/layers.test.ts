@@ -21,8 +21,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   metrics: ['supervisor', 'processes', 'resync', 'resources', 'exposition', 'util'],
   alertmanager: ['supervisor', 'processes', 'metrics', 'util'],
   web: ['supervisor', 'processes', 'exposition', 'util'],
-  'web-config': ['web/server.ts', 'web/respond.ts', 'util'],
-  cli: ['alertmanager/wire.ts', 'metrics/compat.ts', 'rpc/endpoint.ts', 'web/address.ts', 'util'],
+  'web-config': ['web/server.ts', 'web/respond.ts', 'web/connection.ts', 'util'],
+  cli: [
+    'alertmanager/wire.ts',
+    'metrics/compat.ts',
+    'rpc/endpoint.ts',
+    'web/address.ts',
+    'web/paths.ts',
+    'util',
+  ],
   doctor: ['supervisor', 'cli', 'rpc', 'resync', 'web/address.ts', 'util'],
 };
 
