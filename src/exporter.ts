@@ -25,12 +25,14 @@ import { Snapshots } from './resync/resync.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import { nameOfServerState, type Snapshot } from './supervisor/snapshot.ts';
+import { ListenError } from './util/errors.ts';
 import type { Logger } from './util/log.ts';
 import { formatAddress } from './web/address.ts';
+import type { BoundAddress } from './web/listen.ts';
 import { Page } from './web/page/page.ts';
 import type { Facts } from './web/page/view.ts';
-import { answer, type Routes } from './web/routes.ts';
-import { type Answer, ListenError, serve, type WebService } from './web/server.ts';
+import { createAnswer } from './web/routes.ts';
+import { serve } from './web/server.ts';
 import type { Security } from './web-config/security.ts';
 
 /** The outside, as the exporter is given it. */
@@ -66,7 +68,7 @@ export class Exporter {
   readonly #table: ProcessTable;
   readonly #page: Page;
   readonly #resources: Resources | undefined;
-  #web: WebService | undefined;
+  readonly #stopping = new AbortController();
   #push: Push | undefined;
 
   constructor(config: Config, io: ExporterIo) {
@@ -127,14 +129,15 @@ export class Exporter {
 
   /** Serves, then listens. Ends this life if an address can't be had. */
   async start(): Promise<void> {
+    let addresses: readonly BoundAddress[];
     try {
-      this.#web = await this.#serve();
+      addresses = await this.#serve();
     } catch (error) {
       if (error instanceof ListenError) return this.#io.onEnd('failed', error.message);
       throw error;
     }
-    this.#logStart(this.#web);
-    await this.#startPush(this.#web);
+    this.#logStart(addresses);
+    await this.#startPush(addresses);
     listen(this.#io.input, this.#io.send, {
       onEvent: (event, at) => this.#intake.take(event, at),
       onMalformed: (event, at) => this.#intake.takeMalformed(event, at),
@@ -148,22 +151,21 @@ export class Exporter {
     this.#snapshots.request('startup');
   }
 
-  async #serve(): Promise<WebService> {
-    const routes: Routes = {
+  async #serve(): Promise<readonly BoundAddress[]> {
+    const route = createAnswer({
       telemetryPath: this.#config.telemetryPath,
       contentType: CONTENT_TYPE,
       render: () => this.#render(),
       notReady: () => this.#snapshots.whyMissing(),
       page: this.#config.telemetryPath === '/' ? undefined : this.#page,
-    };
-    const route: Answer = (request, response, outlive) =>
-      answer(routes, request, response, outlive);
+    });
     const { security } = this.#io;
     return serve({
       addresses: this.#config.listenAddresses,
       createServer: security?.createServer,
       answer: security?.guard(route) ?? route,
       onError: (error) => this.#io.log.error('a request failed', { reason: String(error) }),
+      signal: this.#stopping.signal,
     });
   }
 
@@ -175,16 +177,15 @@ export class Exporter {
     this.#page.stop();
     this.#intake.stop();
     this.#io.security?.stop();
-    this.#web?.close();
+    this.#stopping.abort();
   }
 
   /** Alerts carry the address that Prometheus knows us by, as far as we can tell. */
-  async #startPush(web: WebService): Promise<void> {
+  async #startPush([address]: readonly BoundAddress[]): Promise<void> {
     const { alertmanagers: urls, alertLabels } = this.#config;
-    const [address] = web.addresses;
     if (urls.length === 0 || address === undefined) return;
     const { Push } = await import('./alertmanager/push.ts');
-    const host = address.host === '' ? this.#io.hostname : address.host;
+    const host = address.requestedHost === '' ? this.#io.hostname : address.requestedHost;
     const instance = formatAddress({ host, port: address.port });
     const labels = { job: 'supervisor', instance, ...alertLabels };
     const { log } = this.#io;
@@ -244,9 +245,9 @@ export class Exporter {
     );
   }
 
-  #logStart(web: WebService): void {
+  #logStart(addresses: readonly BoundAddress[]): void {
     const { log } = this.#io;
-    for (const address of web.addresses) {
+    for (const address of addresses) {
       log.info('listening', { address: formatAddress(address), path: this.#config.telemetryPath });
     }
     if (this.#config.supervisor === undefined) {

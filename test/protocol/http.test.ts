@@ -33,6 +33,7 @@ const ANSWERS: ReadonlyArray<
   ['GET', '/metrics/', 404, /^text\/plain/, /not found/],
   ['POST', '/metrics', 405, /^text\/plain/, /method not allowed/],
   ['DELETE', '/', 405, /^text\/plain/, /method not allowed/],
+  ['OPTIONS', '/', 200, /^text\/plain/, /^$/],
 ];
 
 for (const [method, path, status, type, body] of ANSWERS) {
@@ -44,7 +45,7 @@ for (const [method, path, status, type, body] of ANSWERS) {
         assert.is(response.status, status);
         assert.match(response.headers.get('content-type') ?? '', type);
         assert.match(await response.text(), body);
-        if (status === 405) assert.is(response.headers.get('allow'), 'GET, HEAD');
+        if (status === 405) assert.is(response.headers.get('allow'), 'GET, HEAD, OPTIONS');
       }),
     ),
   );

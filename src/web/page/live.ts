@@ -17,14 +17,11 @@ const MIN_INTERVAL_MS = 100;
 const BEAT_MS = 5_000;
 /** The first to look is told soon how much CPU is in use, for which it takes two samples. */
 const FIRST_BEAT_MS = 1_200;
-/** A reader that takes nothing for so long is cut off. */
-const STALL_TIMEOUT_MS = 30_000;
 
 export class Live {
   readonly #options: LiveOptions;
   readonly #streams = new Streams({
     whole: () => this.#whole(),
-    stallTimeoutMs: STALL_TIMEOUT_MS,
     onEmpty: () => this.stop(),
   });
   /** What has been told to all who look; undefined while nobody does. */

@@ -5,6 +5,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Process } from '../../processes/process.ts';
 import type { ProcessTable } from '../../processes/table.ts';
 import { signalName } from '../../supervisor/signals.ts';
+import { Mutex } from '../../util/mutex.ts';
+import { EVENTS_PATH } from '../paths.ts';
 import { sendCompressible, sendText } from '../respond.ts';
 import { parseQuery } from './arrange.ts';
 import { ASSETS, type Asset, BUILD } from './assets.ts';
@@ -38,6 +40,8 @@ const CONTENT_SECURITY_POLICY = [
 export class Page {
   readonly #options: PageOptions;
   readonly #meter = new CpuMeter();
+  /** One document at a time, and events in between: many clients at once would delay them. */
+  readonly #documents = new Mutex();
   readonly #live = new Live({ gather: () => this.#gather(), refresh: () => this.#measure() });
 
   constructor(options: PageOptions) {
@@ -53,23 +57,20 @@ export class Page {
     this.#live.stop();
   }
 
-  /**
-   * Answers a path that is the page's; undefined where it is not. `outlive` takes a response
-   * out of the server's bounds on answers.
-   */
+  /** Answers a path that is the page's; undefined where it is not. */
   answer(
     path: string,
     request: IncomingMessage,
     response: ServerResponse,
-    outlive: () => void,
   ): Promise<void> | undefined {
-    if (path === '/') return this.#sendDocument(request, response);
-    if (path === '/-/events') return this.#sendStream(request, response, outlive);
+    if (path === '/') return this.#documents.run(() => this.#sendDocument(request, response));
+    if (path === EVENTS_PATH) return this.#sendStream(request, response);
     const asset = ASSETS.get(path);
     return asset && sendAsset(asset, request, response);
   }
 
   async #sendDocument(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (response.destroyed) return;
     await this.#measure();
     const [, query = ''] = (request.url ?? '').split('?', 2);
     const pieces = documentOf(this.#gather(), {
@@ -88,11 +89,7 @@ export class Page {
     sendCompressible(request, response, 200, 'text/html; charset=utf-8', html);
   }
 
-  async #sendStream(
-    request: IncomingMessage,
-    response: ServerResponse,
-    outlive: () => void,
-  ): Promise<void> {
+  async #sendStream(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.#live.isFull) {
       response.setHeader('Retry-After', '15');
       return sendText(request, response, 503, 'too many streams are open\n');
@@ -105,7 +102,6 @@ export class Page {
       'X-Accel-Buffering': 'no',
     });
     if (request.method === 'HEAD') return void response.end();
-    outlive();
     this.#live.add(response);
   }
 

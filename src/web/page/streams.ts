@@ -1,10 +1,9 @@
 /**
- * Server-sent events (HTML, section 9.2): the same messages to everybody who looks, and
- * bounds on what somebody who looks may cost.
+ * Server-sent events (HTML, section 9.2): the same messages to every reader.
  *
- * A reader is sent the next message only once the system has taken the one before. Who is
- * slow misses what is in between and is sent the whole when they are ready for it, so no
- * queue grows; who takes nothing for a while is cut off.
+ * A reader is sent the next message only once the system has accepted the one before. A slow
+ * reader misses messages and is sent the whole state when it is ready for it, so no queue
+ * grows. The server cuts off a reader that accepts nothing (unsent.ts).
  */
 
 import type { ServerResponse } from 'node:http';
@@ -17,8 +16,6 @@ const BATCH = 10;
 export interface StreamsOptions {
   /** The message that tells everything, as of the last one that was sent to all. */
   readonly whole: () => string;
-  /** How long a reader may take for a message. */
-  readonly stallTimeoutMs: number;
   /** The last reader has gone. */
   readonly onEmpty: () => void;
 }
@@ -62,10 +59,9 @@ function sendInBatches(readers: readonly Reader[], frame: Buffer): void {
 class Reader {
   readonly #response: ServerResponse;
   readonly #options: StreamsOptions;
-  /** Runs while a message is on its way. */
-  #stall: NodeJS.Timeout | undefined;
-  /** Whether it has missed a message. */
-  #isBehind = false;
+  /** Whether a message is on its way. */
+  #isSending = false;
+  #hasMissedMessage = false;
   #isGone = false;
 
   constructor(response: ServerResponse, options: StreamsOptions) {
@@ -75,23 +71,21 @@ class Reader {
   }
 
   send(frame: Buffer): void {
-    if (this.#stall !== undefined) this.#isBehind = true;
+    if (this.#isSending) this.#hasMissedMessage = true;
     else this.#write(frame);
   }
 
   stop(): void {
     this.#isGone = true;
-    clearTimeout(this.#stall);
   }
 
   #write(frame: Buffer): void {
     if (this.#isGone) return;
-    this.#stall = setTimeout(() => this.#response.destroy(), this.#options.stallTimeoutMs);
+    this.#isSending = true;
     this.#response.write(frame, () => {
-      clearTimeout(this.#stall);
-      this.#stall = undefined;
-      if (!this.#isBehind || this.#isGone) return;
-      this.#isBehind = false;
+      this.#isSending = false;
+      if (!this.#hasMissedMessage || this.#isGone) return;
+      this.#hasMissedMessage = false;
       this.#write(encode(this.#options.whole()));
     });
   }
