@@ -54,6 +54,10 @@ const BENCHES = {
       python3: ['python3', '--version'],
     },
   },
+  attack: {
+    about: 'acknowledgements and memory while clients without a password attack the web server',
+    packages: { openssl: ['openssl', 'version'] },
+  },
   soak: {
     about: "a storm for minutes or hours: counted against supervisord's log, and what grows",
     packages: {
