@@ -100,6 +100,41 @@ http(
 );
 
 http(
+  'a name listens on its IPv4 address first, and each bound address is logged',
+  timed(10_000, () =>
+    withExporter({ args: ['--web.listen-address=localhost:0'] }, async (exporter) => {
+      const [, second = ''] = [...exporter.stderr.matchAll(/msg=listening address=(\S+)/g)].map(
+        ([, address]) => address,
+      );
+      assert.match(second, /^127\.0\.0\.1:\d+$/);
+      assert.is((await fetch(`http://${second}/-/healthy`)).status, 200);
+    }),
+  ),
+);
+
+http(
+  'events are acknowledged between the answers to 2,000 requests on one connection',
+  timed(30_000, () =>
+    withExporter({}, async (exporter) => {
+      const client = createConnection(exporter.port, '127.0.0.1');
+      client.on('error', () => {});
+      let answers = 0;
+      client.setEncoding('utf8').on('data', (text: string) => {
+        answers += text.split('HTTP/1.1 200').length - 1;
+      });
+      client.write('GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2_000));
+      let meanwhile = 0;
+      for (let serial = 0; answers < 1_000; serial++) {
+        await exporter.tell(step(serial, 'g:p', 'RUNNING>STOPPING', 'pid:1'));
+        meanwhile += 1;
+      }
+      client.destroy();
+      assert.ok(meanwhile >= 10, `${meanwhile} events`);
+    }),
+  ),
+);
+
+http(
   "without the exporter's own footprint",
   timed(10_000, () =>
     withExporter({ args: ['--web.disable-exporter-metrics'] }, async (exporter) => {
