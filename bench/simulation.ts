@@ -26,7 +26,7 @@ const PERIOD = 60;
 const ACKNOWLEDGE_DEADLINE_MS = 30_000;
 
 /** supervisord's part of the dialogue: one event at a time, each timed until it is acknowledged. */
-class Dialogue {
+export class Dialogue {
   readonly #exporter: RunningExporter;
   #serial = 0;
   readonly #mutex = new Mutex();

@@ -37,6 +37,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: "latency from a SIGKILL to Alertmanager's webhook, against an exporter that polls",
     packages: ['supervisor', 'prometheus', 'prometheus-alertmanager', 'python3'],
   },
+  attack: {
+    about: 'acknowledgements and memory while clients without a password attack the web server',
+    packages: ['openssl'],
+  },
   soak: {
     about:
       "exact counts and constant memory under load for minutes or hours, against supervisord's log",

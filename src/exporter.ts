@@ -30,10 +30,11 @@ import { nameOfServerState, type Snapshot } from './supervisor/snapshot.ts';
 import { ListenError } from './util/errors.ts';
 import type { Logger } from './util/log.ts';
 import { formatAddress } from './web/address.ts';
+import type { BoundAddress } from './web/listen.ts';
 import { Page } from './web/page/page.ts';
 import type { PageContext } from './web/page/view.ts';
-import { answer, type Routes } from './web/routes.ts';
-import { type Answer, serve, type WebService } from './web/server.ts';
+import { createAnswer } from './web/routes.ts';
+import { serve } from './web/server.ts';
 import type { Security } from './web-config/security.ts';
 
 /** What the exporter gets from outside. */
@@ -141,15 +142,15 @@ export class Exporter {
 
   /** Serves HTTP, then listens to events. Ends the exporter if an address cannot be listened on. */
   async start(): Promise<void> {
+    let addresses: readonly BoundAddress[];
     try {
-      const web = await this.#serve();
-      this.#lifetime.signal.addEventListener('abort', () => web.close());
-      this.#logStart(web);
-      await this.#startPush(web);
+      addresses = await this.#serve();
     } catch (error) {
       if (error instanceof ListenError) return this.#io.onEnd('failed', error.message);
       throw error;
     }
+    this.#logStart(addresses);
+    await this.#startPush(addresses);
     listen(this.#io.input, this.#io.send, {
       onEvent: (event, at) => this.#eventHandler.handle(event, at),
       onUnframeable: (reason) =>
@@ -165,32 +166,30 @@ export class Exporter {
     this.#lifetime.abort();
   }
 
-  async #serve(): Promise<WebService> {
-    const routes: Routes = {
+  async #serve(): Promise<readonly BoundAddress[]> {
+    const route = createAnswer({
       telemetryPath: this.#config.telemetryPath,
       contentType: CONTENT_TYPE,
       render: () => this.#render(),
       notReady: () => this.#resync.whyNotReady,
       page: this.#config.telemetryPath === '/' ? undefined : this.#page,
-    };
-    const route: Answer = (request, response, outlive) =>
-      answer(routes, request, response, outlive);
+    });
     const { security } = this.#io;
     return serve({
       addresses: this.#config.listenAddresses,
       createServer: security?.createServer,
       answer: security?.guard(route) ?? route,
       onError: (error) => this.#io.log.error('a request failed', { reason: String(error) }),
+      signal: this.#lifetime.signal,
     });
   }
 
   /** Alerts carry the address under which Prometheus scrapes this exporter, as far as it is known. */
-  async #startPush(web: WebService): Promise<void> {
+  async #startPush([address]: readonly BoundAddress[]): Promise<void> {
     const { alertmanagers: urls, alertLabels } = this.#config;
-    const [address] = web.addresses;
     if (urls.length === 0 || address === undefined) return;
     const { Push } = await import('./alertmanager/push.ts');
-    const host = address.host === '' ? this.#io.hostname : address.host;
+    const host = address.requestedHost === '' ? this.#io.hostname : address.requestedHost;
     const instance = formatAddress({ host, port: address.port });
     this.#push = new Push({
       urls,
@@ -245,10 +244,10 @@ export class Exporter {
     );
   }
 
-  #logStart(web: WebService): void {
+  #logStart(addresses: readonly BoundAddress[]): void {
     const { log } = this.#io;
     const { supervisor, telemetryPath: path } = this.#config;
-    for (const address of web.addresses) {
+    for (const address of addresses) {
       log.info('listening', { address: formatAddress(address), path });
     }
     if (supervisor === undefined) {

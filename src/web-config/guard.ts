@@ -1,6 +1,7 @@
 /** What every request meets before it is answered: headers, the rate limit, the password. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isClientConnected } from '../web/connection.ts';
 import { sendText } from '../web/respond.ts';
 import type { Answer } from '../web/server.ts';
 import { readBasicAuthorization } from './credentials.ts';
@@ -19,17 +20,17 @@ export interface GuardOptions {
 const CHALLENGE = 'Basic realm="supervisor-exporter", charset="UTF-8"';
 
 export function guard(options: GuardOptions, answer: Answer): Answer {
-  return async (request, response, outlive) => {
+  return async (request, response) => {
     const { headers, users } = options.config();
     for (const [name, value] of headers) response.setHeader(name, value);
     if (options.limiter()?.take(performance.now()) === false) {
       return refuseForNow(request, response, 429, 'too many requests\n');
     }
-    if (users.size === 0) return answer(request, response, outlive);
-    const verdict = await authenticate(options.passwords, users, request, response);
+    if (users.size === 0) return answer(request, response);
+    const verdict = await authenticate(options.passwords, users, request);
     switch (verdict) {
       case 'right':
-        return answer(request, response, outlive);
+        return answer(request, response);
       case 'wrong':
         response.setHeader('WWW-Authenticate', CHALLENGE);
         return sendText(request, response, 401, 'unauthorized\n');
@@ -45,16 +46,15 @@ export function guard(options: GuardOptions, answer: Answer): Answer {
   };
 }
 
-function authenticate(
-  passwords: Passwords,
-  users: WebConfig['users'],
-  request: IncomingMessage,
-  response: ServerResponse,
-) {
+function authenticate(passwords: Passwords, users: WebConfig['users'], request: IncomingMessage) {
   const credentials = readBasicAuthorization(request.headers.authorization);
   if (credentials === undefined) return 'wrong';
   const client = request.socket.remoteAddress ?? '';
-  return passwords.check(users, { credentials, client, isWanted: () => !response.destroyed });
+  return passwords.check(users, {
+    credentials,
+    client,
+    isWanted: () => isClientConnected(request),
+  });
 }
 
 function refuseForNow(

@@ -140,11 +140,8 @@ async function hear(
       {
         onEvent: () => {
           heard.taken += 1;
+          return () => {};
         },
-        onMalformed: () => {
-          heard.taken += 1;
-        },
-        onAcknowledged: () => {},
         onUnframeable: (reason) => {
           heard.unframeable.push(reason);
           resolve();

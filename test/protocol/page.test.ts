@@ -229,7 +229,7 @@ page(
   'messages for a client that does not read are not queued',
   timed(20_000, () =>
     withSlowClient(
-      { snapshot: () => 'snapshot', stallTimeoutMs: 15_000, onEmpty() {} },
+      { snapshot: () => 'snapshot', onEmpty() {} },
       async ({ hub, response, socket }) => {
         const size = 1_000_000;
         for (let message = 0; message < 50; message++) {
@@ -247,20 +247,6 @@ page(
       },
     ),
   ),
-);
-
-page(
-  'a client that reads nothing for too long is disconnected',
-  timed(20_000, async () => {
-    let left = 0;
-    const onEmpty = () => {
-      left += 1;
-    };
-    await withSlowClient(
-      { snapshot: () => 'x'.repeat(50_000_000), stallTimeoutMs: 300, onEmpty },
-      () => eventually(5_000, () => assert.is(left, 1, 'disconnected')),
-    );
-  }),
 );
 
 page(

@@ -65,7 +65,10 @@ tls(
           assert.is((await curl(exporter, 'https', path, ...trust)).status, 200, path);
         }
         assert.is((await curl(exporter, 'https', '/nonsense', ...trust)).status, 404);
-        assert.is((await curl(exporter, 'http', '/metrics')).status, 0);
+        const plain = await curl(exporter, 'http', '/metrics');
+        assert.is(plain.status, 400);
+        assert.match(plain.text, 'Client sent an HTTP request to an HTTPS server.');
+        assert.not.match(plain.text, 'supervisord');
         const untrusting = await curl(exporter, 'https', '/metrics');
         assert.match(untrusting.error, /certificate/);
         const output = await sClient(exporter, '-brief', '-CAfile', join(dir, 'ca.pem'));

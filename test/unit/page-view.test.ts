@@ -27,7 +27,7 @@ page('a row holds the facts of the process table', () => {
   const table = new ProcessTable();
   table.apply(event(0, 'web', 'STOPPED>STARTING', { tries: 0 }), 100.5);
   table.apply(event(1, 'web', 'STARTING>RUNNING', { pid: 7 }), 101.5);
-  const running = table.get(id('web')) ?? newProcess(id('none'), 'UNKNOWN', 0);
+  const running = table.get(id('web')) ?? newProcess(id('none'), 'UNKNOWN');
   assert.equal(
     rowOf(running, { cpu: 0.5, memory: 1024 }, NAME),
     row('web', { state: 'RUNNING', since: 101.5, start: 100.5, pid: 7, cpu: 0.5, memory: 1024 }),
@@ -126,7 +126,7 @@ page('a transition whose reason becomes known late keeps its place', () => {
 
 page('the CPU rate is computed from two readings of the same process', () => {
   const rates = new CpuRates();
-  const process = newProcess(id('web'), 'RUNNING', 0);
+  const process = newProcess(id('web'), 'RUNNING');
   const used = (pid: number, cpuUserSeconds: number) => ({
     pid,
     cpuUserSeconds,

@@ -1,5 +1,7 @@
 /** The files that the page loads. `npm run build` embeds them. */
 
+import { ICON_PATH, SCRIPT_PATH, STYLE_PATH } from '../paths.ts';
+
 declare const BUILD_PAGE_ASSETS: PageAssets | undefined;
 
 interface PageAsset {
@@ -25,9 +27,9 @@ const UNBUILT: PageAssets = { script: NONE, style: NONE, icon: NONE };
 const BUILT = typeof BUILD_PAGE_ASSETS === 'object' ? BUILD_PAGE_ASSETS : UNBUILT;
 
 export const ASSETS: ReadonlyMap<string, Asset> = new Map([
-  ['/-/page.js', asset('text/javascript; charset=utf-8', BUILT.script)],
-  ['/-/page.css', asset('text/css; charset=utf-8', BUILT.style)],
-  ['/-/page.svg', asset('image/svg+xml', BUILT.icon)],
+  [SCRIPT_PATH, asset('text/javascript; charset=utf-8', BUILT.script)],
+  [STYLE_PATH, asset('text/css; charset=utf-8', BUILT.style)],
+  [ICON_PATH, asset('image/svg+xml', BUILT.icon)],
 ]);
 
 /** Identifies the script of this build of the exporter. */

@@ -21,14 +21,11 @@ const MIN_INTERVAL_MS = 100;
 const HEARTBEAT_MS = 5_000;
 /** A CPU rate needs two samples: the first subscriber sees one after this time. */
 const FIRST_HEARTBEAT_MS = 1_200;
-/** A subscriber that reads nothing for this long is disconnected. */
-const STALL_TIMEOUT_MS = 30_000;
 
 export class LiveUpdates {
   readonly #options: LiveUpdatesOptions;
   readonly #hub = new SseHub({
     snapshot: () => this.#snapshot(),
-    stallTimeoutMs: STALL_TIMEOUT_MS,
     onEmpty: () => this.#pause(),
   });
   /** The view as of the last message; undefined while there is no subscriber. */

@@ -6,6 +6,8 @@ import type { ChangeFeed } from '../../processes/changes.ts';
 import type { Process } from '../../processes/process.ts';
 import type { ProcessTable } from '../../processes/table.ts';
 import { signalName } from '../../supervisor/signals.ts';
+import { Mutex } from '../../util/mutex.ts';
+import { EVENTS_PATH } from '../paths.ts';
 import { sendCompressible, sendText } from '../respond.ts';
 import { ASSETS, type Asset, BUILD } from './assets.ts';
 import { CpuRates, type ResourceUsageReader } from './cpu-rate.ts';
@@ -43,6 +45,8 @@ export class Page {
   readonly #options: PageOptions;
   readonly #cpuRates = new CpuRates();
   readonly #recent = new RecentTransitions();
+  /** One document at a time: many clients at once would delay events. */
+  readonly #documents = new Mutex();
   readonly #liveUpdates: LiveUpdates;
 
   constructor(options: PageOptions) {
@@ -58,23 +62,20 @@ export class Page {
     });
   }
 
-  /**
-   * Answers the paths of the page; returns undefined for any other path. `outlive` exempts a
-   * response from the server's time limit.
-   */
+  /** Answers the paths of the page; returns undefined for any other path. */
   answer(
     path: string,
     request: IncomingMessage,
     response: ServerResponse,
-    outlive: () => void,
   ): Promise<void> | undefined {
-    if (path === '/') return this.#sendDocument(request, response);
-    if (path === '/-/events') return this.#sendStream(request, response, outlive);
+    if (path === '/') return this.#documents.run(() => this.#sendDocument(request, response));
+    if (path === EVENTS_PATH) return this.#sendStream(request, response);
     const asset = ASSETS.get(path);
     return asset && sendAsset(asset, request, response);
   }
 
   async #sendDocument(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (response.destroyed) return;
     await this.#readUsage();
     const [, search = ''] = (request.url ?? '').split('?', 2);
     const pieces = renderDocument(this.#buildView(), {
@@ -93,11 +94,7 @@ export class Page {
     sendCompressible(request, response, 200, 'text/html; charset=utf-8', html);
   }
 
-  async #sendStream(
-    request: IncomingMessage,
-    response: ServerResponse,
-    outlive: () => void,
-  ): Promise<void> {
+  async #sendStream(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.#liveUpdates.isFull) {
       response.setHeader('Retry-After', '15');
       return sendText(request, response, 503, 'too many streams are open\n');
@@ -110,7 +107,6 @@ export class Page {
       'X-Accel-Buffering': 'no',
     });
     if (request.method === 'HEAD') return void response.end();
-    outlive();
     this.#liveUpdates.subscribe(response);
   }
 

@@ -4,8 +4,8 @@
  *
  * The next message is written to a subscriber only after the kernel has accepted the
  * previous one. A slow subscriber misses the messages in between and receives a snapshot
- * once it has caught up, so that no queue grows. A subscriber that reads nothing for a
- * while is disconnected.
+ * once it has caught up, so that no queue grows. The server disconnects a subscriber that
+ * reads nothing (unsent.ts).
  */
 
 import type { ServerResponse } from 'node:http';
@@ -18,8 +18,6 @@ const BATCH = 10;
 export interface SseHubOptions {
   /** The message with the complete state, as of the last message that was sent to all. */
   readonly snapshot: () => string;
-  /** How long a subscriber may take to read a message. */
-  readonly stallTimeoutMs: number;
   /** Called when the last subscriber has left. */
   readonly onEmpty: () => void;
 }
@@ -63,8 +61,7 @@ function sendInBatches(subscribers: readonly Subscriber[], frame: Buffer): void 
 class Subscriber {
   readonly #response: ServerResponse;
   readonly #options: SseHubOptions;
-  /** Set while a message is being written. */
-  #stallTimer: NodeJS.Timeout | undefined;
+  #isWriting = false;
   #hasMissedMessage = false;
   #isClosed = false;
 
@@ -75,21 +72,19 @@ class Subscriber {
   }
 
   send(frame: Buffer): void {
-    if (this.#stallTimer !== undefined) this.#hasMissedMessage = true;
+    if (this.#isWriting) this.#hasMissedMessage = true;
     else this.#write(frame);
   }
 
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#stallTimer);
   }
 
   #write(frame: Buffer): void {
     if (this.#isClosed) return;
-    this.#stallTimer = setTimeout(() => this.#response.destroy(), this.#options.stallTimeoutMs);
+    this.#isWriting = true;
     this.#response.write(frame, () => {
-      clearTimeout(this.#stallTimer);
-      this.#stallTimer = undefined;
+      this.#isWriting = false;
       if (!this.#hasMissedMessage || this.#isClosed) return;
       this.#hasMissedMessage = false;
       this.#write(encode(this.#options.snapshot()));
