@@ -31,7 +31,7 @@ import { Page } from './web/page/page.ts';
 import type { Facts } from './web/page/view.ts';
 import { answer, type Routes } from './web/routes.ts';
 import { type Answer, ListenError, serve, type WebService } from './web/server.ts';
-import type { Security } from './web-config/security.ts';
+import type { WebConfigServer } from './web-config/server.ts';
 
 /** The outside, as the exporter is given it. */
 export interface ExporterIo {
@@ -43,8 +43,8 @@ export interface ExporterIo {
   readonly lookAt: (pid: number, closely: boolean) => Remains;
   readonly build: Build;
   readonly hostname: string;
-  /** undefined: anybody who can reach it may ask, and is answered in plain HTTP. */
-  readonly security: Security | undefined;
+  /** undefined: plain HTTP without passwords. */
+  readonly webConfig: WebConfigServer | undefined;
   /** This life is at its end; the reason is for people, and left out where there is nothing to say. */
   readonly onEnd: (how: End, reason?: string) => void;
 }
@@ -158,11 +158,11 @@ export class Exporter {
     };
     const route: Answer = (request, response, outlive) =>
       answer(routes, request, response, outlive);
-    const { security } = this.#io;
+    const { webConfig } = this.#io;
     return serve({
       addresses: this.#config.listenAddresses,
-      createServer: security?.createServer,
-      answer: security?.guard(route) ?? route,
+      createServer: webConfig?.createServer,
+      answer: webConfig?.middleware(route) ?? route,
       onError: (error) => this.#io.log.error('a request failed', { reason: String(error) }),
     });
   }
@@ -174,7 +174,6 @@ export class Exporter {
     this.#push?.stop();
     this.#page.stop();
     this.#intake.stop();
-    this.#io.security?.stop();
     this.#web?.close();
   }
 

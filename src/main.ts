@@ -8,9 +8,9 @@ import { REVISION, VERSION } from './cli/version.ts';
 import type { Remains } from './exits/detector.ts';
 import type { End } from './exporter.ts';
 import { READY } from './listener/dialogue.ts';
+import { WebConfigError } from './util/errors.ts';
 import { createLogger, type Logger } from './util/log.ts';
-import { WebConfigError } from './web-config/error.ts';
-import type { Security } from './web-config/security.ts';
+import type { WebConfigServer } from './web-config/server.ts';
 
 const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<End, number>;
 
@@ -94,12 +94,15 @@ async function run(config: Config): Promise<void> {
   // A closed stderr is only the end of the log.
   process.stderr.on('error', () => {});
   let stop = () => {};
+  const lifetime = new AbortController();
   process.on('SIGTERM', () => end('over'));
   process.on('SIGINT', () => end('over'));
-  const security = await openSecurity(config.webConfigFile, log).catch((error: unknown) => {
-    if (!(error instanceof WebConfigError)) throw error;
-    return end('refused', error.message);
-  });
+  const webConfig = await openWebConfig(config.webConfigFile, log, lifetime.signal).catch(
+    (error: unknown) => {
+      if (!(error instanceof WebConfigError)) throw error;
+      return end('refused', error.message);
+    },
+  );
   send(READY);
 
   const { keepHeapSmall } = await import('./util/heap.ts');
@@ -113,13 +116,14 @@ async function run(config: Config): Promise<void> {
     lookAt,
     build: BUILD,
     hostname: hostname(),
-    security,
+    webConfig,
     onEnd: end,
   });
   stop = () => exporter.stop();
   await exporter.start();
 
   function end(how: End, reason?: string): never {
+    lifetime.abort();
     stop();
     if (reason !== undefined) log.error(reason);
     process.exit(EXIT_STATUS[how]);
@@ -131,11 +135,15 @@ function isByHand(): boolean {
   return fs.fstatSync(STDIN).isCharacterDevice() && process.stdin.isTTY;
 }
 
-/** Loaded only where it is asked for: most do without TLS and passwords. Rejects with WebConfigError. */
-async function openSecurity(file: string | undefined, log: Logger): Promise<Security | undefined> {
+/** Loads the room only if there is a file. Rejects with WebConfigError. */
+async function openWebConfig(
+  file: string | undefined,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<WebConfigServer | undefined> {
   if (file === undefined) return undefined;
-  const { Security } = await import('./web-config/security.ts');
-  return Security.open(file, log);
+  const { WebConfigServer } = await import('./web-config/server.ts');
+  return WebConfigServer.open(file, { log, signal });
 }
 
 /**

@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   metrics: ['supervisor', 'processes', 'resync', 'resources', 'exposition', 'util'],
   alertmanager: ['supervisor', 'processes', 'metrics', 'util'],
   web: ['supervisor', 'processes', 'exposition', 'util'],
-  'web-config': ['web/server.ts', 'web/respond.ts', 'util'],
+  'web-config': ['web/respond.ts', 'util'],
   cli: ['alertmanager/wire.ts', 'metrics/compat.ts', 'rpc/endpoint.ts', 'web/address.ts', 'util'],
   doctor: ['supervisor', 'cli', 'rpc', 'resync', 'web/address.ts', 'util'],
 };
@@ -46,8 +46,7 @@ const PURE = [
   ),
   ...filesOf('doctor').filter((file) => file.includes('/check-')),
   'web-config/duration.ts',
-  'web-config/limit.ts',
-  'web-config/credentials.ts',
+  'web-config/token-bucket.ts',
   'resources/formats.ts',
   'resources/tree.ts',
   'resources/account.ts',
