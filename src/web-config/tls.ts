@@ -35,13 +35,20 @@ const DEFAULT_SUITES = [
 ];
 
 /** Options with which a context has been created. Throws WebConfigError for those that OpenSSL refuses. */
-export function contextOptions(tls: TlsConfig, pems: Pems): SecureContextOptions {
+export function contextOptions(
+  tls: TlsConfig,
+  pems: Pems,
+  supportsAnchors = supportsPartialTrustChain,
+): SecureContextOptions {
   checkKeyPair(tls, pems);
   const options: SecureContextOptions = {
     cert: pems.cert,
     key: pems.key,
     // Without a list Node would load the public authorities.
-    ca: tls.clientCa === undefined ? [] : readAuthorities(tls.clientCa, pems.clientCa ?? ''),
+    ca:
+      tls.clientCa === undefined
+        ? []
+        : readAuthorities(tls.clientCa, pems.clientCa ?? '', supportsAnchors),
     ...PARTIAL_TRUST_CHAIN,
     minVersion: tls.minVersion,
     maxVersion: tls.maxVersion,
@@ -94,7 +101,7 @@ function supportsPartialTrustChain(): boolean {
 }
 
 /** The certificates of a PEM text. Like Go, ignores blocks of other types. */
-function readAuthorities(source: PemSource, pem: string): string[] {
+function readAuthorities(source: PemSource, pem: string, supportsAnchors: () => boolean): string[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [''];
   // OpenSSL would skip an unreadable certificate, and so trust fewer authorities, or none.
   const authorities = blocks.map((block) =>
@@ -103,10 +110,10 @@ function readAuthorities(source: PemSource, pem: string): string[] {
   const unanchored = authorities.find(
     (certificate) => !authorities.some((issuer) => certificate.checkIssued(issuer)),
   );
-  if (unanchored !== undefined && !supportsPartialTrustChain()) {
+  if (unanchored !== undefined && !supportsAnchors()) {
     const subject = unanchored.subject.replaceAll('\n', ', ');
     throw source.node.error(
-      `lacks the issuer of the certificate ${subject}: this version of Node (20.18 and 22.9 and later can) verifies clients only by self-signed certificates`,
+      `lacks the issuer of the certificate ${subject}: this version of Node verifies clients only up to a self-signed certificate; Node 20.18, 22.9 and later do without`,
     );
   }
   return blocks;

@@ -74,21 +74,23 @@ export class YamlNode {
 
   /** A mapping of known keys. A key whose value is null counts as absent. */
   fields<Fields extends object>(readers: Readers<Fields>): Partial<Fields> {
-    const found = new Map<keyof Fields, Pair>();
+    const found = new Map<keyof Fields, YamlNode>();
+    const written = new Map<symbol, Set<string>>();
     for (const pair of this.#pairs()) {
       if (!isKeyOf(readers, pair.key)) {
         throw pair.node.error(`unknown key; known are ${Object.keys(readers).join(', ')}`);
       }
+      const keys = written.get(pair.origin) ?? new Set();
+      if (keys.has(pair.key)) throw pair.node.error('is there twice');
+      written.set(pair.origin, keys.add(pair.key));
       const earlier = found.get(pair.key);
-      if (earlier?.origin === pair.origin) throw pair.node.error('is there twice');
-      const node = earlier === undefined ? pair.node : earlier.node.#mergedWith(pair.node);
+      const node = earlier === undefined ? pair.node : earlier.#mergedWith(pair.node);
       // A value that is replaced must be valid as well.
-      if (earlier !== undefined && node === pair.node)
-        earlier.node.#readUnlessNull(readers[pair.key]);
-      found.set(pair.key, { ...pair, node });
+      if (earlier !== undefined && node === pair.node) earlier.#readUnlessNull(readers[pair.key]);
+      found.set(pair.key, node);
     }
     const fields: Partial<Fields> = {};
-    for (const [key, { node }] of found) {
+    for (const [key, node] of found) {
       const value = node.#readUnlessNull(readers[key]);
       if (value !== undefined) fields[key] = value;
     }
@@ -199,7 +201,9 @@ export class YamlNode {
       if (key.#unquoted('merge') === '<<') return this.#at(keyNode, value, this.#path).#merged();
       if (!isScalar(key.#node)) throw key.error('a key is not a string');
       const name = key.text();
-      const path = this.#path === '' ? name : `${this.#path}.${name}`;
+      // `{user:password}`, without a blank after the colon, is one key: errors must not show the password.
+      const shown = name.replace(/:.+/s, ':***');
+      const path = this.#path === '' ? shown : `${this.#path}.${shown}`;
       return { key: name, node: this.#at(keyNode, value, path), origin };
     });
   }

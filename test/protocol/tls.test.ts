@@ -3,6 +3,8 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { parseWebConfig } from '../../src/web-config/parse.ts';
+import { contextOptions } from '../../src/web-config/tls.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { eventually, timed, within } from '../support/deadline.ts';
 import { type RunningExporter, runToEnd, withExporter } from '../support/exporter.ts';
@@ -266,6 +268,27 @@ tls(
           );
         }
       });
+    }),
+  ),
+);
+
+tls(
+  'without allowPartialTrustChain a client_ca_file that lacks an issuer is refused, and no other',
+  timed(30_000, () =>
+    withChain(async ({ dir }) => {
+      const file = join(dir, 'web.yml');
+      const read = (name: string) => readFileSync(join(dir, name), 'utf8');
+      const auth = ['client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: ca.pem'];
+      const { tls: config } = parseWebConfig(file, webConfig('server', auth));
+      assert.ok(config);
+      const create = (name: string) => {
+        const pems = { cert: read('server.pem'), key: read('server.key'), clientCa: read(name) };
+        return () => contextOptions(config, pems, () => false);
+      };
+      for (const name of ['root.pem', 'both.pem', 'self.pem']) assert.not.throws(create(name));
+      for (const name of ['issuing.pem', 'scraper.pem', 'pinned.pem', 'full.pem']) {
+        assert.throws(create(name), /web\.yml:5: .*client_ca_file: lacks the issuer of .* CN=/);
+      }
     }),
   ),
 );

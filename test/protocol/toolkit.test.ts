@@ -197,6 +197,7 @@ const AGREED: readonly (string | Buffer)[] = [
   http('{http2: true, <<: {http2: false}}'),
   http('{http2: true, <<: {http2: maybe}}'),
   http('{<<: {http2: maybe}, http2: true}'),
+  http('{http2: true, <<: {http2: false}, http2: true}'),
   http('{<<: &a {headers: {X-Frame-Options: deny}}, headers: {X-Frame-Options: deny}}'),
   http('{<<: &a {headers: {X-Frame-Options: deny}}, headers: {X-XSS-Protection: 1}}'),
   `<<: &base {tls_server_config: {${PAIR}}}\ntls_server_config: {min_version: TLS13}\n`,

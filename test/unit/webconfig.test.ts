@@ -223,10 +223,16 @@ for (const [text, line, message] of REFUSED) {
   });
 }
 
-webconfig('what is wrong with a hash does not show it', () => {
-  const error = thrownBy(() => parseWebConfig('w', 'basic_auth_users: {a: secret}'));
-  assert.not.match(String(error), 'secret');
-});
+for (const text of ['{a: secret}', '{a:secret}', '{"a:secret": x}', '\n  ? a:secret\n  : x']) {
+  webconfig(
+    `basic_auth_users: ${JSON.stringify(text)}: the error does not show the password`,
+    () => {
+      const error = thrownBy(() => parseWebConfig('w', `basic_auth_users: ${text}`));
+      assert.instance(error, WebConfigError);
+      assert.not.match(String(error), 'secret');
+    },
+  );
+}
 
 webconfig('scalars have the types of YAML 1.1, and any scalar is taken as text', () => {
   const { headers, users } = parseWebConfig(
