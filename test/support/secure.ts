@@ -39,7 +39,7 @@ export function curl(
   });
 }
 
-/** What `openssl s_client` tells of the handshake, and what it gets for a GET of /-/healthy. */
+/** The output of `openssl s_client`: the handshake, and the response to GET /-/healthy. */
 export async function sClient(
   exporter: RunningExporter,
   ...args: readonly string[]

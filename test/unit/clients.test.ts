@@ -62,7 +62,7 @@ const NAMES: ReadonlyArray<readonly [text: string | undefined, names: readonly s
   ['URI:"http://x/, DNS:scraper"', ['http://x/, DNS:scraper']],
   ['DNS:"a\\", DNS:scraper"', ['a", DNS:scraper']],
   ['DirName:"CN = \\", DNS:scraper"', []],
-  // What can't be told apart ends the reading.
+  // The names end at text that is ambiguous.
   ['DNS:a, "rubbish, DNS:scraper', ['a']],
 ];
 

@@ -144,7 +144,7 @@ const REFUSED: ReadonlyArray<readonly [text: string, line: number, message: RegE
   ['basic_auth_users:\n  a: 1\n  a: 2\n', 3, /is there twice/],
   ['a: 1\n---\nb: 1\n', 2, /multiple documents/i],
   ['basic_auth_users: {a: !!binary eA==}\n', 1, /^basic_auth_users.a: has the tag !!binary/],
-  ['basic_auth_users: *nobody\n', 1, /^basic_auth_users: \*nobody has no anchor/],
+  ['basic_auth_users: *unknown\n', 1, /^basic_auth_users: \*unknown has no anchor/],
   ['basic_auth_users:\n  a: &a [*a]\n', 2, /^basic_auth_users.a: is not a string/],
   ['basic_auth_users: &a\n  b: *a\n', 2, /^basic_auth_users.b: is not a string/],
   ['? [a]\n: b\n', 1, /a key is not a string/],
