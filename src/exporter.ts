@@ -35,7 +35,7 @@ import { Page } from './web/page/page.ts';
 import type { PageContext } from './web/page/view.ts';
 import { createAnswer } from './web/routes.ts';
 import { serve } from './web/server.ts';
-import type { Security } from './web-config/security.ts';
+import type { WebConfigServer } from './web-config/server.ts';
 
 /** What the exporter gets from outside. */
 export interface ExporterIo {
@@ -50,9 +50,11 @@ export interface ExporterIo {
   readonly build: Build;
   readonly hostname: string;
   /** Undefined: plain HTTP, open to every client that can reach the port. */
-  readonly security: Security | undefined;
+  readonly webConfig: WebConfigServer | undefined;
   /** The exporter cannot go on. The reason is for the log; undefined where there is nothing to report. */
   readonly onEnd: (outcome: Outcome, reason?: string) => void;
+  /** Aborted when the exporter ends: everything stops and is closed. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -64,7 +66,6 @@ export type Outcome = 'over' | 'failed' | 'refused';
 export class Exporter {
   readonly #config: Config;
   readonly #io: ExporterIo;
-  readonly #lifetime = new AbortController();
   readonly #changes = new ChangeFeed();
   readonly #table: ProcessTable;
   readonly #resync: Resync;
@@ -80,7 +81,7 @@ export class Exporter {
     this.#config = config;
     this.#io = io;
     const { log } = io;
-    const { signal } = this.#lifetime;
+    const { signal } = io;
     setMaxListeners(0, signal);
     const { supervisor: endpoint, supervisorTimeoutMs: timeoutMs, telemetryPath } = config;
     const client = endpoint && new RpcClient(endpoint, { timeoutMs, keepOpen: false });
@@ -136,7 +137,6 @@ export class Exporter {
     signal.addEventListener('abort', () => {
       this.#inquiries?.stop();
       this.#push?.stop();
-      io.security?.stop();
     });
   }
 
@@ -162,10 +162,6 @@ export class Exporter {
     this.#resync.request('startup');
   }
 
-  stop(): void {
-    this.#lifetime.abort();
-  }
-
   async #serve(): Promise<readonly BoundAddress[]> {
     const route = createAnswer({
       telemetryPath: this.#config.telemetryPath,
@@ -174,13 +170,13 @@ export class Exporter {
       notReady: () => this.#resync.whyNotReady,
       page: this.#config.telemetryPath === '/' ? undefined : this.#page,
     });
-    const { security } = this.#io;
+    const { webConfig } = this.#io;
     return serve({
       addresses: this.#config.listenAddresses,
-      createServer: security?.createServer,
-      answer: security?.guard(route) ?? route,
+      createServer: webConfig?.createServer,
+      answer: webConfig?.middleware(route) ?? route,
       onError: (error) => this.#io.log.error('a request failed', { reason: String(error) }),
-      signal: this.#lifetime.signal,
+      signal: this.#io.signal,
     });
   }
 

@@ -77,7 +77,7 @@ reload(
 );
 
 reload(
-  'what is broken changes nothing, is said once each, and never opens the door',
+  'a broken file changes nothing, is logged once, and never removes the protection',
   timed(60_000, () =>
     withFile(TLS + users({ alice: 'secret' }), async (exporter, write, dir) => {
       const trust = ['--cacert', join(dir, 'server.pem')];

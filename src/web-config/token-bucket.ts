@@ -1,4 +1,4 @@
-/** A token bucket, as golang.org/x/time/rate has it. */
+/** The token bucket of golang.org/x/time/rate. */
 
 import type { RateLimit } from './webconfig.ts';
 
@@ -7,14 +7,14 @@ export class TokenBucket {
   #tokens: number;
   #at: number;
 
-  /** Full at first. `now` is in milliseconds, of any clock that does not go back. */
+  /** Begins full. `now`: milliseconds of a monotonic clock. */
   constructor(limit: RateLimit, now: number) {
     this.limit = limit;
     this.#tokens = limit.burst;
     this.#at = now;
   }
 
-  /** Whether there was a token left. */
+  /** Takes a token; false if there is none. */
   take(now: number): boolean {
     const { burst, intervalMs } = this.limit;
     this.#tokens = Math.min(burst, this.#tokens + (now - this.#at) / intervalMs);

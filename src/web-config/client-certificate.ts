@@ -1,35 +1,34 @@
-/** Which clients may connect, by their certificates. */
+/** Decides by their certificates which clients may connect. */
 
 import { isIPv6 } from 'node:net';
 import type { TlsConfig } from './webconfig.ts';
 
-/** The client's certificate as TLS has left it; undefined: it gave none. */
+/** A client's certificate after the handshake. */
 export interface ClientCertificate {
-  /** Whether one of the authorities of the configuration vouches for it. */
-  readonly isVerified: boolean;
-  /** Its subject alternative names, as Node writes them. */
+  /** OpenSSL's code, such as CERT_HAS_EXPIRED; undefined for a certificate that client_ca verifies. */
+  readonly verificationError: string | undefined;
+  /** Its subject alternative names, in Node's format. */
   readonly subjectAltName: string | undefined;
 }
 
-/** Why a client is not let in; undefined if it is. */
-export function whyRefused(
+/** Why a client is refused; undefined if it is allowed. `certificate`: undefined if it sent none. */
+export function verifyClientCertificate(
   { clientAuth, allowedSans }: Pick<TlsConfig, 'clientAuth' | 'allowedSans'>,
   certificate: ClientCertificate | undefined,
 ): string | undefined {
-  const reason = whyUnfit(clientAuth, certificate);
+  const reason = checkPolicy(clientAuth, certificate);
   if (reason !== undefined || allowedSans === undefined) return reason;
-  if (certificate === undefined) return 'no certificate, and so none of client_allowed_sans';
+  if (certificate === undefined) return 'no certificate, so none of client_allowed_sans';
   const names = subjectAltNames(certificate.subjectAltName);
   return names.some((name) => allowedSans.includes(name))
     ? undefined
     : 'a certificate with none of client_allowed_sans';
 }
 
-function whyUnfit(
+function checkPolicy(
   clientAuth: TlsConfig['clientAuth'],
   certificate: ClientCertificate | undefined,
 ): string | undefined {
-  const isUnverified = certificate?.isVerified === false;
   switch (clientAuth) {
     case 'NoClientCert':
     case 'RequestClientCert':
@@ -37,10 +36,10 @@ function whyUnfit(
     case 'RequireAnyClientCert':
       return certificate === undefined ? 'no certificate' : undefined;
     case 'VerifyClientCertIfGiven':
-      return isUnverified ? 'a certificate that client_ca does not vouch for' : undefined;
+      return checkVerified(certificate);
     case 'RequireAndVerifyClientCert':
       if (certificate === undefined) return 'no certificate';
-      return isUnverified ? 'a certificate that client_ca does not vouch for' : undefined;
+      return checkVerified(certificate);
     default: {
       const unhandled: never = clientAuth;
       throw new Error(`unhandled client_auth_type ${unhandled}`);
@@ -48,12 +47,17 @@ function whyUnfit(
   }
 }
 
-/** Node puts a value into JSON's quotes where a comma or a quote in it could pass for another name. */
+function checkVerified(certificate: ClientCertificate | undefined): string | undefined {
+  const error = certificate?.verificationError;
+  return error === undefined ? undefined : `a certificate that client_ca does not verify: ${error}`;
+}
+
+/** Node quotes a value as JSON if it contains a comma or a quote, which could pass for another name. */
 const NAME = /([^:,"]+):("(?:[^"\\]|\\.)*"|[^,"]*)(?:, |$)/gy;
 
 const KINDS: readonly string[] = ['DNS', 'IP Address', 'URI', 'email'];
 
-/** The names of the four kinds that the toolkit looks at, written as Go writes them. */
+/** The names of the four kinds that the toolkit checks, in Go's format. */
 export function subjectAltNames(text: string | undefined): string[] {
   return [...(text ?? '').matchAll(NAME)].flatMap(([, kind = '', written = '']) => {
     if (!KINDS.includes(kind)) return [];
@@ -62,7 +66,7 @@ export function subjectAltNames(text: string | undefined): string[] {
   });
 }
 
-/** `0:0:0:0:0:0:0:1` is `::1` (RFC 5952), as URLs have it. */
+/** `0:0:0:0:0:0:0:1` becomes `::1` (RFC 5952), as in URLs. */
 function shortIPv6(address: string): string {
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }
