@@ -7,7 +7,7 @@
  *     /proc   -> ProcFs -> tree -> account -> usage of each program ------/
  */
 
-import type { Push } from './alertmanager/push.ts';
+import type { Notifier } from './alertmanager/notifier.ts';
 import type { Config } from './cli/flags.ts';
 import { Intake } from './event-handler.ts';
 import type { Remains } from './exits/detector.ts';
@@ -67,7 +67,8 @@ export class Exporter {
   readonly #page: Page;
   readonly #resources: Resources | undefined;
   #web: WebService | undefined;
-  #push: Push | undefined;
+  readonly #stopping = new AbortController();
+  #notifier: Notifier | undefined;
 
   constructor(config: Config, io: ExporterIo) {
     this.#config = config;
@@ -83,6 +84,7 @@ export class Exporter {
       compat: config.compat,
       build: io.build,
       resources: this.#resources,
+      alertmanagers: () => this.#notifier?.stats ?? [],
     });
     const metrics = this.#metrics.exporter;
     const { telemetryPath } = config;
@@ -94,7 +96,7 @@ export class Exporter {
     });
     const onChange = () => {
       this.#inquiries?.poke();
-      this.#push?.poke();
+      this.#notifier?.notify();
       this.#page.poke();
     };
     const { supervisor, supervisorTimeoutMs: timeoutMs } = config;
@@ -134,7 +136,7 @@ export class Exporter {
       throw error;
     }
     this.#logStart(this.#web);
-    await this.#startPush(this.#web);
+    await this.#startNotifier(this.#web);
     listen(this.#io.input, this.#io.send, {
       onEvent: (event, at) => this.#intake.take(event, at),
       onMalformed: (event, at) => this.#intake.takeMalformed(event, at),
@@ -171,7 +173,7 @@ export class Exporter {
     this.#snapshots.stop();
     this.#watchdog.stop();
     this.#inquiries?.stop();
-    this.#push?.stop();
+    this.#stopping.abort();
     this.#page.stop();
     this.#intake.stop();
     this.#io.security?.stop();
@@ -179,24 +181,24 @@ export class Exporter {
   }
 
   /** Alerts carry the address that Prometheus knows us by, as far as we can tell. */
-  async #startPush(web: WebService): Promise<void> {
+  async #startNotifier(web: WebService): Promise<void> {
     const { alertmanagers: urls, alertLabels } = this.#config;
     const [address] = web.addresses;
     if (urls.length === 0 || address === undefined) return;
-    const { Push } = await import('./alertmanager/push.ts');
+    const { Notifier } = await import('./alertmanager/notifier.ts');
     const host = address.host === '' ? this.#io.hostname : address.host;
     const instance = formatAddress({ host, port: address.port });
     const labels = { job: 'supervisor', instance, ...alertLabels };
     const { log } = this.#io;
-    this.#push = new Push({
+    this.#notifier = new Notifier({
       urls,
       labels,
       table: this.#table,
-      metrics: this.#metrics.exporter,
       log,
       exitReasons: this.#findsReasons,
+      signal: this.#stopping.signal,
     });
-    this.#push.start();
+    this.#notifier.start();
   }
 
   /** Whether it is found out why programs end. */

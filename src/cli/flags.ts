@@ -1,7 +1,7 @@
 /** The command line: what was asked for, checked and typed. */
 
 import { parseArgs } from 'node:util';
-import { OWN_LABELS } from '../alertmanager/wire.ts';
+import { OWN_LABELS } from '../alertmanager/payload.ts';
 import { COMPATS, type Compat } from '../metrics/compat.ts';
 import {
   type CredentialsEnvironment,

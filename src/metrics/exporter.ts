@@ -1,6 +1,7 @@
 /** The metrics of the exporter itself and of the supervisord it listens to. */
 
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { AlertmanagerStats } from '../alertmanager/alertmanager-client.ts';
 import { RESYNC_TRIGGERS } from '../resync/scheduler.ts';
 import { MALFORMED_REASONS } from '../supervisor/events.ts';
 import type { ServerFacts } from '../supervisor/snapshot.ts';
@@ -33,7 +34,11 @@ export interface Build {
   readonly nodeVersion: string;
 }
 
-export function registerExporterMetrics(registry: Registry, build: Build) {
+export function registerExporterMetrics(
+  registry: Registry,
+  build: Build,
+  alertmanagers: () => readonly AlertmanagerStats[],
+) {
   const registers = [registry];
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
   const counter = (name: string, help: string) => new Counter({ name, help, registers });
@@ -89,18 +94,6 @@ export function registerExporterMetrics(registry: Registry, build: Build) {
       'supervisord_exporter_resync_corrections_total',
       'Process states that the events had left wrong and a snapshot had to correct.',
     ),
-    alertsSent: new Counter({
-      name: 'supervisord_exporter_alerts_sent_total',
-      help: 'Alerts that an Alertmanager took, each as often as it was told again.',
-      labelNames: ['alertmanager'],
-      registers,
-    }),
-    alertsFailed: new Counter({
-      name: 'supervisord_exporter_alerts_failed_total',
-      help: 'Alerts that an Alertmanager did not take; each try counts.',
-      labelNames: ['alertmanager'],
-      registers,
-    }),
     nudges: counter(
       'supervisord_exporter_nudges_total',
       'Times that supervisord was woken because a program had died.',
@@ -132,6 +125,30 @@ export function registerExporterMetrics(registry: Registry, build: Build) {
       registers,
     }),
   };
+
+  const alertCounter = (name: string, help: string, of: (stats: AlertmanagerStats) => number) =>
+    new Counter({
+      name,
+      help,
+      labelNames: ['alertmanager'],
+      registers,
+      collect() {
+        this.reset();
+        for (const stats of alertmanagers()) {
+          this.inc({ alertmanager: stats.alertmanager }, of(stats));
+        }
+      },
+    });
+  alertCounter(
+    'supervisord_exporter_alerts_sent_total',
+    'Alerts that an Alertmanager accepted; each time that an alert is sent again counts.',
+    ({ sent }) => sent,
+  );
+  alertCounter(
+    'supervisord_exporter_alerts_failed_total',
+    'Alerts that an Alertmanager did not accept; each try counts.',
+    ({ failed }) => failed,
+  );
 
   new Gauge({
     name: 'supervisord_exporter_build_info',

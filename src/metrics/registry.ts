@@ -1,6 +1,7 @@
 /** Everything that `/metrics` shows: the processes, and prom-client's registry for the rest. */
 
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { AlertmanagerStats } from '../alertmanager/alertmanager-client.ts';
 import { KeptText } from '../exposition/cached-text.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { UsageSource } from '../resources/resources.ts';
@@ -37,6 +38,8 @@ export interface MetricsOptions {
   readonly build: Build;
   /** undefined: what programs use is not read. */
   readonly resources: UsageSource | undefined;
+  /** What each Alertmanager accepted so far. */
+  readonly alertmanagers: () => readonly AlertmanagerStats[];
 }
 
 export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {
@@ -44,7 +47,7 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
   registerStates(table, registry);
   const processes = new ProcessText(table, options);
   const usage = options.resources && new UsageText(table, options.resources);
-  const exporter = registerExporterMetrics(registry, options.build);
+  const exporter = registerExporterMetrics(registry, options.build, options.alertmanagers);
   if (options.footprint) {
     collectDefaultMetrics({
       register: registry,

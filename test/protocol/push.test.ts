@@ -106,7 +106,7 @@ push(
 );
 
 push(
-  'an Alertmanager that hangs and one that is gone: events are acknowledged, the failure is counted and said once',
+  'an Alertmanager that hangs and one that is gone: events are acknowledged, the failure is counted and logged once',
   timed(40_000, async () => {
     const hanging = await FakeAlertmanager.start();
     hanging.status = 'never';
@@ -128,7 +128,7 @@ push(
         });
         const said = exporter.stderr
           .split('\n')
-          .filter((line) => line.includes('does not take alerts'));
+          .filter((line) => line.includes('did not accept alerts'));
         assert.is(said.length, 2, exporter.stderr);
       });
     } finally {
@@ -157,7 +157,7 @@ push(
         const [alert, ...others] = manager.received[1]?.alerts ?? [];
         assert.equal(others, [], 'one alert, and not two states of it');
         assert.ok(lifetime(alert) > 140, 'the latest one, which says when it is over');
-        await eventually(5_000, () => assert.match(exporter.stderr, 'takes alerts again'));
+        await eventually(5_000, () => assert.match(exporter.stderr, 'accepts alerts again'));
 
         manager.status = 400;
         await exporter.tell(step(2, 'g:dog', 'BACKOFF>FATAL'));

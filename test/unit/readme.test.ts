@@ -17,6 +17,7 @@ readme('its table has every metric of /metrics, with its type, and no other', as
     compat: undefined,
     build,
     resources: { readings: 0, usageOf: () => undefined },
+    alertmanagers: () => [],
   });
   const served = [...String(joinPlain(await render())).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
     ([, name, type]) => `${name} ${type}`,
