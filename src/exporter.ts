@@ -8,7 +8,7 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import type { Push } from './alertmanager/push.ts';
+import type { Notifier } from './alertmanager/notifier.ts';
 import type { Config } from './cli/flags.ts';
 import { EventHandler } from './event-handler.ts';
 import type { Remains } from './exits/detector.ts';
@@ -75,7 +75,7 @@ export class Exporter {
   readonly #resources: Resources | undefined;
   readonly #metrics: Metrics;
   readonly #page: Page;
-  #push: Push | undefined;
+  #notifier: Notifier | undefined;
 
   constructor(config: Config, io: ExporterIo) {
     this.#config = config;
@@ -121,7 +121,7 @@ export class Exporter {
         events: () => this.#eventHandler.stats,
         resync,
         nudges: () => this.#inquiries?.nudges ?? 0,
-        alertmanagers: () => this.#push?.stats ?? [],
+        alertmanagers: () => this.#notifier?.stats ?? [],
         collectors: () =>
           this.#resources === undefined ? [] : [['resources', this.#resources.stats] as const],
       },
@@ -134,10 +134,7 @@ export class Exporter {
       telemetryPath,
       signal,
     });
-    signal.addEventListener('abort', () => {
-      this.#inquiries?.stop();
-      this.#push?.stop();
-    });
+    signal.addEventListener('abort', () => this.#inquiries?.stop());
   }
 
   /** Serves HTTP, then listens to events. Ends the exporter if an address cannot be listened on. */
@@ -150,7 +147,7 @@ export class Exporter {
       throw error;
     }
     this.#logStart(addresses);
-    await this.#startPush(addresses);
+    await this.#startNotifier(addresses);
     listen(this.#io.input, this.#io.send, {
       onEvent: (event, at) => this.#eventHandler.handle(event, at),
       onUnframeable: (reason) =>
@@ -181,21 +178,22 @@ export class Exporter {
   }
 
   /** Alerts carry the address under which Prometheus scrapes this exporter, as far as it is known. */
-  async #startPush([address]: readonly BoundAddress[]): Promise<void> {
+  async #startNotifier([address]: readonly BoundAddress[]): Promise<void> {
     const { alertmanagers: urls, alertLabels } = this.#config;
     if (urls.length === 0 || address === undefined) return;
-    const { Push } = await import('./alertmanager/push.ts');
+    const { Notifier } = await import('./alertmanager/notifier.ts');
     const host = address.requestedHost === '' ? this.#io.hostname : address.requestedHost;
     const instance = formatAddress({ host, port: address.port });
-    this.#push = new Push({
+    this.#notifier = new Notifier({
       urls,
       labels: { job: 'supervisor', instance, ...alertLabels },
       table: this.#table,
       changes: this.#changes,
       log: this.#io.log,
       exitReasons: this.#looksUpReasons,
+      signal: this.#io.signal,
     });
-    this.#push.start();
+    this.#notifier.start();
   }
 
   get #looksUpReasons(): boolean {

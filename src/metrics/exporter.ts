@@ -4,7 +4,7 @@
  */
 
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { AlertmanagerStats } from '../alertmanager/push.ts';
+import type { AlertmanagerStats } from '../alertmanager/alertmanager-client.ts';
 import type { ResyncStats, RpcHealth } from '../resync/resync.ts';
 import type { EventStats } from '../supervisor/event-stats.ts';
 import type { ServerInfo } from '../supervisor/snapshot.ts';

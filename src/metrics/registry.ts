@@ -47,6 +47,7 @@ export interface MetricsOptions {
   readonly sources: ExporterSources;
   /** undefined: the collector "resources" is off. */
   readonly resources: UsageSource | undefined;
+  /** What each Alertmanager accepted so far. */
 }
 
 export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {
