@@ -62,7 +62,7 @@ export function withPrometheus(
   const static_configs = [{ targets: [target] }];
   const config = {
     global: { scrape_interval: '1s' },
-    scrape_configs: [{ job_name: 'supervisor', static_configs, ...scrape }],
+    scrape_configs: [{ job_name: 'supervisor', honor_labels: true, static_configs, ...scrape }],
   };
   // JSON is YAML.
   return runPrometheus(
