@@ -76,6 +76,8 @@ export interface ShippedOptions {
   readonly target: string;
   /** `HOST:PORT` of each. */
   readonly alertmanagers: readonly string[];
+  /** Labels that the target gets besides. */
+  readonly targetLabels?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -83,7 +85,7 @@ export interface ShippedOptions {
  * configuration and rules; only the addresses in it are others.
  */
 export function withShippedPrometheus(
-  { target, alertmanagers }: ShippedOptions,
+  { target, alertmanagers, targetLabels = {} }: ShippedOptions,
   body: (prometheus: Prometheus) => Promise<void>,
 ): Promise<void> {
   return runPrometheus(
@@ -92,7 +94,8 @@ export function withShippedPrometheus(
         copyFileSync(join(SHIPPED, name), join(dir, name));
       }
       const config = shippedWith('prometheus.yml', {
-        'localhost:9876': target,
+        // JSON is YAML.
+        'localhost:9876': `${target}\n        labels: ${JSON.stringify(targetLabels)}`,
         // Behind the `- ` of a list.
         'localhost:9093': alertmanagers.join('\n            - '),
       });
