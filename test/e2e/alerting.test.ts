@@ -145,6 +145,42 @@ alerting(
   ),
 );
 
+alerting(
+  'target labels group and name rename nothing, and FATAL of one process does not inhibit another',
+  timed(120_000, () =>
+    withAlertmanager((alertmanager, webhook) =>
+      play({ conf: 'alerting' }, async (supervisord) => {
+        await started(supervisord);
+        const target = `127.0.0.1:${supervisord.port}`;
+        const shipped = {
+          target,
+          alertmanagers: [alertmanager.address],
+          targetLabels: { group: 'production', name: 'web1' },
+        };
+        await withShippedPrometheus(shipped, async () => {
+          await supervisord.ctl('start', 'failing');
+          await eventually(15_000, () => assert.is(webhook.told({ name: 'failing' }).length, 1));
+          assert.is(webhook.told({ name: 'failing' })[0]?.labels['group'], 'failing');
+          // As SupervisorProcessDown of another process would be, which takes a minute.
+          const down = { alertname: 'SupervisorProcessDown', job: 'supervisor', instance: target };
+          await alertmanager.post([
+            { ...down, group: 'killed', name: 'killed' },
+            { ...down, group: 'failing', name: 'failing' },
+          ]);
+          await eventually(10_000, () =>
+            assert.equal(
+              webhook.told({ alertname: down.alertname }).map(({ labels }) => labels['name']),
+              ['killed'],
+            ),
+          );
+          const alerts = await alertmanager.alerts({ alertname: down.alertname });
+          assert.equal(alerts.length, 2);
+        });
+      }),
+    ),
+  ),
+);
+
 /** A death that is repaired, a program that can't start, a stop and an end as expected: two alerts. */
 async function raisesWhatItShould(
   supervisord: Supervisord,

@@ -76,6 +76,17 @@ export class Alertmanager {
     return alerts.filter((alert) => includes(alert.labels, labels));
   }
 
+  /** Raises alerts with these labels. */
+  async post(labels: readonly Labels[]): Promise<void> {
+    const response = await fetch(`${this.url}/api/v2/alerts`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(labels.map((of) => ({ labels: of }))),
+      signal: AbortSignal.timeout(5_000),
+    });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+  }
+
   /** Resolves once it is in a cluster of so many and ready to notify. */
   async joins(members: number): Promise<void> {
     type ClusterStatus = { cluster: { status: string; peers?: unknown[] } };
