@@ -15,7 +15,7 @@ const FATAL = { alertname: 'SupervisorProcessFatal', name: 'failing' };
 
 /** The push resolves 150 s after the exit, the rule after 120 to 122. */
 const PUSH_RESOLVES_MS = 150_000;
-/** Scrape, evaluation, `group_interval`, and a second exit that would be told. */
+/** Scrape, evaluation, `group_interval`, and a second exit that would be notified. */
 const MARGIN_MS = 15_000;
 
 both(
@@ -66,7 +66,7 @@ async function playBoth(
   // SupervisorProcessDown would have come after a minute.
   assert.equal(historyOf(webhook, { name: 'stopped' }), []);
   const allOfFailing = new Set(
-    webhook.told({ name: 'failing' }).map(({ labels }) => labels['alertname']),
+    webhook.notified({ name: 'failing' }).map(({ labels }) => labels['alertname']),
   );
   assert.equal([...allOfFailing], [FATAL.alertname]);
 }
@@ -82,7 +82,7 @@ async function running(prometheus: Prometheus, ...names: readonly string[]): Pro
   });
 }
 
-/** Throws unless both have told of both: the push, and then Prometheus, which adds a link to itself. */
+/** Throws unless both have sent both alerts: the push, and then Prometheus, which adds a link to itself. */
 async function carriedByBoth(supervisord: Supervisord, alertmanager: Alertmanager): Promise<void> {
   const metrics = await supervisord.metrics();
   assert.ok(metrics.sum('supervisord_exporter_alerts_sent_total') >= 2);
@@ -93,7 +93,7 @@ async function carriedByBoth(supervisord: Supervisord, alertmanager: Alertmanage
 }
 
 function historyOf(webhook: Webhook, labels: Readonly<Record<string, string>>): readonly string[] {
-  return webhook.told(labels).map(({ status }) => status);
+  return webhook.notified(labels).map(({ status }) => status);
 }
 
 both.run();

@@ -1,4 +1,4 @@
-/** Real Alertmanagers with their own ports and folders, and a webhook receiver. */
+/** Real Alertmanagers on ports and in folders of their own, and the webhook that they notify. */
 
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ export interface Notification {
   readonly alerts: readonly NotifiedAlert[];
 }
 
-/** A webhook receiver that keeps all notifications. */
+/** A webhook receiver that keeps what it receives. */
 export class Webhook {
   readonly notifications: Notification[] = [];
   readonly url: string;
@@ -36,8 +36,8 @@ export class Webhook {
     this.url = url;
   }
 
-  /** All notified alerts whose labels include these, in order of arrival. */
-  told(labels: Labels = {}): readonly (NotifiedAlert & { readonly at: number })[] {
+  /** The alerts received whose labels include these, in the order they came. */
+  notified(labels: Labels = {}): readonly (NotifiedAlert & { readonly at: number })[] {
     return this.notifications.flatMap(({ at, alerts }) =>
       alerts.filter((alert) => includes(alert.labels, labels)).map((alert) => ({ ...alert, at })),
     );
