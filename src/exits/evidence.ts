@@ -115,6 +115,13 @@ export class LogEvidence {
     return this.#findSpawnError(query);
   }
 
+  /** Of all starts that are known. */
+  pids(): readonly number[] {
+    return [...this.#runs.values()]
+      .flat()
+      .flatMap((run) => (run.kind === 'spawned' ? run.pid : []));
+  }
+
   #forgetOldest(): void {
     const name = this.#names[this.#oldest] ?? '';
     this.#oldest += 1;

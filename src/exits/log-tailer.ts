@@ -131,10 +131,10 @@ export class LogTailer {
     }
   }
 
-  /** Whether an empty file was replaced by one that is not empty. */
+  /** Whether another file is at the path by now. */
   #isReplaced(log: OpenLog): boolean {
     const current = statAt(this.path);
-    return current !== undefined && !isSame(current, log) && current.size > 0;
+    return current !== undefined && !isSame(current, log);
   }
 
   /** Whether the latest backup is of a file that was never read. */

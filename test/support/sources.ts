@@ -26,7 +26,7 @@ export const IDLE_SOURCES: ExporterSources = {
     isSynced: false,
     server: undefined,
   },
-  nudges: () => 0,
+  exits: { stats: { nudges: 0 }, stalled: false, isUnreported: () => false },
   alertmanagers: () => [],
   collectors: () => [],
 };
