@@ -103,8 +103,9 @@ export class Exits {
 
   /** Resolves once the log is followed, or known not to be found. */
   async start(): Promise<void> {
+    const { nudge, reasons } = this.#options;
     this.#watch.start();
-    await this.#search();
+    if (nudge || reasons) await this.#search();
   }
 
   get stats(): ExitsStats {
@@ -138,7 +139,7 @@ export class Exits {
 
   async #search(): Promise<void> {
     const { supervisorPid, logFile, signal, nudge } = this.#options;
-    const search = await findLog(supervisorPid, logFile);
+    const search = findLog(supervisorPid, logFile);
     if (signal.aborted) return;
     if (search.kind === 'none') {
       this.#cannotFollow(search.reason);
@@ -189,7 +190,7 @@ export class Exits {
    * written. supervisord's own log names the pids of its children, or is what it reads itself.
    */
   async #verify({ source, path, openAt }: FoundLog): Promise<void> {
-    const isVerified = source !== 'descriptor' || (await this.#isOwnLog(openAt ?? path));
+    const isVerified = source === 'flag' || (await this.#isOwnLog(openAt ?? path));
     if (this.#options.signal.aborted) return;
     this.#trust = isVerified ? 'trusted' : 'none';
     if (isVerified) {
