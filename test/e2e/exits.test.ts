@@ -154,10 +154,16 @@ const POOR_LOGS: readonly PoorLog[] = [
 
 exits(
   'with each kind of log, what can be known is known and a problem is logged once',
-  timed(90_000, async () => {
-    await Promise.all(POOR_LOGS.map(playPoorLog));
+  timed(300_000, async () => {
+    // Two at a time: on a busy machine more of them would only wait for one another.
+    const [even, odd] = [0, 1].map((turn) => POOR_LOGS.filter((_, index) => index % 2 === turn));
+    await Promise.all([even, odd].map(playInTurn));
   }),
 );
+
+async function playInTurn(logs: readonly PoorLog[] = []): Promise<void> {
+  for (const poor of logs) await playPoorLog(poor);
+}
 
 function playPoorLog(poor: PoorLog): Promise<void> {
   const { title, conf = '', flags = [], coded = { status: 7, signal: 0 } } = poor;
