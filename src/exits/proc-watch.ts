@@ -20,6 +20,7 @@ const TICK_MS = 100;
 const LONGEST_TICK_MS = 200;
 /** supervisord runs at least once a second: that is the timeout of its poll. */
 const STALLED_AFTER_MS = 5_000;
+const LOOK_AT_LEAST_EVERY_MS = 1_500;
 /** After this an event has been discarded, or supervisord does not run. */
 const UNREPORTED_AFTER_MS = 2_000;
 /** A requested snapshot corrects the table within this, and its marker with it. */
@@ -81,6 +82,7 @@ export class ProcWatch {
   /** Milliseconds of our own running time since supervisord has run. */
   #unchangedMs = 0;
   #tickedAt = 0;
+  #lookedAt = 0;
   #zombiesPausedUntil = 0;
   /** Where the next look for zombies begins. */
   #position = 0;
@@ -141,6 +143,8 @@ export class ProcWatch {
     this.#ageMissing(elapsed);
     if (schedstat === this.#last) {
       this.#unchangedMs += elapsed;
+      // It runs more often than that unless it is stopped or blocked.
+      if (now - this.#lookedAt >= LOOK_AT_LEAST_EVERY_MS) this.#lookForEnded(now);
       return;
     }
     this.#hasChanged ||= this.#last !== '';
@@ -175,6 +179,7 @@ export class ProcWatch {
   }
 
   #lookForEnded(now: number): void {
+    this.#lookedAt = now;
     const children = this.#children();
     this.#readsChildren = children !== undefined;
     if (children === undefined) return;

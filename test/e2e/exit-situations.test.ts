@@ -234,19 +234,19 @@ exits(
           '[supervisord]\nloglevel=info\nlogfile=%(ENV_STORY_DIR)s/disk/supervisord.log\n',
       },
     };
-    const disk: string[] = [];
     const prepare = (dir: string) => {
       mkdirSync(join(dir, 'disk'));
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'none', join(dir, 'disk')]);
-      disk.push(join(dir, 'disk'));
     };
-    try {
-      await play({ ...story, prepare }, async (supervisord) => {
+    await play({ ...story, prepare }, async (supervisord) => {
+      // supervisord keeps the file open.
+      const unmount = () => execFileSync('umount', ['-l', join(supervisord.dir, 'disk')]);
+      try {
         await untilRunning(supervisord, EIGHT);
         execFileSync('sh', [
           '-c',
           'cat /dev/zero > "$0/filler" 2>/dev/null || true',
-          disk[0] ?? '',
+          join(supervisord.dir, 'disk'),
         ]);
         for (let round = 1; round <= 3; round++) {
           const infos = await Promise.all(
@@ -262,10 +262,10 @@ exits(
         }
         const warnings = supervisord.exporterLog.match(/level=WARN .*/g) ?? [];
         assert.ok(warnings.length <= 1, warnings.join('\n'));
-      });
-    } finally {
-      for (const path of disk) execFileSync('umount', ['-l', path]);
-    }
+      } finally {
+        unmount();
+      }
+    });
   }),
 );
 
@@ -277,8 +277,13 @@ exits(
       await supervisord.until(20_000, (metrics) =>
         assert.is(metrics.value('supervisord_stalled'), 0),
       );
+      const pid = pidOf(supervisord.log, 'eight-0');
       process.kill(supervisord.pid, 'SIGSTOP');
       try {
+        process.kill(pid, 'SIGKILL');
+        await supervisord.until(60_000, (metrics) =>
+          assert.is(metrics.value('supervisord_process_unreported_exit', { name: 'eight-0' }), 1),
+        );
         await supervisord.until(60_000, (metrics) =>
           assert.is(metrics.value('supervisord_stalled'), 1),
         );
@@ -289,9 +294,10 @@ exits(
         assert.is(metrics.value('supervisord_stalled'), 0);
         assert.is(metrics.value('supervisord_process_unreported_exit', { name: 'eight-0' }), 0);
         assert.is(
-          metrics.value('supervisord_exporter_collector_success', { collector: 'exit_reason' }),
-          undefined,
+          metrics.value('supervisord_process_unexpected_exits_total', { name: 'eight-0' }),
+          1,
         );
+        assert.is(metrics.value('supervisord_exit_signal', { name: 'eight-0' }), 9);
       });
       await killTogether(supervisord, EIGHT, () => supervisord.log);
       const metrics = await supervisord.metrics();
