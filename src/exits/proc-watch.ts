@@ -12,7 +12,6 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
-import { DutyCycle } from '../util/duty-cycle.ts';
 import { errorCode } from '../util/errno.ts';
 
 const TICK_MS = 100;
@@ -26,12 +25,11 @@ const UNREPORTED_AFTER_MS = 2_000;
 /** A requested snapshot corrects the table within this, and its marker with it. */
 const RESYNC_MS = 1_500;
 
-/** What looking for zombies may take of a core. */
-const ZOMBIE_SHARE = 0.003;
-const ZOMBIE_BURST_MS = 10;
-const LONGEST_PAUSE_MS = 1_000;
-/** Processes looked at after one change, so that no event waits for many. */
-const MAX_LOOKS = 200;
+/**
+ * Processes looked at for zombies: some 10 µs each, so 0.3 % of a core. A limit on time instead
+ * would pause for the time that other programs take on a busy machine.
+ */
+const LOOKS_PER_SECOND = 300;
 
 /** An ended process whose event was not received yet; `gone` is reaped. */
 export interface EndedProcess {
@@ -69,11 +67,8 @@ export class ProcWatch {
   readonly #folder: string;
   readonly #now: () => number;
   readonly #buffer = Buffer.alloc(256);
-  readonly #zombies = new DutyCycle({
-    share: ZOMBIE_SHARE,
-    burstMs: ZOMBIE_BURST_MS,
-    longestPauseMs: LONGEST_PAUSE_MS,
-  });
+  /** Looks for zombies that are left, as of #lookedAt. */
+  #looks = LOOKS_PER_SECOND;
   #schedstat: number | undefined;
   #last = '';
   #hasChanged = false;
@@ -83,7 +78,6 @@ export class ProcWatch {
   #unchangedMs = 0;
   #tickedAt = 0;
   #lookedAt = 0;
-  #zombiesPausedUntil = 0;
   /** Where the next look for zombies begins. */
   #position = 0;
   readonly #missing = new Map<ProcessKey, Missing>();
@@ -179,6 +173,8 @@ export class ProcWatch {
   }
 
   #lookForEnded(now: number): void {
+    const earned = ((now - this.#lookedAt) * LOOKS_PER_SECOND) / 1_000;
+    this.#looks = Math.min(LOOKS_PER_SECOND, this.#looks + earned);
     this.#lookedAt = now;
     const children = this.#children();
     this.#readsChildren = children !== undefined;
@@ -191,7 +187,7 @@ export class ProcWatch {
       if (children.has(pid)) live.push([process, pid]);
       else this.#note({ process, pid, remains: 'gone' }, ended);
     }
-    this.#lookForZombies(live, now, ended);
+    this.#lookForZombies(live, ended);
     if (ended.length > 0) this.#options.onEnded(ended);
   }
 
@@ -206,14 +202,13 @@ export class ProcWatch {
     }
   }
 
-  /** In turns, as far as time allows. */
+  /** In turns, as many as are left. */
   #lookForZombies(
     live: readonly (readonly [Readonly<Process>, number])[],
-    now: number,
     ended: EndedProcess[],
   ): void {
-    if (now < this.#zombiesPausedUntil) return;
-    const looks = Math.min(live.length, MAX_LOOKS);
+    const looks = Math.min(live.length, Math.floor(this.#looks));
+    this.#looks -= looks;
     for (let look = 0; look < looks; look++) {
       this.#position = (this.#position + 1) % live.length;
       const [process, pid] = live[this.#position] ?? [];
@@ -221,8 +216,6 @@ export class ProcWatch {
       const state = fieldsOfStat(`${this.#options.root ?? '/proc'}/${pid}/stat`)?.state;
       if (state === 'Z') this.#note({ process, pid, remains: 'zombie' }, ended);
     }
-    const end = this.#now();
-    this.#zombiesPausedUntil = end + this.#zombies.record(now, end);
   }
 
   #note(found: EndedProcess, ended: EndedProcess[]): void {
