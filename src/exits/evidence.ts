@@ -117,6 +117,12 @@ export class LogEvidence {
     return this.#findSpawnError(query);
   }
 
+  /** Whether there is a line of an end that was not matched to a termination yet. */
+  hasUnmatchedEnd(name: string): boolean {
+    const used = this.#used.get(name) ?? 0;
+    return (this.#runs.get(name) ?? []).some((run) => run.kind === 'ended' && run.order > used);
+  }
+
   /** Of all starts that are known. */
   pids(): readonly number[] {
     return [...this.#runs.values()]
