@@ -1,145 +1,94 @@
-/** Reads supervisord's configuration and the files that it includes, as its options.py does. */
-
-import { dirname, resolve } from 'node:path';
-import { glob } from './glob.ts';
-import { Ini, type Place, type Section, type Setting } from './ini.ts';
-import { expand, words } from './python.ts';
-
-/** The file system operations that the reader needs. */
-export interface Files {
-  readonly read: (path: string) => FileText;
-  readonly list: (folder: string) => readonly string[];
-}
-
-export type FileText =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'unreadable'; readonly reason: string };
-
-/** Sources of the names that values may expand. */
-export interface Surroundings {
-  readonly hostname: string;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-}
+/** supervisord's configuration as its own reader understood it. Types only. */
 
 export interface Configuration {
+  /** supervisord's version. */
+  readonly version: string;
   readonly path: string;
   /** Included files, in the order in which they are read. */
   readonly included: readonly string[];
-  /** The absolute patterns of `[include] files`. */
+  /** The patterns of `[include] files`, with the folder of the file before them. */
   readonly patterns: readonly string[];
-  readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
-  /** Lines that supervisord cannot parse. */
-  readonly errors: readonly Place[];
-  /** With all values expanded that can be. */
-  readonly sections: readonly Section[];
-  /** Values that cannot be expanded; `name` is undefined for a stray percent sign. */
-  readonly unexpanded: readonly Unexpanded[];
+  /** Whether a value uses a variable of supervisord's environment. */
+  readonly usesEnvironment: boolean;
+  /** The names of all sections. */
+  readonly sections: readonly string[];
+  /** `syslog`, or an absolute path. */
+  readonly logfile: string;
+  /** 20 is `info`; a lower number logs more. */
+  readonly loglevel: number;
+  /** The URL that supervisord gives its processes; undefined without an HTTP server. */
+  readonly serverUrl: string | undefined;
+  readonly servers: readonly HttpServer[];
+  /** The names of the [rpcinterface:…] sections. */
+  readonly interfaces: readonly string[];
+  readonly groups: readonly Group[];
+  /** The kinds of each event; a name stands for all its kinds. */
+  readonly eventKinds: Readonly<Record<string, readonly string[]>>;
 }
 
-export interface Unexpanded {
+export interface HttpServer {
+  /** The name of its section. */
   readonly section: string;
-  readonly option: string;
-  readonly place: Place;
-  readonly name: string | undefined;
+  /** Of a Unix socket. */
+  readonly file: string | undefined;
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
 }
 
-/** Reads supervisord.conf and what it includes. `path` is absolute. */
-export function readConfiguration(
-  path: string,
-  files: Files,
-  surroundings: Surroundings,
-): Configuration {
-  const ini = new Ini();
-  const unreadable: { path: string; reason: string }[] = [];
-  const add = (file: string) => {
-    const content = files.read(file);
-    if (content.kind === 'unreadable') {
-      unreadable.push({ path: file, reason: content.reason });
-      return;
+export interface Group {
+  /** May begin or end with a blank. */
+  readonly name: string;
+  readonly priority: number;
+  readonly processes: readonly ProcessSettings[];
+  /** Present for an event listener. */
+  readonly pool: Pool | undefined;
+}
+
+export interface Pool {
+  /** As in the section. */
+  readonly events: readonly string[];
+  /** With the kinds that they include. */
+  readonly received: readonly string[];
+  readonly bufferSize: number;
+}
+
+export interface ProcessSettings {
+  readonly name: string;
+  readonly command: string;
+  /** The words of the command; undefined where a quotation has no end. */
+  readonly words: readonly string[] | undefined;
+  /** The words of the text that a shell in the command runs. */
+  readonly shellWords: readonly string[] | undefined;
+  readonly directory: string | undefined;
+  readonly uid: number | undefined;
+  readonly priority: number;
+  readonly autostart: boolean;
+  readonly autorestart: string;
+  readonly exitcodes: readonly number[];
+  readonly startsecs: number;
+  readonly redirectStderr: boolean;
+  /** That of [supervisord] included. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly serverUrl: string | undefined;
+  /** A path, AUTO or NONE. */
+  readonly stdoutLogfile: string;
+  readonly stderrLogfile: string;
+  readonly stderrSyslog: boolean;
+}
+
+/** What became of reading it. */
+export type Reading =
+  | { readonly kind: 'accepted'; readonly configuration: Configuration }
+  /** supervisord does not start with it. `path` is undefined where there is no file. */
+  | {
+      readonly kind: 'refused';
+      readonly reason: string;
+      readonly path: string | undefined;
+      /** The included files that it has read. */
+      readonly included: readonly string[];
+      readonly searched: readonly string[];
     }
-    // supervisord itself puts the folder of each file in, before it expands anything else.
-    ini.add(file, content.text, (value) => value.replaceAll('%(here)s', dirname(file)));
-  };
-
-  add(path);
-  const names = environmentNames(surroundings.environment);
-  names['host_node_name'] = surroundings.hostname;
-  const include = ini.section('include')?.settings.get('files');
-  const patterns = include === undefined ? [] : patternsOf(include, dirname(path), names);
-  const included = patterns.flatMap((pattern) => glob(pattern, files.list));
-  for (const file of included) add(file);
-
-  const own = ini.section('supervisord');
-  if (own !== undefined) Object.assign(names, ownNames(own, names));
-  return {
-    path,
-    included,
-    patterns,
-    unreadable,
-    errors: ini.errors,
-    ...expandSections(ini.sections, names),
-  };
-}
-
-/** Reads `KEY=value,KEY2="other value"`; undefined where supervisord would refuse it. */
-export function parseEnvironment(text: string): Readonly<Record<string, string>> | undefined {
-  const tokens = text.match(/"[^"]*"|'[^']*'|[\w/.+():-]+|\S/g) ?? [];
-  const values: Record<string, string> = {};
-  for (let at = 0; at < tokens.length; at += 4) {
-    const [key = '', equals, value] = tokens.slice(at, at + 3);
-    if (equals !== '=' || value === undefined) return undefined;
-    values[key] = value.replaceAll(/^['"]+|['"]+$/g, '');
-  }
-  return values;
-}
-
-function patternsOf(include: Setting, folder: string, names: Record<string, string>): string[] {
-  const expanded = expand(include.value, names);
-  return words(expanded.kind === 'expanded' ? expanded.text : include.value).map((pattern) =>
-    resolve(folder, pattern),
-  );
-}
-
-/** `%(ENV_X)s` stands for X of supervisord's environment. */
-function environmentNames(
-  environment: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  const names: Record<string, string> = {};
-  for (const [name, value] of Object.entries(environment)) {
-    if (value !== undefined) names[`ENV_${name}`] = value;
-  }
-  return names;
-}
-
-/** What a section puts into the environment may stand in its other values. */
-function ownNames(section: Section, names: Record<string, string>): Record<string, string> {
-  const expanded = expand(section.settings.get('environment')?.value ?? '', names);
-  return expanded.kind === 'expanded'
-    ? environmentNames(parseEnvironment(expanded.text) ?? {})
-    : {};
-}
-
-function expandSections(sections: readonly Section[], names: Record<string, string>) {
-  const unexpanded: Unexpanded[] = [];
-  const expanded = sections.map((section): Section => {
-    const program = section.name.slice(section.name.indexOf(':') + 1);
-    const known = {
-      ...names,
-      ...{ program_name: program, group_name: program, process_num: 0, numprocs: 1 },
-      ...ownNames(section, names),
-    };
-    const settings = new Map<string, Setting>();
-    for (const [option, setting] of section.settings) {
-      const result = expand(setting.value, known);
-      if (result.kind === 'expanded') {
-        settings.set(option, { ...setting, value: result.text });
-        continue;
-      }
-      settings.set(option, setting);
-      const name = result.kind === 'unknown' ? result.name : undefined;
-      unexpanded.push({ section: section.name, option, place: setting.place, name });
-    }
-    return { ...section, settings };
-  });
-  return { sections: expanded, unexpanded };
-}
+  /** supervisord's reader could not be run. */
+  | { readonly kind: 'no-reader'; readonly reason: string };

@@ -56,6 +56,6 @@ export function checkStory(
 ): Promise<Report> {
   return runDoctor({
     args: [`--supervisor.config=${join(CONF, `${conf}.conf`)}`],
-    environment: { STORY_DIR: dir, ...environment },
+    environment: { STORY_DIR: dir, STORY_LOG_LEVEL: 'info', ...environment },
   });
 }

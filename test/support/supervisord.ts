@@ -26,6 +26,8 @@ export interface Story {
   readonly environment?: NodeJS.ProcessEnv;
   /** Further .conf files, by name, that are there from the start. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Executable files, by name. */
+  readonly scripts?: Readonly<Record<string, string>>;
   /** A descriptor to be its stdout. Node's own pipes are sockets, which nobody can open as /dev/stdout. */
   readonly stdout?: number;
 }
@@ -43,9 +45,18 @@ export class Supervisord {
     this.#story = story;
     this.changeSection({});
     for (const [name, text] of Object.entries(story.files ?? {})) this.writeConf(name, text);
+    for (const [name, text] of Object.entries(story.scripts ?? {})) {
+      writeFileSync(join(this.dir, name), text, { mode: 0o755 });
+    }
     this.#child = spawn('supervisord', ['-c', join(root, 'test/e2e/conf', `${story.conf}.conf`)], {
       stdio: ['ignore', story.stdout ?? 'pipe', 'pipe'],
-      env: { ...process.env, STORY_DIR: this.dir, STORY_PORT: String(port), ...story.environment },
+      env: {
+        ...process.env,
+        STORY_DIR: this.dir,
+        STORY_PORT: String(port),
+        STORY_LOG_LEVEL: 'debug',
+        ...story.environment,
+      },
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
