@@ -1,6 +1,7 @@
 /** Checks of the settings in the exporter's section. */
 
 import type { Configuration } from './configuration.ts';
+import type { FileKind } from './facts.ts';
 import { type Finding, fail, ok, remove, type Section, warn, write } from './finding.ts';
 import type { ListenerSettings } from './listener.ts';
 
@@ -186,12 +187,12 @@ export function checkStartsecs(section: Section, settings: ListenerSettings): Fi
 export function checkLogs(
   section: Section,
   settings: ListenerSettings,
-  kind: 'plain' | 'other' | 'absent' | undefined,
+  kind: FileKind | undefined,
 ): Finding[] {
-  const { stdoutLogfile, stderrLogfile, stderrSyslog } = settings;
+  const { stderrLogfile, stderrSyslog } = settings;
   const isLost = stderrLogfile === 'NONE' && !stderrSyslog;
   return [
-    checkStdout(section, stdoutLogfile, kind),
+    checkStdout(section, settings, kind),
     isLost
       ? warn(
           'stderr_logfile',
@@ -202,13 +203,17 @@ export function checkLogs(
   ];
 }
 
-function checkStdout(section: Section, logfile: string, kind: string | undefined): Finding {
+function checkStdout(
+  section: Section,
+  { stdoutLogfile: logfile, stdoutMaxbytes }: ListenerSettings,
+  kind: FileKind | undefined,
+): Finding {
   if (logfile === 'NONE') return ok('stdout_logfile', logfile);
   const fix = write(section, 'stdout_logfile=NONE');
-  if (kind === 'other') {
-    const message = `${logfile} is not a plain file: supervisord fails to write the dialogue to it and sends no event`;
+  if (kind === 'unusable' || (kind === 'stream' && stdoutMaxbytes > 0)) {
+    const message = `${logfile} is not a plain file: supervisord fails to write its dialogue with the exporter to it and sends no event`;
     return fail('stdout_logfile', message, fix);
   }
-  const message = `${logfile}: supervisord writes its whole dialogue with the exporter to disk`;
+  const message = `${logfile}: supervisord writes its whole dialogue with the exporter to it`;
   return warn('stdout_logfile', message, fix);
 }

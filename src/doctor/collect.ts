@@ -93,7 +93,9 @@ export async function collect(request: DoctorRequest, host: Host): Promise<Facts
   const exporters: ExporterFacts[] = [];
   for (const listener of listeners) {
     exporters.push(
-      await collectExporter(listener, { rpc, endpoint, request, environment, places, host }),
+      await collectExporter(listener, {
+        ...{ rpc, endpoint, request, environment, places, supervisord, host },
+      }),
     );
   }
   return {
@@ -278,12 +280,13 @@ interface Surroundings {
   /** That of supervisord. */
   readonly environment: Host['environment'];
   readonly places: Places;
+  readonly supervisord: SupervisordProcess | undefined;
   readonly host: Host;
 }
 
 async function collectExporter(
   listener: Listener,
-  { rpc, endpoint, request, environment, places, host }: Surroundings,
+  { rpc, endpoint, request, environment, places, supervisord, host }: Surroundings,
 ): Promise<ExporterFacts> {
   const { settings, section, config } = listener;
   const client: RpcClient | undefined =
@@ -294,7 +297,7 @@ async function collectExporter(
     listener,
     user: settings?.uid === undefined ? undefined : findUser(settings.uid),
     missing: missingOf(listener, environment),
-    stdoutLog: log?.startsWith('/') ? kindOf(log) : undefined,
+    stdoutLog: log?.startsWith('/') ? kindOf(asSeenBy(supervisord, log)) : undefined,
     access:
       rpc.kind === 'not-asked' ? undefined : await tryAccess(listener, request.supervisorTimeoutMs),
     processes:
@@ -307,6 +310,14 @@ async function collectExporter(
     alertmanagers: config.kind === 'valid' ? await probeAlertmanagers(config.config) : [],
     changedAt: file === undefined ? undefined : changedAt(file),
   };
+}
+
+/** The standard streams of supervisord are not those of doctor. */
+function asSeenBy(supervisord: SupervisordProcess | undefined, path: string): string {
+  const [, name, number] = /^\/dev\/(?:(stdout|stderr)|fd\/(\d+))$/.exec(path) ?? [];
+  const descriptor = number ?? (name === 'stdout' ? '1' : '2');
+  const isStream = name !== undefined || number !== undefined;
+  return isStream && supervisord !== undefined ? `/proc/${supervisord.pid}/fd/${descriptor}` : path;
 }
 
 /** What supervisord started this process with, compared with the section. */

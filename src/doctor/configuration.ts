@@ -74,6 +74,8 @@ export interface ProcessSettings {
   readonly serverUrl: string | undefined;
   /** A path, AUTO or NONE. */
   readonly stdoutLogfile: string;
+  /** Size at which the log is rotated; 0: never. */
+  readonly stdoutMaxbytes: number;
   readonly stderrLogfile: string;
   readonly stderrSyslog: boolean;
 }

@@ -54,8 +54,8 @@ export interface User {
   readonly gids: readonly number[];
 }
 
-/** `other`: a device, a pipe or a folder. */
-export type FileKind = 'plain' | 'other' | 'absent';
+/** `stream`: a pipe or a terminal. `unusable`: a folder or a socket. */
+export type FileKind = 'plain' | 'stream' | 'unusable' | 'absent';
 
 export type RpcFacts =
   | { readonly kind: 'not-asked' }

@@ -36,9 +36,15 @@ export function changedAt(path: string): number | undefined {
   return stats && stats.ctimeMs / 1000;
 }
 
+/** Linux' devices for memory, such as /dev/null, in which a program may seek as in a file. */
+const MEMORY_DEVICES = 1;
+
 export function kindOf(path: string): FileKind {
   try {
-    return fs.statSync(path).isFile() ? 'plain' : 'other';
+    const stats = fs.statSync(path);
+    if (stats.isFile()) return 'plain';
+    if (stats.isDirectory() || stats.isSocket()) return 'unusable';
+    return stats.isCharacterDevice() && stats.rdev >> 8 === MEMORY_DEVICES ? 'plain' : 'stream';
   } catch {
     return 'absent';
   }

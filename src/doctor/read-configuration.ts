@@ -184,6 +184,7 @@ function parseProcess(fields: Fields): ProcessSettings {
     ),
     serverUrl: readOptional(fields, 'serverUrl', readText),
     stdoutLogfile: readText(fields, 'stdoutLogfile'),
+    stdoutMaxbytes: readNumber(fields, 'stdoutMaxbytes'),
     stderrLogfile: readText(fields, 'stderrLogfile'),
     stderrSyslog: readBoolean(fields, 'stderrSyslog'),
   };

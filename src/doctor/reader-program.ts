@@ -83,6 +83,7 @@ def process_of(config):
         'environment': config.environment or {},
         'serverUrl': getattr(config, 'serverurl', None),
         'stdoutLogfile': logfile_of(config.stdout_logfile),
+        'stdoutMaxbytes': config.stdout_logfile_maxbytes,
         'stderrLogfile': logfile_of(config.stderr_logfile),
         'stderrSyslog': bool(getattr(config, 'stderr_syslog', False)),
     }

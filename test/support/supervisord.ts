@@ -1,8 +1,8 @@
 /** A real supervisord that plays a story: its configuration, and a folder of its own. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +28,8 @@ export interface Story {
   readonly files?: Readonly<Record<string, string>>;
   /** Executable files, by name. */
   readonly scripts?: Readonly<Record<string, string>>;
+  /** Names of pipes in the story's folder, each with a reader. */
+  readonly fifos?: readonly string[];
   /** A descriptor to be its stdout. Node's own pipes are sockets, which nobody can open as /dev/stdout. */
   readonly stdout?: number;
 }
@@ -38,6 +40,7 @@ export class Supervisord {
   readonly #story: Story;
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
+  readonly #descriptors: number[] = [];
   #output = '';
 
   constructor(story: Story, port: number) {
@@ -47,6 +50,11 @@ export class Supervisord {
     for (const [name, text] of Object.entries(story.files ?? {})) this.writeConf(name, text);
     for (const [name, text] of Object.entries(story.scripts ?? {})) {
       writeFileSync(join(this.dir, name), text, { mode: 0o755 });
+    }
+    for (const name of story.fifos ?? []) {
+      execFileSync('mkfifo', [join(this.dir, name)]);
+      // Opened for both, it blocks neither side.
+      this.#descriptors.push(openSync(join(this.dir, name), 'r+'));
     }
     this.#child = spawn('supervisord', ['-c', join(root, 'test/e2e/conf', `${story.conf}.conf`)], {
       stdio: ['ignore', story.stdout ?? 'pipe', 'pipe'],
@@ -142,6 +150,7 @@ export class Supervisord {
     await within(20_000, 'end of supervisord', this.#exited).catch(() => {
       this.#child.kill('SIGKILL');
     });
+    for (const descriptor of this.#descriptors) closeSync(descriptor);
     rmSync(this.dir, { recursive: true, force: true });
   }
 

@@ -15,7 +15,14 @@ import { Places } from '../../src/doctor/places.ts';
 import { readNumbers } from '../../src/doctor/probe.ts';
 import { exitStatusOf, formatReport } from '../../src/doctor/report.ts';
 import { parseEndpoint } from '../../src/rpc/endpoint.ts';
-import { CONFIGURATION, poolOf, SETTINGS } from '../support/configuration.ts';
+import {
+  CONFIGURATION,
+  NUMBERS,
+  poolOf,
+  SETTINGS,
+  workingExporter,
+  workingFacts,
+} from '../support/configuration.ts';
 import { info } from '../support/facts.ts';
 
 const doctor = suite('doctor');
@@ -86,18 +93,8 @@ const RUNNING: ProcessFacts = {
   differences: [],
 };
 
-const NUMBERS: ExporterNumbers = {
-  now: 1_200,
-  events: 9,
-  eventsLost: 0,
-  eventsMalformed: 0,
-  lastTick: 1_180,
-  isRpcUp: true,
-  isSynced: true,
-  failedCollectors: [],
-  failedAlerts: [],
-};
 const ADDRESS = { host: '', port: 9877 };
+const OWNER = { kind: 'exporter', numbers: NUMBERS } as const;
 
 const folder = (path: string, mode = 0o755): Node => ({ path, mode, uid: 0, gid: 0 });
 const SOCKET: Node = { path: '/run/s.sock', mode: 0o700, uid: 0, gid: 0 };
@@ -111,34 +108,20 @@ interface Situation {
 /** The findings in a working installation that differs only by the situation. */
 function find({ configuration: changes, facts, exporter }: Situation): Finding[] {
   const configuration = { ...WORKING, ...changes };
-  const endpoint = parseEndpoint('unix:///run/s.sock', {});
-  const server = { version: '4.2.5', identifier: 'supervisor', stateCode: 1 };
   const listeners = findListeners(configuration, {
     program: '/own/file.cjs',
     environment: {},
     runningWords: () => undefined,
   });
+  const reading = { kind: 'accepted', configuration } as const;
+  const working = { processes: [RUNNING], ports: [{ address: ADDRESS, owner: OWNER }] };
   return check({
-    nodeVersion: 'v20.1.0',
-    candidates: [],
-    reading: { kind: 'accepted', configuration },
-    isEnvironmentKnown: true,
+    ...workingFacts(reading, listeners),
     places: new Places([{ file: '/s.conf', text: TEXT }]),
-    supervisorctl: 'supervisorctl',
-    freeLogBytes: 1e9,
-    endpoint,
-    others: [],
     socket: { kind: 'present', socket: SOCKET, folders: [folder('/'), folder('/run')] },
-    rpc: { kind: 'answered', snapshot: { server, now: 1_200, processes: [] } },
     exporters: listeners.map((listener) => ({
-      listener,
-      user: undefined,
-      missing: [],
-      stdoutLog: undefined,
-      access: 'granted',
-      processes: [RUNNING],
-      ports: [{ address: ADDRESS, owner: { kind: 'exporter', numbers: NUMBERS } }],
-      alertmanagers: [],
+      ...workingExporter(listener),
+      ...working,
       changedAt: 900,
       ...exporter,
     })),
@@ -217,10 +200,22 @@ const SECTIONS: ReadonlyArray<
     { stdoutLog: 'plain' },
   ],
   [
-    'a device for stdout',
+    'a pipe for stdout, which cannot be rotated',
     { settings: { stdoutLogfile: '/dev/stdout' } },
     [/^fail stdout_logfile: \/dev\/stdout is not a plain file/],
-    { stdoutLog: 'other' },
+    { stdoutLog: 'stream' },
+  ],
+  [
+    'a pipe for stdout that is not rotated',
+    { settings: { stdoutLogfile: '/dev/stdout', stdoutMaxbytes: 0 } },
+    [/^warn stdout_logfile: /],
+    { stdoutLog: 'stream' },
+  ],
+  [
+    'a folder for stdout',
+    { settings: { stdoutLogfile: '/tmp', stdoutMaxbytes: 0 } },
+    [/^fail stdout_logfile: \/tmp is not a plain file/],
+    { stdoutLog: 'unusable' },
   ],
   ['no log of stderr', { settings: { stderrLogfile: 'NONE' } }, [/^warn stderr_logfile/]],
   ['stderr to syslog', { settings: { stderrLogfile: 'NONE', stderrSyslog: true } }, []],
