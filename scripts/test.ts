@@ -41,6 +41,7 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/system/reader.test.ts': ['supervisor'],
   'test/system/kept-text.test.ts': ['python3'],
   'test/system/print-config.test.ts': ['supervisor'],
+  'test/system/rules-command.test.ts': ['prometheus', 'prometheus-alertmanager'],
   'test/system/rules.test.ts': ['prometheus', 'prometheus-alertmanager'],
 };
 
