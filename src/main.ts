@@ -11,14 +11,12 @@ import {
 } from './cli/flags.ts';
 import { BY_HAND, helpText } from './cli/help.ts';
 import { REVISION, VERSION } from './cli/version.ts';
-import type { Remains } from './exits/detector.ts';
 import type { Outcome } from './exporter.ts';
 import { READY } from './listener/dialogue.ts';
 import { reserveStdout } from './listener/stdout.ts';
-import { OutputError, UnprintableCommandError, UsageError } from './util/errors.ts';
+import { OutputError, UnprintableCommandError, UsageError, WebConfigError } from './util/errors.ts';
 import { createLogger, type Logger } from './util/log.ts';
-import { WebConfigError } from './web-config/error.ts';
-import type { Security } from './web-config/security.ts';
+import type { WebConfigServer } from './web-config/server.ts';
 
 const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<Outcome, number>;
 
@@ -118,6 +116,7 @@ function ownFile(): string {
  * is loaded, and waits in the pipe.
  */
 async function run(config: Config): Promise<void> {
+  const lifetime = new AbortController();
   const send = reserveStdout(process, () => end('over'));
   const log = createLogger(config.logLevel, config.logFormat, (line) => process.stderr.write(line));
   process.on('uncaughtException', (error) => {
@@ -126,13 +125,14 @@ async function run(config: Config): Promise<void> {
   });
   // A closed stderr is only the end of the log.
   process.stderr.on('error', () => {});
-  let stop = () => {};
   process.on('SIGTERM', () => end('over'));
   process.on('SIGINT', () => end('over'));
-  const security = await openSecurity(config.webConfigFile, log).catch((error: unknown) => {
-    if (!(error instanceof WebConfigError)) throw error;
-    return end('refused', error.message);
-  });
+  const webConfig = await openWebConfig(config.webConfigFile, log, lifetime.signal).catch(
+    (error: unknown) => {
+      if (!(error instanceof WebConfigError)) throw error;
+      return end('refused', error.message);
+    },
+  );
   send(READY);
 
   const { keepHeapSmall } = await import('./util/heap.ts');
@@ -143,17 +143,18 @@ async function run(config: Config): Promise<void> {
     input: openInput(STDIN),
     send,
     log,
-    lookAt,
+    pid: process.pid,
+    supervisorPid: process.ppid,
     build: BUILD,
     hostname: hostname(),
-    security,
+    webConfig,
     onEnd: end,
+    signal: lifetime.signal,
   });
-  stop = () => exporter.stop();
   await exporter.start();
 
   function end(how: Outcome, reason?: string): never {
-    stop();
+    lifetime.abort();
     if (reason !== undefined) log.error(reason);
     process.exit(EXIT_STATUS[how]);
   }
@@ -164,37 +165,15 @@ function isByHand(): boolean {
   return fs.fstatSync(STDIN).isCharacterDevice() && process.stdin.isTTY;
 }
 
-/** Loaded only where it is asked for: most do without TLS and passwords. Rejects with WebConfigError. */
-async function openSecurity(file: string | undefined, log: Logger): Promise<Security | undefined> {
+/** Loads the room only if there is a file. Rejects with WebConfigError. */
+async function openWebConfig(
+  file: string | undefined,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<WebConfigServer | undefined> {
   if (file === undefined) return undefined;
-  const { Security } = await import('./web-config/security.ts');
-  return Security.open(file, log);
-}
-
-/** A process of another user can't be signalled, and is there. */
-function lookAt(pid: number, closely: boolean): Remains {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'gone';
-  }
-  return closely && isZombie(pid) ? 'zombie' : 'alive';
-}
-
-/** More than the beginning of /proc/PID/stat, `PID (NAME) STATE …`: a name has up to 64 bytes. */
-const STAT_HEAD = Buffer.alloc(128);
-
-/** Where there is such a file. A name may hold parentheses. */
-function isZombie(pid: number): boolean {
-  try {
-    const file = fs.openSync(`/proc/${pid}/stat`, 'r');
-    const length = fs.readSync(file, STAT_HEAD, 0, STAT_HEAD.length, 0);
-    fs.closeSync(file);
-    const stat = STAT_HEAD.toString('latin1', 0, length);
-    return stat.charAt(stat.lastIndexOf(')') + 2) === 'Z';
-  } catch {
-    return false;
-  }
+  const { WebConfigServer } = await import('./web-config/server.ts');
+  return WebConfigServer.open(file, { log, signal });
 }
 
 function fail(status: number, message: string): never {

@@ -16,7 +16,7 @@ supervisor-exporter is an event listener: supervisord starts it. These run by ha
 export function helpText(): string {
   const flags = Object.entries<Flag>(FLAGS).map(([name, flag]) => {
     const { initially } = flag;
-    const shown = initially === undefined ? shownValueOf(flag) : undefined;
+    const shown = flag.default ?? flag.value ?? flag.choices?.join('|');
     const value = shown === undefined ? '' : `=${shown}`;
     const short = flag.short === undefined ? '' : `, -${flag.short}`;
     const state =
@@ -47,12 +47,15 @@ for health checks.
 `;
 }
 
-/** The table of the README. */
+/** The table of docs/configuration.md. */
 export function flagsTable(): string {
   const rows = Object.entries<Flag>(FLAGS).map(([name, flag]) => {
-    const shown = flag.initially ?? shownValueOf(flag);
-    const value = flag.initially ?? (shown === undefined ? '' : `\`${shown}\``);
-    return `| \`${formOf(name, flag)}\` | ${value.replaceAll('|', '\\|')} | ${flag.help.replaceAll('|', '\\|')} |`;
+    const { default: value, value: computed = '', initially } = flag;
+    // A placeholder such as FILE is no default.
+    const shown = value?.toString() ?? (/^[A-Z]+$/.test(computed) ? '' : computed);
+    const state = initially ?? (shown === '' ? '' : `\`${shown}\``);
+    const cells = [`\`${formOf(name, flag)}\``, state, flag.help];
+    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   });
   return ['| flag | default | |', '|---|---|---|', ...rows].join('\n');
 }
@@ -60,10 +63,6 @@ export function flagsTable(): string {
 /** A boolean flag with both forms is written as kingpin does. */
 function formOf(name: string, { initially }: Flag): string {
   return initially === undefined ? `--${name}` : `--[no-]${name}`;
-}
-
-function shownValueOf({ default: value, value: placeholder, choices }: Flag): string | undefined {
-  return (value ?? placeholder ?? choices?.join('|'))?.toString();
 }
 
 const HELP_WIDTH = 80;

@@ -1,6 +1,6 @@
 /** The values of flags, checked and typed. No message repeats a value: it may hold a password. */
 
-import { OWN_LABELS } from '../alertmanager/wire.ts';
+import { OWN_LABELS } from '../alertmanager/payload.ts';
 import {
   type CredentialsEnvironment,
   parseEndpoint,
@@ -9,6 +9,7 @@ import {
 import { InvalidUrlError, UsageError } from '../util/errors.ts';
 import { type HttpUrl, parseHttpUrl } from '../util/url.ts';
 import type { ListenAddress } from '../web/address.ts';
+import { isFreePath } from '../web/paths.ts';
 
 export function readAddress(text: string): ListenAddress {
   const [, bracketed, plain, port] = /^(?:\[([^\]@/\s]+)\]|([^:@/\s]*)):(\d+)$/.exec(text) ?? [];
@@ -21,12 +22,12 @@ export function readAddress(text: string): ListenAddress {
   return { host: bracketed ?? plain ?? '', port: Number(port) };
 }
 
-/** Paths that the exporter serves itself. */
-const TAKEN_PATHS: readonly string[] = ['/-/healthy', '/-/ready'];
-
 export function readTelemetryPath(text: string): string {
-  if (!/^\/[^\s?#]*$/.test(text) || TAKEN_PATHS.includes(text)) {
-    throw invalid('web.telemetry-path', 'a path such as /metrics that is not in use');
+  if (!isFreePath(text)) {
+    throw invalid(
+      'web.telemetry-path',
+      'a path such as /metrics: ASCII letters, digits and -._~$&+,;=:@/, and not in use',
+    );
   }
   return text;
 }

@@ -1,7 +1,7 @@
 /** Checks whether supervisord accepts its configuration. */
 
 import { dirname } from 'node:path';
-import type { Reading } from './configuration.ts';
+import type { Reading } from '../configuration/configuration.ts';
 import type { Facts } from './facts.ts';
 import { describePlace, type Finding, fail, ok, type Section, warn, write } from './finding.ts';
 import type { Places } from './places.ts';

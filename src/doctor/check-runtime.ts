@@ -1,8 +1,8 @@
 /** Checks of the exporter: whether it can start, and whether it runs with this configuration. */
 
+import type { Configuration } from '../configuration/configuration.ts';
 import { formatAddress } from '../web/address.ts';
 import { blockedBy, octal } from './check-server.ts';
-import type { Configuration } from './configuration.ts';
 import type { Control } from './control.ts';
 import type { ExporterFacts, Facts, PortFacts, ProcessFacts, RpcFacts } from './facts.ts';
 import {

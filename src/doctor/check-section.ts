@@ -1,6 +1,6 @@
 /** Checks of the settings in the exporter's section. */
 
-import type { Configuration } from './configuration.ts';
+import type { Configuration } from '../configuration/configuration.ts';
 import type { FileKind } from './facts.ts';
 import { type Finding, fail, ok, remove, type Section, warn, write } from './finding.ts';
 import type { ListenerSettings } from './listener.ts';

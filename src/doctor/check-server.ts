@@ -1,7 +1,7 @@
 /** Checks of supervisord itself: its configuration, its HTTP server, and XML-RPC. */
 
+import type { Configuration } from '../configuration/configuration.ts';
 import { describeEndpoint, type SupervisorEndpoint } from '../rpc/endpoint.ts';
-import type { Configuration } from './configuration.ts';
 import type { Facts, Node, RpcFacts, SocketFacts, User } from './facts.ts';
 import { describeSection, type Finding, fail, ok, type Section, warn, write } from './finding.ts';
 

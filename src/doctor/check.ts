@@ -1,6 +1,7 @@
 /** Runs all checks, in the order in which they depend on one another. */
 
 import { quoteWord } from '../cli/shlex.ts';
+import type { Configuration } from '../configuration/configuration.ts';
 import { checkHealth } from './check-health.ts';
 import { checkLog, checkReading } from './check-reading.ts';
 import {
@@ -24,7 +25,6 @@ import {
   checkStartsecs,
 } from './check-section.ts';
 import { checkEndpoint, checkNode, checkRpc, checkServer, checkSocket } from './check-server.ts';
-import type { Configuration } from './configuration.ts';
 import { controlOf } from './control.ts';
 import type { ExporterFacts, Facts, RpcFacts } from './facts.ts';
 import { describeSection, type Finding, fail, ok, type Section } from './finding.ts';

@@ -3,13 +3,22 @@
 import { dirname, resolve } from 'node:path';
 import type { DoctorRequest } from '../cli/flags.ts';
 import { quoteWord } from '../cli/shlex.ts';
+import type { Configuration, HttpServer, Reading } from '../configuration/configuration.ts';
+import { exists, findExecutable, readText, withoutLinks } from '../configuration/files.ts';
+import { readAs } from '../configuration/read-running.ts';
+import {
+  configFileOf,
+  findSupervisords,
+  readSupervisord,
+  readWords,
+  type SupervisordProcess,
+} from '../configuration/supervisord-process.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import { parseEndpoint, type SupervisorEndpoint } from '../rpc/endpoint.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
 import { InvalidUrlError } from '../util/errors.ts';
 import { describeHttpUrl } from '../util/url.ts';
 import { askPid, askProcesses, askServer, createClient, tryAccess } from './ask.ts';
-import type { Configuration, HttpServer, Reading } from './configuration.ts';
 import type { AlertmanagerFacts, ExporterFacts, Facts, PortFacts, RpcFacts } from './facts.ts';
 import {
   findListeners,
@@ -19,29 +28,9 @@ import {
   type Listener,
   supervisorOf,
 } from './listener.ts';
-import {
-  changedAt,
-  exists,
-  findExecutable,
-  findUser,
-  freeBytes,
-  inspectSocket,
-  kindOf,
-  readText,
-  withoutLinks,
-} from './machine.ts';
+import { changedAt, findUser, freeBytes, inspectSocket, kindOf } from './machine.ts';
 import { Places } from './places.ts';
 import { isReachable, probePort } from './probe.ts';
-import { readConfiguration } from './read-configuration.ts';
-import {
-  configFileOf,
-  findSupervisords,
-  interpreterOf,
-  parseSupervisordCommand,
-  readSupervisord,
-  readWords,
-  type SupervisordProcess,
-} from './supervisord-process.ts';
 
 /** The environment in which doctor runs. */
 export interface Host {
@@ -57,7 +46,7 @@ export interface Host {
 export async function collect(request: DoctorRequest, host: Host): Promise<Facts> {
   const { supervisord, candidates } = await chooseSupervisord(request, host);
   const environment = supervisord?.environment ?? host.environment;
-  const reading = await read(request, host, supervisord);
+  const reading = await readAs(supervisord, request.configFile, host);
   const configuration = reading.kind === 'accepted' ? reading.configuration : undefined;
   const configured = (configuration?.servers ?? []).flatMap((server) =>
     endpointOf(server, host.environment),
@@ -161,36 +150,9 @@ export async function readConfigurationOf(
   host: Host,
 ): Promise<{ readonly reading: Reading; readonly environment: Host['environment'] }> {
   const { supervisord } = await chooseSupervisord(request, host);
-  const reading = await read(request, host, supervisord);
+  const reading = await readAs(supervisord, request.configFile, host);
   return { reading, environment: supervisord?.environment ?? host.environment };
 }
-
-async function read(
-  { configFile }: DoctorRequest,
-  host: Host,
-  supervisord: SupervisordProcess | undefined,
-): Promise<Reading> {
-  const environment = supervisord?.environment ?? host.environment;
-  const path = [environment['PATH'], host.environment['PATH'], STANDARD_PATH].join(':');
-  const interpreter = interpreterOf(supervisord, path, host.cwd);
-  if (interpreter === undefined) {
-    return { kind: 'no-reader', reason: 'there is no supervisord whose Python could be found' };
-  }
-  const command = supervisord && parseSupervisordCommand(supervisord.words);
-  const given = configFile === undefined ? [] : ['-c', resolve(host.cwd, configFile)];
-  const cwd = supervisord?.cwd ?? host.cwd;
-  const isOther = supervisord !== undefined && supervisord.uid !== 0;
-  return readConfiguration({
-    interpreter,
-    args: command?.args ?? given,
-    cwd: exists(cwd) ? cwd : '/',
-    environment,
-    user: host.uid === 0 && isOther ? { uid: supervisord.uid, gid: supervisord.gid } : undefined,
-  });
-}
-
-/** Where installers put supervisord; the PATH of doctor may be shorter, as under cron. */
-const STANDARD_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 /** With the credentials that the configuration has, where it has them in plain text. */
 function endpointOf(

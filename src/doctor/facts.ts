@@ -1,10 +1,10 @@
 /** The input of the checks. Types only. */
 
+import type { Reading } from '../configuration/configuration.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
 import type { RpcErrorCode } from '../util/errors.ts';
 import type { ListenAddress } from '../web/address.ts';
-import type { Reading } from './configuration.ts';
 import type { Listener } from './listener.ts';
 import type { Places } from './places.ts';
 

@@ -2,9 +2,14 @@
 
 import { basename } from 'node:path';
 import { type Config, parseCommandLine } from '../cli/flags.ts';
+import type {
+  Configuration,
+  Group,
+  Pool,
+  ProcessSettings,
+} from '../configuration/configuration.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import { UsageError } from '../util/errors.ts';
-import type { Configuration, Group, Pool, ProcessSettings } from './configuration.ts';
 
 /** The exporter's configuration, or why there is none. */
 export type ConfigResult =

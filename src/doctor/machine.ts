@@ -1,31 +1,10 @@
 /** Files, users and disks of this host. */
 
 import * as fs from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
+import { readText } from '../configuration/files.ts';
 import { describeSystemError, errorCode } from '../util/errno.ts';
 import type { FileKind, Node, SocketFacts, User } from './facts.ts';
-
-export function exists(path: string): boolean {
-  return fs.existsSync(path);
-}
-
-/** Resolves links; returns the path unchanged where it does not exist. */
-export function withoutLinks(path: string): string {
-  try {
-    return fs.realpathSync(path);
-  } catch {
-    return path;
-  }
-}
-
-/** Undefined where it cannot be read. */
-export function readText(path: string): string | undefined {
-  try {
-    return fs.readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
 
 /**
  * When the content, the name or the permissions of a file last changed, in epoch seconds. Unlike the
@@ -59,26 +38,6 @@ export function freeBytes(folder: string): number | undefined {
     return bavail * bsize;
   } catch {
     return undefined;
-  }
-}
-
-/** Searches PATH for a command; a name with a slash is a path already. */
-export function findExecutable(name: string, path: string): string | undefined {
-  const candidates = name.includes('/')
-    ? [name]
-    : path
-        .split(':')
-        .filter((folder) => folder !== '')
-        .map((folder) => join(folder, name));
-  return candidates.find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    fs.accessSync(path, fs.constants.X_OK);
-    return fs.statSync(path).isFile();
-  } catch {
-    return false;
   }
 }
 

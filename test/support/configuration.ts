@@ -5,7 +5,7 @@ import type {
   Pool,
   ProcessSettings,
   Reading,
-} from '../../src/doctor/configuration.ts';
+} from '../../src/configuration/configuration.ts';
 import type { ExporterFacts, ExporterNumbers, Facts } from '../../src/doctor/facts.ts';
 import type { Listener } from '../../src/doctor/listener.ts';
 import { Places } from '../../src/doctor/places.ts';

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Reading } from '../../src/configuration/configuration.ts';
+import { parseReading } from '../../src/configuration/read-configuration.ts';
+import { READER_PROGRAM } from '../../src/configuration/reader-program.ts';
 import { check } from '../../src/doctor/check.ts';
-import type { Reading } from '../../src/doctor/configuration.ts';
 import { findListeners } from '../../src/doctor/listener.ts';
-import { parseReading } from '../../src/doctor/read-configuration.ts';
-import { READER_PROGRAM } from '../../src/doctor/reader-program.ts';
 import { workingFacts } from '../support/configuration.ts';
 import { timed } from '../support/deadline.ts';
 

@@ -15,14 +15,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readConfigurationOf } from '../../src/doctor/collect.ts';
 import {
   configFileOf,
   interpreterOf,
   parseSupervisordCommand,
   readShebang,
   readSupervisord,
-} from '../../src/doctor/supervisord-process.ts';
+} from '../../src/configuration/supervisord-process.ts';
+import { readConfigurationOf } from '../../src/doctor/collect.ts';
 import { eventually, timed, within } from '../support/deadline.ts';
 
 const reader = suite("supervisord's reader");

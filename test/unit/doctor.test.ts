@@ -1,7 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type {
+  Configuration,
+  Pool,
+  ProcessSettings,
+} from '../../src/configuration/configuration.ts';
 import { check } from '../../src/doctor/check.ts';
-import type { Configuration, Pool, ProcessSettings } from '../../src/doctor/configuration.ts';
 import type {
   ExporterFacts,
   ExporterNumbers,

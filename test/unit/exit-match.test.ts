@@ -1,149 +1,193 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { LogLine } from '../../src/exits/log.ts';
-import { findOut, isConclusive, type Sought } from '../../src/exits/match.ts';
-import { ToldRuns } from '../../src/exits/runs.ts';
-import { endInSecond, endToldAt, type Finding, type RunEnd } from '../../src/processes/ending.ts';
-import { info } from '../support/facts.ts';
+import { type Finding, LogEvidence, type Query } from '../../src/exits/evidence.ts';
+import type { LogMessage } from '../../src/exits/log-lines.ts';
 
-const match = suite('why a run ended');
+const match = suite('evidence of terminations');
 
-/** `+NAME PID` started, `-NAME STATUS` ended, `!NAME SIGNAL` killed: one second apart, the last at 100. */
-function lines(...texts: string[]): LogLine[] {
-  return texts.map((text, index) => {
-    const [, mark, name = '', value] = /^(.)(\S+) (\d+)$/.exec(text) ?? [];
-    if (mark === '+') return { kind: 'spawned', name, pid: Number(value) };
-    const at = 100 - (texts.length - 1 - index);
-    const ending =
-      mark === '-' ? { status: Number(value), signal: 0 } : { status: -1, signal: Number(value) };
-    return { kind: 'ended', name, at, ending };
+/** A line, by default of `web` and certain. */
+type Line = readonly [at: number, message: LogMessage, isCertain?: boolean];
+
+const spawned = (pid: number, name = 'web'): LogMessage => ({ kind: 'spawned', name, pid });
+const exited = (exitCode: number, name = 'web'): LogMessage => ({
+  kind: 'ended',
+  name,
+  expected: exitCode === 0,
+  reason: { kind: 'exited', exitCode },
+});
+const killed = (signal: number, name = 'web'): LogMessage => ({
+  kind: 'ended',
+  name,
+  expected: false,
+  reason: { kind: 'signalled', signal, coreDumped: false },
+});
+const stoppedBy = (signal: number): LogMessage => ({
+  kind: 'ended',
+  name: 'web',
+  expected: undefined,
+  reason: { kind: 'signalled', signal, coreDumped: false },
+});
+const failure = (text: string): LogMessage => ({ kind: 'spawn-error', text });
+
+const QUERY: Query = {
+  name: 'web',
+  isShared: false,
+  pid: 7,
+  window: { after: 100, before: 102.1 },
+  end: 'unexpected',
+  known: undefined,
+};
+
+function find(lines: readonly Line[], query: Partial<Query> = {}, completeSince = 0): Finding {
+  const evidence = new LogEvidence();
+  evidence.beginAt(completeSince);
+  for (const [at, message, isCertain = true] of lines) evidence.add({ at, message, isCertain });
+  return evidence.find({ ...QUERY, ...query });
+}
+
+const reasonOf = (finding: Finding) => (finding.kind === 'found' ? finding.reason : finding.kind);
+const code = (exitCode: number) => ({ kind: 'exited', exitCode });
+const signal = (number: number) => ({ kind: 'signalled', signal: number, coreDumped: false });
+
+match('the pid selects the run, however late its event is', () => {
+  const lines: Line[] = [
+    [50, spawned(7)],
+    [60, exited(3)],
+    [61, spawned(8)],
+    [101, exited(4)],
+  ];
+  assert.equal(find(lines), { kind: 'found', reason: code(3), at: 60 });
+  assert.equal(find(lines, { pid: 8 }), { kind: 'found', reason: code(4), at: 101 });
+});
+
+match('a stop is never the reason of a later kill, and the other way round', () => {
+  const lines: Line[] = [
+    [99, spawned(6)],
+    [100.5, stoppedBy(15)],
+    [101, spawned(7)],
+    [101.5, killed(9)],
+  ];
+  assert.equal(reasonOf(find(lines)), signal(9));
+  assert.equal(reasonOf(find(lines, { pid: 6, end: 'stopped' })), signal(15));
+  assert.equal(reasonOf(find(lines.slice(0, 3))), 'nothing');
+  assert.equal(reasonOf(find(lines.slice(0, 3), { pid: undefined })), 'nothing');
+});
+
+match('without a pid, the window selects the line, and each line counts once', () => {
+  const evidence = new LogEvidence();
+  evidence.beginAt(0);
+  const query: Query = { ...QUERY, pid: undefined, end: 'failed-start' };
+  evidence.add({ at: 100.5, message: exited(3), isCertain: true });
+  assert.equal(reasonOf(evidence.find(query)), code(3));
+  assert.equal(reasonOf(evidence.find(query)), 'nothing');
+  evidence.add({ at: 101.5, message: exited(4), isCertain: true });
+  assert.equal(reasonOf(evidence.find(query)), code(4));
+});
+
+match(
+  'lines outside the window, or of a time from which lines are missing, are no evidence',
+  () => {
+    const query = { pid: undefined };
+    assert.equal(reasonOf(find([[99, exited(3)]], query)), 'nothing');
+    assert.equal(reasonOf(find([[103, exited(3)]], query)), 'nothing');
+    assert.equal(reasonOf(find([[101, exited(3)]], query, 100.5)), 'nothing');
+    assert.equal(reasonOf(find([[101, exited(3)]], query, 99)), code(3));
+  },
+);
+
+match('a time that the pid cannot explain, as of another time zone, is no evidence', () => {
+  assert.equal(
+    reasonOf(
+      find([
+        [3_000, spawned(7)],
+        [3_601, exited(3)],
+      ]),
+    ),
+    'nothing',
+  );
+  const window = { after: 9_998, before: 10_000 };
+  assert.equal(
+    reasonOf(
+      find(
+        [
+          [1_000, spawned(7)],
+          [6_399, exited(3)],
+        ],
+        { window },
+      ),
+    ),
+    'nothing',
+  );
+});
+
+match('a line that contradicts the event or XML-RPC does not count', () => {
+  const lines: Line[] = [
+    [99, spawned(7)],
+    [101, exited(42)],
+  ];
+  assert.equal(reasonOf(find(lines, { end: 'expected' })), 'nothing');
+  assert.equal(reasonOf(find(lines, { end: 'stopped' })), 'nothing');
+  assert.equal(reasonOf(find(lines, { known: 'signal' })), 'nothing');
+  assert.equal(reasonOf(find(lines, { known: 3 })), 'nothing');
+  assert.equal(reasonOf(find(lines, { known: 42 })), code(42));
+});
+
+match('a forged line makes a reason unknown, never false', () => {
+  const forged: Line = [101, exited(42), false];
+  for (const isCertain of [true, false]) {
+    const real: Line = [101, killed(9), isCertain];
+    const start: Line = [99, spawned(7), isCertain];
+    const expected = isCertain ? signal(9) : 'contradictory';
+    assert.equal(reasonOf(find([start, forged, real])), expected);
+    assert.equal(reasonOf(find([start, real, forged])), expected);
+    assert.equal(reasonOf(find([start, real, [101, spawned(7), false], forged])), expected);
+    assert.equal(reasonOf(find([start, [101, spawned(9), false], forged, real])), expected);
+  }
+});
+
+match('lines of a name that groups share count when they agree', () => {
+  const lines: Line[] = [
+    [99, spawned(7)],
+    [99, spawned(8)],
+    [101, killed(9)],
+    [101.1, killed(9)],
+  ];
+  assert.equal(find(lines, { isShared: true }), {
+    kind: 'found',
+    reason: signal(9),
+    at: undefined,
   });
-}
-
-function find(log: LogLine[], end: RunEnd, more: Partial<Sought> = {}) {
-  return findOut({ name: 'web', isShared: false, end, ...more }, log, undefined).ending;
-}
-
-match('by its pid, however many runs there were since', () => {
-  const log = lines('+web 7', '-web 3', '+web 8', '!web 9', '+web 9', '-web 0');
-  assert.equal(find(log, endToldAt(100, 7)), { status: 3, signal: 0 });
-  assert.equal(find(log, endToldAt(100, 8)), { status: -1, signal: 9 });
-  assert.equal(find(log, endToldAt(100, 9)), { status: 0, signal: 0 });
+  assert.equal(find(lines, { isShared: true, pid: 8 }).kind, 'found');
+  assert.is(find([...lines, [101.2, killed(15)]], { isShared: true }).kind, 'contradictory');
 });
 
-match('by its pid, though the event came long after', () => {
-  assert.equal(find(lines('+web 7', '-web 3'), endToldAt(900, 7)), { status: 3, signal: 0 });
+match('a start that failed before there was a process has the error of that time', () => {
+  const query = { pid: undefined, end: 'failed-start' } as const;
+  const none = failure("can't find command 'x'");
+  assert.equal(find([[101, none]], query), { kind: 'spawn-error', text: "can't find command 'x'" });
+  assert.is(
+    find(
+      [
+        [101, none],
+        [101, failure('other')],
+      ],
+      query,
+    ).kind,
+    'contradictory',
+  );
+  assert.is(find([[101, none]]).kind, 'nothing');
+  assert.is(find([[98, none]], query).kind, 'nothing');
 });
 
-match('a pid that was used twice: the later run', () => {
-  const log = lines('+web 7', '-web 3', '+web 7', '-web 4');
-  assert.equal(find(log, endToldAt(100, 7)), { status: 4, signal: 0 });
-});
-
-match('a run that began before what was read of the log', () => {
-  const log = lines('-web 3', '+web 8', '-web 4');
-  assert.equal(find(log, endToldAt(98, 7)), { status: 3, signal: 0 });
-  assert.is(find(log, endToldAt(200, 7)), undefined, 'not by a line of another time');
-});
-
-match('a run that has not ended yet by the log has no reason', () => {
-  assert.is(find(lines('-web 3', '+web 7'), endToldAt(100, 7)), undefined);
-});
-
-match('a log without starts: the latest end at that time', () => {
-  const log = lines('-web 3', '-web 4', '-web 5');
-  assert.equal(find(log, endToldAt(99.5, 7)), { status: 4, signal: 0 });
-});
-
-match('without a pid, the end in that second', () => {
-  const log = lines('+web 7', '-web 3', '+web 8', '-web 4');
-  assert.equal(find(log, endInSecond(98)), { status: 3, signal: 0 });
-  assert.equal(find(log, endInSecond(97)), { status: 3, signal: 0 }, 'logged in the next second');
-  assert.is(find(log, endInSecond(96)), undefined);
-});
-
-match('lines of other programs are not looked at', () => {
-  assert.is(find(lines('+web2 7', '-web2 3', '-we 4'), endToldAt(100, 7)), undefined);
-});
-
-match('a name that two groups have: by the time, where only one has ended', () => {
-  const log = lines('+web 7', '+web 8', '-web 3');
-  assert.equal(find(log, endToldAt(100, 7), { isShared: true }), { status: 3, signal: 0 });
-  assert.is(find(log, endToldAt(110, 7), { isShared: true }), undefined);
-});
-
-match('a name that two groups have is left alone where both have ended', () => {
-  const log = lines('+web 7', '+web 8', '-web 3', '!web 9');
-  assert.is(find(log, endToldAt(100, 7), { isShared: true }), undefined);
-});
-
-match('what the log has told is told once, by name and pid, however late it is asked', () => {
-  const told = new ToldRuns();
-  told.add(lines('-web 1', '+web 7'));
-  assert.is(told.take('web', 7), undefined, 'it runs');
-  told.add(lines('-web 3', '+api 7', '!api 9', '+web 8', '-web 0', '-web 5'));
-  assert.equal(told.take('web', 7), { status: 3, signal: 0 });
-  assert.is(told.take('web', 7), undefined);
-  assert.equal(told.take('api', 7), { status: -1, signal: 9 });
-  assert.equal(told.take('web', 8), { status: 0, signal: 0 });
-});
-
-match('a pid that was used again is the later run; the oldest of many are forgotten', () => {
-  const told = new ToldRuns();
-  told.add(lines('+web 7', '-web 3', '+web 7', '-web 4'));
-  assert.equal(told.take('web', 7), { status: 4, signal: 0 });
-  for (let pid = 1; pid <= 20_000; pid++) told.add(lines(`+web ${pid}`, '-web 0'));
-  assert.is(told.take('web', 15_000), undefined);
-  assert.equal(told.take('web', 16_000), { status: 0, signal: 0 });
-});
-
-// XML-RPC
-
-const END = endToldAt(100.5, 7);
-const SOUGHT: Sought = { name: 'web', isShared: false, end: END };
-
-const INFOS: ReadonlyArray<
-  readonly [string, Parameters<typeof info>[1], object, Finding['ending']]
-> = [
-  ['still EXITED', 'EXITED', { stop: 100, exitStatus: 3 }, { status: 3, signal: 0 }],
-  ['STOPPED', 'STOPPED', { stop: 100, exitStatus: 0 }, { status: 0, signal: 0 }],
-  ['some signal', 'EXITED', { stop: 100, exitStatus: -1 }, { status: -1, signal: undefined }],
-  ['started again', 'RUNNING', { stop: 100, exitStatus: 0 }, undefined],
-  ['an end long before', 'EXITED', { stop: 90, exitStatus: 3 }, undefined],
-  ['an end behind it', 'EXITED', { stop: 102, exitStatus: 3 }, undefined],
-  ['BACKOFF, where it says 0', 'BACKOFF', { stop: 100, exitStatus: 0 }, undefined],
-];
-for (const [what, state, more, ending] of INFOS) {
-  match(`XML-RPC: ${what}`, () => {
-    assert.equal(findOut(SOUGHT, [], info('web', state, more)).ending, ending);
-  });
-}
-
-match('the log is believed before XML-RPC, which does not know signals', () => {
-  const state = info('web', 'EXITED', { stop: 100, exitStatus: -1 });
-  const { ending } = findOut(SOUGHT, lines('+web 7', '!web 11'), state);
-  assert.equal(ending, { status: -1, signal: 11 });
-});
-
-match('a program that could not be started has had no run that ended', () => {
-  const spawnError = "can't find command 'x'";
-  const state = info('web', 'FATAL', { spawnError });
-  const found = findOut(SOUGHT, lines('-web 3'), state);
-  assert.equal(found, { ending: undefined, spawnError });
-  assert.ok(isConclusive(found));
-});
-
-match('one that died too soon has', () => {
-  const spawnError = 'Exited too quickly (process log may have details)';
-  const found = findOut(SOUGHT, lines('-web 3'), info('web', 'BACKOFF', { spawnError }));
-  assert.equal(found, { ending: { status: 3, signal: 0 }, spawnError });
-});
-
-match('what is conclusive', () => {
-  const spawnError = undefined;
-  assert.ok(isConclusive({ ending: { status: 3, signal: 0 }, spawnError }));
-  assert.not(isConclusive({ ending: { status: -1, signal: undefined }, spawnError }));
-  assert.not(isConclusive({ ending: undefined, spawnError }));
+match('memory is bounded, and what was forgotten is not evidence of an absence', () => {
+  const evidence = new LogEvidence();
+  evidence.beginAt(0);
+  evidence.add({ at: 101, message: exited(3), isCertain: true });
+  evidence.add({ at: 101, message: exited(4), isCertain: true });
+  for (let n = 0; n < 8_192 - 1; n++) {
+    evidence.add({ at: 101, message: exited(5, `other-${n}`), isCertain: true });
+  }
+  assert.equal(reasonOf(evidence.find({ ...QUERY, pid: undefined })), 'nothing');
 });
 
 match.run();
