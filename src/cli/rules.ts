@@ -66,9 +66,10 @@ function adaptFile(name: string, text: string, request: RulesRequest): string {
   const { job, scrapeIntervalMs, runbookUrl, pageUrlTemplate } = request;
   let adapted = text
     .replaceAll(`job="${SHIPPED_JOB}"`, `job="${job}"`)
-    .replaceAll(/(\bjob (?:is not called )?)`supervisor`/g, (_, before) => `${before}\`${job}\``);
+    .replaceAll(/(\bjob (?:is not called )?)`supervisor`/g, (_, before) => `${before}\`${job}\``)
+    .replaceAll(/^( *- job_name: )supervisor$/gm, (_, key) => key + quoteJob(job));
   if (!name.endsWith('.yml')) return adapted;
-  if (/^scrape_configs:/m.test(text)) return adaptJob(adapted, job, scrapeIntervalMs);
+  if (/^scrape_configs:/m.test(text)) return adaptIntervals(adapted, scrapeIntervalMs);
   // A rule that is evaluated more often than the job is scraped finds nothing new.
   adapted = adapted.replaceAll(/^( +interval: )(\S+)$/gm, (_, key, interval) => {
     return key + formatDuration(Math.max(parseDuration(interval), scrapeIntervalMs));
@@ -82,17 +83,18 @@ function adaptFile(name: string, text: string, request: RulesRequest): string {
   return pageUrlTemplate === undefined ? adapted : addPageUrl(adapted, pageUrlTemplate);
 }
 
-/** The job and its intervals, which are the lines after its name; the global ones stay. */
-function adaptJob(text: string, job: string, scrapeIntervalMs: number): string {
+/** `1` and `true` are no strings in YAML. */
+function quoteJob(job: string): string {
+  return job === SHIPPED_JOB ? job : JSON.stringify(job);
+}
+
+/** Those of the job, which are the lines after its name; the global ones stay. */
+function adaptIntervals(text: string, scrapeIntervalMs: number): string {
   const timeoutMs = Math.min(scrapeIntervalMs, LONGEST_SCRAPE_TIMEOUT_MS);
-  return text.replace(
-    /^( +- job_name: )supervisor\n((?: +[a-z_]+: .*\n)*)/m,
-    (_, key: string, settings: string) => {
-      const adapted = settings
-        .replace(/^( +scrape_interval: ).*$/m, `$1${formatDuration(scrapeIntervalMs)}`)
-        .replace(/^( +scrape_timeout: ).*$/m, `$1${formatDuration(timeoutMs)}`);
-      return `${key}${JSON.stringify(job)}\n${adapted}`;
-    },
+  return text.replace(/^ +- job_name: .*\n(?: +[a-z_]+: .*\n)*/m, (job) =>
+    job
+      .replace(/^( +scrape_interval: ).*$/m, `$1${formatDuration(scrapeIntervalMs)}`)
+      .replace(/^( +scrape_timeout: ).*$/m, `$1${formatDuration(timeoutMs)}`),
   );
 }
 
