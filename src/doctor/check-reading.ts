@@ -33,7 +33,7 @@ function checkCandidates(candidates: readonly string[]): Finding[] {
     fail(
       'supervisord',
       `several run: ${candidates.join(', ')}`,
-      'name the file of one: supervisor-exporter doctor --supervisor.config=FILE',
+      'name one by its file or its URL: supervisor-exporter doctor --supervisor.config=FILE --supervisor.url=URL',
     ),
   ];
 }

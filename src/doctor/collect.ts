@@ -9,7 +9,6 @@ import { readAs } from '../configuration/read-running.ts';
 import {
   configFileOf,
   findSupervisords,
-  readSupervisord,
   readWords,
   type SupervisordProcess,
 } from '../configuration/supervisord-process.ts';
@@ -52,7 +51,10 @@ export async function collect(request: DoctorRequest, host: Host): Promise<Facts
     endpointOf(server, host.environment),
   );
   const endpoint = withCredentials(
-    chooseEndpoint(request.supervisor, configured),
+    chooseEndpoint(
+      request.supervisor,
+      configuration === undefined ? standardEndpoints(host.environment) : configured,
+    ),
     configuration === undefined
       ? []
       : findListeners(configuration, {
@@ -119,29 +121,33 @@ interface Choice {
   readonly candidates: readonly string[];
 }
 
-/** The supervisord of the given file or URL, else the only one that runs. */
+/** The supervisord of the given file, else that of the given URL, else the only one. */
 async function chooseSupervisord(
   { supervisor, supervisorTimeoutMs, configFile }: DoctorRequest,
   host: Host,
 ): Promise<Choice> {
-  const running = findSupervisords();
-  if (configFile !== undefined) {
-    const wanted = withoutLinks(resolve(host.cwd, configFile));
-    const supervisord = running.find((one) => {
-      const file = configFileOf(one);
-      return file !== undefined && withoutLinks(file) === wanted;
-    });
-    return { supervisord, candidates: [] };
-  }
-  if (supervisor !== undefined) {
-    const pid = await askPid(createClient(supervisor, supervisorTimeoutMs));
-    const supervisord = pid === undefined ? undefined : readSupervisord(pid);
-    if (supervisord !== undefined) return { supervisord, candidates: [] };
-  }
-  const [only, ...more] = running;
-  if (more.length === 0) return { supervisord: only, candidates: [] };
-  const candidates = running.map((one) => `${one.pid} (${configFileOf(one) ?? 'file unknown'})`);
+  const running = findSupervisords().map((supervisord) => ({
+    supervisord,
+    file: configFileOf(supervisord),
+  }));
+  const wanted = configFile === undefined ? undefined : resolve(host.cwd, configFile);
+  const exact = running.filter(({ file }) => file === wanted);
+  const linked = running.filter(
+    ({ file }) => file && wanted && withoutLinks(file) === withoutLinks(wanted),
+  );
+  const [fitting = []] = wanted === undefined ? [running] : [exact, linked].filter(isFilled);
+  if (fitting.length < 2) return { supervisord: fitting[0]?.supervisord, candidates: [] };
+  const pid = supervisor && (await askPid(createClient(supervisor, supervisorTimeoutMs)));
+  const own = fitting.find(({ supervisord }) => supervisord.pid === pid);
+  if (own !== undefined) return { supervisord: own.supervisord, candidates: [] };
+  const candidates = fitting.map(
+    ({ supervisord, file }) => `${supervisord.pid} (${file ?? 'file unknown'})`,
+  );
   return { supervisord: undefined, candidates };
+}
+
+function isFilled(list: readonly unknown[]): boolean {
+  return list.length > 0;
 }
 
 /** Has supervisord's own reader read the configuration. */
@@ -169,6 +175,16 @@ function endpointOf(
     if (error instanceof InvalidUrlError) return [];
     throw error;
   }
+}
+
+/** Where distributions and Supervisor's sample have the socket. */
+const STANDARD_SOCKETS: readonly string[] = ['/run/supervisor.sock', '/tmp/supervisor.sock'];
+
+/** For a configuration that cannot be read. */
+function standardEndpoints(environment: Host['environment']): SupervisorEndpoint[] {
+  return STANDARD_SOCKETS.filter(exists).map((path) =>
+    parseEndpoint(`unix://${path}`, environment),
+  );
 }
 
 /** Unix sockets first, as supervisord does. */

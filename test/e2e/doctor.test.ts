@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually, timed } from '../support/deadline.ts';
-import { checkStory } from '../support/doctor.ts';
+import { checkSupervisord, runDoctor } from '../support/doctor.ts';
 import { PROGRAM } from '../support/exporter.ts';
 import { freePort } from '../support/ports.ts';
 import { play, type Supervisord } from '../support/supervisord.ts';
@@ -26,7 +26,7 @@ doctor(
   timed(60_000, () =>
     play({ conf: 'quiet', environment: INFO }, async (supervisord) => {
       await running(supervisord);
-      const well = await checkStory(supervisord, 'quiet');
+      const well = await checkSupervisord(supervisord);
       assert.equal(well.problems, [], well.text);
       assert.is(well.code, 0);
       assert.match(well.text, 'ok    port             the exporter answers on 127.0.0.1:');
@@ -34,7 +34,7 @@ doctor(
       assert.not.match(well.text, '\u001b');
 
       supervisord.changeSection({ priority: '-5' });
-      const changed = await checkStory(supervisord, 'quiet');
+      const changed = await checkSupervisord(supervisord);
       assert.equal(changed.problems, ['FAIL loaded']);
       assert.match(
         changed.text,
@@ -43,7 +43,7 @@ doctor(
       await supervisord.ctl('update');
       await running(supervisord);
       await eventually(10_000, async () => {
-        const updated = await checkStory(supervisord, 'quiet');
+        const updated = await checkSupervisord(supervisord);
         assert.equal(updated.problems, [], updated.text);
       });
     }),
@@ -76,7 +76,7 @@ doctor(
     try {
       await play(story, async (supervisord) => {
         const { text, problems } = await eventually(20_000, async () => {
-          const report = await checkStory(supervisord, 'mistakes');
+          const report = await checkSupervisord(supervisord);
           assert.match(report.text, /exporter:exporter-0 is FATAL/);
           assert.match(report.text, /exporter:exporter-1 is FATAL/);
           return report;
@@ -110,7 +110,7 @@ doctor(
   'a missing HTTP server is reported with the lines to add',
   timed(60_000, () =>
     play({ conf: 'no-http', environment: INFO }, async (supervisord) => {
-      const { code, text, problems } = await checkStory(supervisord, 'no-http');
+      const { code, text, problems } = await checkSupervisord(supervisord);
       assert.is(code, 1);
       assert.equal(problems, ['FAIL http server'], text);
       assert.match(text, /-> add to \S+no-http\.conf: \[unix_http_server\]/);
@@ -125,7 +125,7 @@ doctor(
     const section = { environment: 'SUPERVISOR_USERNAME="me",SUPERVISOR_PASSWORD="wrong-secret"' };
     await play({ conf: 'password', section, environment }, async (supervisord) => {
       await eventually(10_000, async () => {
-        const refused = await checkStory(supervisord, 'password', environment);
+        const refused = await checkSupervisord(supervisord, environment);
         // doctor itself uses the username and password of the configuration.
         const problems = refused.problems.filter((problem) => !problem.endsWith('synced'));
         assert.equal(problems, ['FAIL access'], refused.text);
@@ -146,7 +146,7 @@ doctor(
         await eventually(10_000, () =>
           assert.match(supervisord.output, /sets redirect_stderr=true/),
         );
-        const { code, text, problems } = await checkStory(supervisord, 'quiet');
+        const { code, text, problems } = await checkSupervisord(supervisord);
         assert.is(code, 1);
         assert.equal(problems, ['FAIL configuration'], text);
         assert.match(
@@ -168,7 +168,7 @@ doctor(
       supervisord.writeConf('exporter.conf', section.replace(':exporter]', ': exporter]'));
       await supervisord.ctl('update');
       await eventually(20_000, async () => {
-        const { text, problems } = await checkStory(supervisord, 'quiet');
+        const { text, problems } = await checkSupervisord(supervisord);
         assert.match(text, / {2}exporter:exporter is RUNNING\n/);
         assert.match(text, /the exporter answers on 127\.0\.0\.1:/);
         const metrics = await supervisord.metrics();
@@ -193,7 +193,7 @@ doctor(
         await supervisord.ctl('reread');
       };
       await rewrite(section.replace(/^command=.*$/m, '$& --log.level=debug'));
-      const flags = await checkStory(supervisord, 'quiet');
+      const flags = await checkSupervisord(supervisord);
       assert.equal(flags.problems, ['FAIL loaded'], flags.text);
       assert.match(
         flags.text,
@@ -201,19 +201,19 @@ doctor(
       );
 
       await rewrite(`${section}environment=A="b"\n`);
-      const variables = await checkStory(supervisord, 'quiet');
+      const variables = await checkSupervisord(supervisord);
       assert.equal(variables.problems, ['FAIL loaded'], variables.text);
       assert.match(variables.text, /running with a different environment/);
 
       // No call and no file of /proc shows the size of a buffer that is in use.
       await rewrite(section.replace(/^buffer_size=.*$/m, 'buffer_size=9000'));
-      const size = await checkStory(supervisord, 'quiet');
+      const size = await checkSupervisord(supervisord);
       assert.equal(size.problems, ['warn loaded'], size.text);
 
       await supervisord.ctl('update');
       await running(supervisord);
       await eventually(10_000, async () => {
-        const updated = await checkStory(supervisord, 'quiet');
+        const updated = await checkSupervisord(supervisord);
         assert.equal(updated.problems, [], updated.text);
       });
     }),
@@ -231,7 +231,7 @@ doctor(
       },
       async (supervisord) => {
         await eventually(15_000, async () => {
-          const { text, problems } = await checkStory(supervisord, 'quiet');
+          const { text, problems } = await checkSupervisord(supervisord);
           assert.ok(problems.includes('FAIL name'), text);
           assert.match(
             text,
@@ -253,30 +253,26 @@ const STDOUT_LOGS: ReadonlyArray<readonly [logfile: string, maxbytes: string, ar
   ['/dev/null', '50MB', true],
 ];
 
-for (const [stdout_logfile, stdout_logfile_maxbytes, arrives] of STDOUT_LOGS) {
-  doctor(
-    `events ${arrives ? 'arrive' : 'do not arrive, as reported,'} with stdout_logfile=${stdout_logfile} and maxbytes=${stdout_logfile_maxbytes}`,
-    timed(60_000, () => {
-      const section = { stdout_logfile, stdout_logfile_maxbytes };
-      return play(
-        { conf: 'quiet', environment: INFO, section, fifos: ['fifo'] },
-        async (supervisord) => {
-          const { text, problems } = await eventually(20_000, async () => {
-            const report = await checkStory(supervisord, 'quiet');
-            assert.match(
-              report.text,
-              /steady entered|state +exporter is (?:RUNNING|FATAL|BACKOFF)/,
-            );
-            return report;
-          });
-          const level = arrives ? 'warn' : 'FAIL';
-          assert.ok(problems.includes(`${level} stdout_logfile`), text);
-          if (arrives) await running(supervisord);
-          else assert.not.ok(await hasEvents(supervisord));
-        },
-      );
-    }),
-  );
+doctor(
+  'a stdout_logfile with which no event arrives is reported',
+  timed(90_000, async () => {
+    await Promise.all(STDOUT_LOGS.map(assertStdoutLog));
+  }),
+);
+
+function assertStdoutLog([logfile, maxbytes, arrives]: (typeof STDOUT_LOGS)[number]) {
+  const section = { stdout_logfile: logfile, stdout_logfile_maxbytes: maxbytes };
+  const story = { conf: 'quiet', environment: INFO, section, fifos: ['fifo'] };
+  return play(story, async (supervisord) => {
+    const { text, problems } = await eventually(30_000, async () => {
+      const report = await checkSupervisord(supervisord);
+      assert.match(report.text, /state +exporter is (?:RUNNING|FATAL|BACKOFF)/);
+      return report;
+    });
+    assert.ok(problems.includes(`${arrives ? 'warn' : 'FAIL'} stdout_logfile`), text);
+    if (arrives) await running(supervisord);
+    else assert.not.ok(await hasEvents(supervisord), `${logfile} ${maxbytes}`);
+  });
 }
 
 async function hasEvents(supervisord: Supervisord): Promise<boolean> {
@@ -293,7 +289,7 @@ doctor(
     play({ conf: 'quiet' }, async (supervisord) => {
       await running(supervisord);
       supervisord.writeConf('later.conf', '[program:later]\ncommand=sleep infinity\n');
-      const { text, problems } = await checkStory(supervisord, 'quiet');
+      const { text, problems } = await checkSupervisord(supervisord);
       assert.equal(problems, ['FAIL loglevel', 'warn groups'], text);
       assert.match(text, /base\.conf:8, in \[supervisord\]: loglevel=info/);
       assert.match(text, /supervisord has not loaded later\n/);
@@ -311,24 +307,44 @@ doctor(
       `sh -c 'exec "$@"' sh ${run}`,
       '%(ENV_STORY_DIR)s/wrapper',
     ];
-    for (const command of commands) {
-      const story = { conf: 'quiet', environment: INFO, section: { command } };
-      await play(
-        {
-          ...story,
-          scripts: {
-            wrapper: `#!/bin/sh\nexec ${run.replace('%(ENV_STORY_PORT)s', '$STORY_PORT')}\n`,
-          },
-        },
-        async (supervisord) => {
+    const scripts = {
+      wrapper: `#!/bin/sh\nexec ${run.replace('%(ENV_STORY_PORT)s', '$STORY_PORT')}\n`,
+    };
+    await Promise.all(
+      commands.map((command) => {
+        const story = { conf: 'quiet', environment: INFO, section: { command }, scripts };
+        return play(story, async (supervisord) => {
           await running(supervisord);
-          const { text, problems } = await checkStory(supervisord, 'quiet');
-          assert.equal(problems, [], `${command}\n${text}`);
-          assert.match(text, 'the exporter answers on 127.0.0.1:');
-        },
-      );
-    }
+          await eventually(15_000, async () => {
+            const { text, problems } = await checkSupervisord(supervisord);
+            assert.equal(problems, [], `${command}\n${text}`);
+            assert.match(text, 'the exporter answers on 127.0.0.1:');
+          });
+        });
+      }),
+    );
   }),
+);
+
+doctor(
+  'where the configuration cannot be read, XML-RPC and the port are checked all the same',
+  timed(60_000, () =>
+    play({ conf: 'quiet', environment: INFO }, async (supervisord) => {
+      await running(supervisord);
+      const { code, text, problems } = await runDoctor({
+        args: [
+          '--supervisor.config=/nowhere/supervisord.conf',
+          `--supervisor.url=unix://${supervisord.dir}/supervisor.sock`,
+        ],
+      });
+      assert.is(code, 1);
+      assert.equal(problems, ['FAIL configuration'], text);
+      for (const line of ['xml-rpc          answers', 'the exporter answers on 127.0.0.1:']) {
+        assert.match(text, line);
+      }
+      assert.match(text, /ok {4}state {12}exporter is RUNNING\nok {4}delivery/);
+    }),
+  ),
 );
 
 doctor.run();

@@ -2,7 +2,15 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,6 +54,7 @@ export class Supervisord {
   constructor(story: Story, port: number) {
     this.port = port;
     this.#story = story;
+    symlinkSync(join(root, 'test/e2e/conf'), join(this.dir, 'conf'));
     this.changeSection({});
     for (const [name, text] of Object.entries(story.files ?? {})) this.writeConf(name, text);
     for (const [name, text] of Object.entries(story.scripts ?? {})) {
@@ -56,7 +65,7 @@ export class Supervisord {
       // Opened for both, it blocks neither side.
       this.#descriptors.push(openSync(join(this.dir, name), 'r+'));
     }
-    this.#child = spawn('supervisord', ['-c', join(root, 'test/e2e/conf', `${story.conf}.conf`)], {
+    this.#child = spawn('supervisord', ['-c', this.confFile], {
       stdio: ['ignore', story.stdout ?? 'pipe', 'pipe'],
       env: {
         ...process.env,
@@ -72,6 +81,11 @@ export class Supervisord {
       });
     }
     this.#exited = once(this.#child, 'close');
+  }
+
+  /** By a path that no other supervisord has. */
+  get confFile(): string {
+    return join(this.dir, 'conf', `${this.#story.conf}.conf`);
   }
 
   /** Puts a file into the folder whose .conf files supervisord reads at start and on `update`. */
