@@ -7,7 +7,6 @@ import { readConfiguration } from './read-configuration.ts';
 import {
   interpreterOf,
   parseSupervisordCommand,
-  readSupervisord,
   type SupervisordProcess,
 } from './supervisord-process.ts';
 
@@ -45,17 +44,4 @@ export async function readAs(
     environment,
     user: isOther ? { uid: supervisord.uid, gid: supervisord.gid } : undefined,
   });
-}
-
-/** The log file of a running supervisord by its configuration; undefined where it is not known. */
-export async function configuredLogOf(
-  pid: number,
-  own: OwnCircumstances,
-): Promise<string | undefined> {
-  const supervisord = readSupervisord(pid);
-  if (supervisord === undefined) return undefined;
-  const reading = await readAs(supervisord, undefined, own);
-  if (reading.kind !== 'accepted') return undefined;
-  const { logfile } = reading.configuration;
-  return logfile === 'syslog' ? undefined : logfile;
 }

@@ -109,8 +109,10 @@ export class LogEvidence {
   }
 
   find(query: Query): Finding {
-    const candidates = this.#candidates(query).filter((line) => isOfKind(line, query));
-    const finding = this.#judge(candidates, query);
+    const ofRun = this.#endsOfRun(query);
+    const candidates = (ofRun ?? this.#endsInWindow(query)).filter((line) => isOfKind(line, query));
+    const isLate = ofRun === undefined && candidates.length === 0;
+    const finding = isLate ? this.#findLate(query) : this.#judge(candidates, query);
     if (finding.kind !== 'nothing' || query.end !== 'failed-start') return finding;
     return this.#findSpawnError(query);
   }
@@ -134,23 +136,39 @@ export class LogEvidence {
     this.#oldest = 0;
   }
 
-  #candidates(query: Query): readonly Ended[] {
-    const runs = this.#runs.get(query.name) ?? [];
-    const { pid, isShared, window } = query;
-    const isEarlyEnough = ({ at }: Ended) => at < window.before;
-    if (pid !== undefined && !isShared) {
-      const ofRun = endsOfRun(runs, pid);
-      if (ofRun !== undefined) {
-        const after = window.before - LONGEST_BACKLOG_SECONDS;
-        return ofRun.filter((line) => isEarlyEnough(line) && line.at >= after);
-      }
-    }
+  /** undefined where the log does not name the pid, as at loglevel=warn. */
+  #endsOfRun({ name, pid, isShared, window }: Query): readonly Ended[] | undefined {
+    if (pid === undefined || isShared) return undefined;
+    const after = window.before - LONGEST_BACKLOG_SECONDS;
+    return endsOfRun(this.#runs.get(name) ?? [], pid)?.filter(
+      ({ at }) => at >= after && at < window.before,
+    );
+  }
+
+  #endsInWindow(query: Query): readonly Ended[] {
+    const { name, pid, isShared, window } = query;
     if (window.after < this.#completeSince) return [];
-    const used = isShared ? 0 : (this.#used.get(query.name) ?? 0);
-    return runs
+    const runs = this.#runs.get(name) ?? [];
+    return this.#unused(query, window.after).filter(
+      (line) => pid === undefined || isShared || !isOfOtherRun(runs, line, pid),
+    );
+  }
+
+  /** Ends from `after` on that were not matched to a termination yet. */
+  #unused({ name, isShared, window }: Query, after: number): readonly Ended[] {
+    const used = isShared ? 0 : (this.#used.get(name) ?? 0);
+    return (this.#runs.get(name) ?? [])
       .filter(isEnded)
-      .filter((line) => line.order > used && isEarlyEnough(line) && line.at >= window.after)
-      .filter((line) => pid === undefined || isShared || !isOfOtherRun(runs, line, pid));
+      .filter(({ order, at }) => order > used && at >= after && at < window.before);
+  }
+
+  /** An event that was received late: its line is the only one that is left. */
+  #findLate(query: Query): Finding {
+    const isCovered = query.window.after >= this.#completeSince;
+    if (!isCovered || query.isShared || query.end === 'any') return NOTHING;
+    const after = query.window.before - LONGEST_BACKLOG_SECONDS;
+    const left = this.#unused(query, after).filter((line) => isOfKind(line, query));
+    return left.length > 1 ? { kind: 'contradictory' } : this.#judge(left, query);
   }
 
   #judge(candidates: readonly Ended[], { name, isShared }: Query): Finding {

@@ -70,7 +70,7 @@ export class Exits {
   readonly #waker: Waker;
   readonly #watch: ProcWatch;
   #tailer: LogTailer | undefined;
-  #trust: LogTrust = 'none';
+  #trust: LogTrust = 'pending';
   /** Why the log cannot be followed; undefined while it can. */
   #logProblem: string | undefined;
   #searchTimer: NodeJS.Timeout | undefined;
@@ -103,8 +103,9 @@ export class Exits {
 
   /** Resolves once the log is followed, or known not to be found. */
   async start(): Promise<void> {
+    const { nudge, reasons } = this.#options;
     this.#watch.start();
-    await this.#search();
+    if (nudge || reasons) await this.#search();
   }
 
   get stats(): ExitsStats {
@@ -138,7 +139,7 @@ export class Exits {
 
   async #search(): Promise<void> {
     const { supervisorPid, logFile, signal, nudge } = this.#options;
-    const search = await findLog(supervisorPid, logFile);
+    const search = findLog(supervisorPid, logFile);
     if (signal.aborted) return;
     if (search.kind === 'none') {
       this.#cannotFollow(search.reason);
@@ -189,20 +190,20 @@ export class Exits {
    * written. supervisord's own log names the pids of its children, or is what it reads itself.
    */
   async #verify({ source, path, openAt }: FoundLog): Promise<void> {
-    const isVerified = source !== 'descriptor' || (await this.#isOwnLog(openAt ?? path));
+    const isVerified = source === 'flag' || (await this.#isOwnLog(openAt ?? path));
     if (this.#options.signal.aborted) return;
-    this.#trust = isVerified ? 'trusted' : 'none';
     if (isVerified) {
+      this.#trust = 'trusted';
       if (this.#logProblem !== undefined) {
         this.#options.log.info("supervisord's log can be followed", { path });
       }
       this.#logProblem = undefined;
+      this.#reasons?.trustEstablished();
     } else {
       this.#tailer?.close();
       this.#tailer = undefined;
-      this.#cannotFollow(`${path} is not the log of this supervisord`);
+      this.#cannotFollow(`${path} could not be verified to be the log of this supervisord`);
     }
-    this.#reasons?.trustEstablished();
   }
 
   async #isOwnLog(path: string): Promise<boolean> {
@@ -212,9 +213,9 @@ export class Exits {
     for (let comparison = 0; comparison < COMPARISONS; comparison++) {
       try {
         const read = String(await this.#client.call('supervisor.readLog', [-COMPARED_BYTES, 0]));
+        const tail = tailOf(path);
         // The first character may have been cut.
-        const end = read.slice(1);
-        if (end !== '' && tailOf(path).includes(end)) return true;
+        if (read === '' ? tail === '' : tail.includes(read.slice(1))) return true;
       } catch (error) {
         this.#options.log.debug?.("supervisord's log was not compared", {
           reason: messageOf(error),
@@ -235,6 +236,7 @@ export class Exits {
     }
     this.#logProblem = reason;
     this.#trust = 'none';
+    this.#reasons?.trustEstablished();
     this.#searchTimer = setTimeout(() => void this.#search(), SEARCH_EVERY_MS);
   }
 

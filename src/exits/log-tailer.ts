@@ -71,6 +71,8 @@ export class LogTailer {
   #next: OpenLog | undefined;
   /** By inode: the file that supervisord writes to, and one at the path that is still empty. */
   readonly #watchers = new Map<number, FSWatcher>();
+  /** Files that were read to their end: backups of them are not read again. The oldest first. */
+  readonly #finished = new Set<string>();
   #isWatching = false;
 
   /** Opens the log and reads the end of it. Throws system errors. */
@@ -141,6 +143,7 @@ export class LogTailer {
   #wasRotatedTwice(next: OpenLog): boolean {
     const backup = statAt(`${this.path}.1`);
     if (backup === undefined || isSame(backup, this.#log) || isSame(backup, next)) return false;
+    if (this.#finished.has(identityOf(backup))) return false;
     return backup.mtimeMs >= fstatSync(this.#log.fd).mtimeMs;
   }
 
@@ -149,7 +152,7 @@ export class LogTailer {
     // What was written to it between the read and the rotation.
     this.#readToEnd(previous, true);
     const isComplete = this.#readBackups(previous, next);
-    closeSync(previous.fd);
+    this.#finish(previous);
     this.#log = next;
     this.#options.onBegin(true, isComplete);
     this.#readToEnd(next, false);
@@ -171,7 +174,7 @@ export class LogTailer {
       const path = `${this.path}.${number}`;
       const backup = statAt(path);
       if (backup === undefined) return between.length === 0;
-      if (isSame(backup, previous)) break;
+      if (isSame(backup, previous) || this.#finished.has(identityOf(backup))) break;
       if (isSame(backup, next)) {
         between.length = 0;
         continue;
@@ -189,11 +192,18 @@ export class LogTailer {
       const backup = open(path);
       this.#options.onBegin(true, true);
       this.#readToEnd(backup, false);
-      closeSync(backup.fd);
+      this.#finish(backup);
       return true;
     } catch {
       return false;
     }
+  }
+
+  #finish({ fd }: OpenLog): void {
+    this.#finished.add(identityOf(fstatSync(fd)));
+    closeSync(fd);
+    const [oldest] = this.#finished;
+    if (this.#finished.size > MAX_BACKUPS && oldest !== undefined) this.#finished.delete(oldest);
   }
 
   #readToEnd(log: OpenLog, followsEnd: boolean): void {
@@ -259,6 +269,11 @@ function open(path: string): OpenLog {
 
 function isSame({ ino, dev }: Stats, { inode, device }: OpenLog): boolean {
   return ino === inode && dev === device;
+}
+
+/** An inode is used again once its file is deleted, but not with the same time of birth. */
+function identityOf({ dev, ino, birthtimeMs }: Stats): string {
+  return `${dev} ${ino} ${birthtimeMs}`;
 }
 
 function statAt(path: string): Stats | undefined {

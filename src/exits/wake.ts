@@ -14,6 +14,8 @@ import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import type { LogFields, Logger } from '../util/log.ts';
 
 const LINE_EVERY_MS = 100;
+/** Lines that follow each other are answered by one connection: the poll has ended already. */
+const CONNECT_EVERY_MS = 20;
 const CONNECT_TIMEOUT_MS = 1_000;
 
 export interface WakerOptions {
@@ -27,6 +29,7 @@ export interface WakerOptions {
 export class Waker {
   readonly #options: WakerOptions;
   #lineAt = Number.NEGATIVE_INFINITY;
+  #connectedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   /** Times that supervisord was woken. */
   count = 0;
@@ -49,18 +52,24 @@ export class Waker {
   /** Something has happened, and its event is still to come. */
   wake(): void {
     const { endpoint } = this.#options;
-    if (endpoint !== undefined) {
+    const now = performance.now();
+    const wait =
+      endpoint === undefined
+        ? this.#lineAt + LINE_EVERY_MS - now
+        : this.#connectedAt + CONNECT_EVERY_MS - now;
+    if (wait > 0) {
+      this.#timer ??= setTimeout(() => this.#wakeLate(), wait);
+    } else if (endpoint === undefined) {
+      // A line is the only way, even at a level that would not show it.
+      this.#writeLine('supervisord is about to send events', {});
+    } else {
       this.count += 1;
+      this.#connectedAt = now;
       connectAndClose(endpoint);
-      return;
     }
-    // Without a socket a line is the only way, even at a level that would not show it.
-    const wait = this.#lineAt + LINE_EVERY_MS - performance.now();
-    if (wait <= 0) this.#writeLine('supervisord is about to send events', {});
-    else this.#timer ??= setTimeout(() => this.#writeLate(), wait);
   }
 
-  #writeLate(): void {
+  #wakeLate(): void {
     this.#timer = undefined;
     this.wake();
   }

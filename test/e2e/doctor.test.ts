@@ -1,4 +1,5 @@
-import { readFileSync, statSync, utimesSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -262,8 +263,14 @@ doctor(
 
 function assertStdoutLog([logfile, maxbytes, arrives]: (typeof STDOUT_LOGS)[number]) {
   const section = { stdout_logfile: logfile, stdout_logfile_maxbytes: maxbytes };
-  const story = { conf: 'quiet', environment: INFO, section, fifos: ['fifo'] };
-  return play(story, async (supervisord) => {
+  let descriptor: number | undefined;
+  const prepare = (dir: string) => {
+    execFileSync('mkfifo', [join(dir, 'fifo')]);
+    // Opened for both, it blocks neither side.
+    descriptor = openSync(join(dir, 'fifo'), 'r+');
+  };
+  const story = { conf: 'quiet', environment: INFO, section, prepare };
+  const played = play(story, async (supervisord) => {
     const { text, problems } = await eventually(30_000, async () => {
       const report = await checkSupervisord(supervisord);
       assert.match(report.text, /state +exporter is (?:RUNNING|FATAL|BACKOFF)/);
@@ -272,6 +279,9 @@ function assertStdoutLog([logfile, maxbytes, arrives]: (typeof STDOUT_LOGS)[numb
     assert.ok(problems.includes(`${arrives ? 'warn' : 'FAIL'} stdout_logfile`), text);
     if (arrives) await running(supervisord);
     else assert.not.ok(await hasEvents(supervisord), `${logfile} ${maxbytes}`);
+  });
+  return played.finally(() => {
+    if (descriptor !== undefined) closeSync(descriptor);
   });
 }
 
@@ -307,12 +317,11 @@ doctor(
       `sh -c 'exec "$@"' sh ${run}`,
       '%(ENV_STORY_DIR)s/wrapper',
     ];
-    const scripts = {
-      wrapper: `#!/bin/sh\nexec ${run.replace('%(ENV_STORY_PORT)s', '$STORY_PORT')}\n`,
-    };
+    const wrapper = `#!/bin/sh\nexec ${run.replace('%(ENV_STORY_PORT)s', '$STORY_PORT')}\n`;
+    const prepare = (dir: string) => writeFileSync(join(dir, 'wrapper'), wrapper, { mode: 0o755 });
     await Promise.all(
       commands.map((command) => {
-        const story = { conf: 'quiet', environment: INFO, section: { command }, scripts };
+        const story = { conf: 'quiet', environment: INFO, section: { command }, prepare };
         return play(story, async (supervisord) => {
           await running(supervisord);
           await eventually(15_000, async () => {

@@ -58,7 +58,7 @@ export const ACTIVE_SOURCES: ExporterSources = {
     server: { version: '4.2.5', identifier: 'supervisor', stateCode: 1 },
   },
   exits: {
-    stats: { nudges: 4, collector: { success: true, durationSeconds: 0.001 } },
+    stats: { nudges: 4 },
     stalled: false,
     isUnreported: ({ state }) => (state === 'RUNNING' ? false : undefined),
   },

@@ -1,16 +1,8 @@
 /** A real supervisord with the configuration of a test and its own folder. */
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,10 +26,8 @@ export interface Story {
   readonly environment?: NodeJS.ProcessEnv;
   /** Further .conf files, by name, that are there from the start. */
   readonly files?: Readonly<Record<string, string>>;
-  /** Executable files, by name. */
-  readonly scripts?: Readonly<Record<string, string>>;
-  /** Names of pipes in the story's folder, each with a reader. */
-  readonly fifos?: readonly string[];
+  /** Called with the story's folder before supervisord starts. */
+  readonly prepare?: (dir: string) => void;
   /** The descriptor of its stdout. Node's pipes are sockets, which cannot be opened as /dev/stdout. */
   readonly stdout?: number;
 }
@@ -48,7 +38,6 @@ export class Supervisord {
   readonly #story: Story;
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
-  readonly #descriptors: number[] = [];
   #output = '';
 
   constructor(story: Story, port: number) {
@@ -57,14 +46,7 @@ export class Supervisord {
     symlinkSync(join(root, 'test/e2e/conf'), join(this.dir, 'conf'));
     this.changeSection({});
     for (const [name, text] of Object.entries(story.files ?? {})) this.writeConf(name, text);
-    for (const [name, text] of Object.entries(story.scripts ?? {})) {
-      writeFileSync(join(this.dir, name), text, { mode: 0o755 });
-    }
-    for (const name of story.fifos ?? []) {
-      execFileSync('mkfifo', [join(this.dir, name)]);
-      // Opened for both, it blocks neither side.
-      this.#descriptors.push(openSync(join(this.dir, name), 'r+'));
-    }
+    story.prepare?.(this.dir);
     this.#child = spawn('supervisord', ['-c', this.confFile], {
       stdio: ['ignore', story.stdout ?? 'pipe', 'pipe'],
       env: {
@@ -164,7 +146,6 @@ export class Supervisord {
     await within(20_000, 'end of supervisord', this.#exited).catch(() => {
       this.#child.kill('SIGKILL');
     });
-    for (const descriptor of this.#descriptors) closeSync(descriptor);
     rmSync(this.dir, { recursive: true, force: true });
   }
 

@@ -88,12 +88,30 @@ match(
   'lines outside the window, or of a time from which lines are missing, are no evidence',
   () => {
     const query = { pid: undefined };
-    assert.equal(reasonOf(find([[99, exited(3)]], query)), 'nothing');
+    assert.equal(
+      reasonOf(
+        find(
+          [
+            [98, exited(4)],
+            [99, exited(3)],
+          ],
+          query,
+        ),
+      ),
+      'contradictory',
+    );
     assert.equal(reasonOf(find([[103, exited(3)]], query)), 'nothing');
     assert.equal(reasonOf(find([[101, exited(3)]], query, 100.5)), 'nothing');
     assert.equal(reasonOf(find([[101, exited(3)]], query, 99)), code(3));
   },
 );
+
+match('an event that was received late has the only line that is left', () => {
+  const query = { pid: undefined };
+  assert.equal(reasonOf(find([[60, exited(3)]], query)), code(3));
+  assert.equal(reasonOf(find([[60, exited(3)]], { ...query, end: 'any' })), 'nothing');
+  assert.equal(reasonOf(find([[60, exited(3)]], { ...query, end: 'stopped' })), 'nothing');
+});
 
 match('a time that the pid cannot explain, as of another time zone, is no evidence', () => {
   assert.equal(
