@@ -142,7 +142,7 @@ async function supervisorctl(port: number, ...args: readonly string[]) {
 }
 
 printed(
-  'where nobody can be asked, a comment says so, and stderr stays empty',
+  'where no supervisord and no configuration is found, a comment says so, and stderr stays empty',
   timed(30_000, async () => {
     const { stdout, stderr } = await run(
       process.execPath,

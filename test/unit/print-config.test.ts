@@ -58,7 +58,7 @@ for (const [name, { isFile, commands }] of Object.entries<Flag>(FLAGS)) {
   });
 }
 
-config('a section of another name says why, where nobody could be asked', () => {
+config('a comment says why it is not known whether the name is free', () => {
   const text = print([], { name: 'supervisor-exporter', doubt: undefined });
   assert.match(text, '\n[eventlistener:supervisor-exporter]\n');
   const doubtful = printConfig(
