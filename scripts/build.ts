@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type BuildOptions, build, type Metafile, type PluginBuild } from 'esbuild';
 import { formatNotices, packagesOf } from './notices.ts';
 import { ROOT } from './setup.ts';
@@ -20,6 +20,7 @@ const program = await bundle('src/main.ts', {
     BUILD_VERSION: JSON.stringify(version),
     BUILD_REVISION: JSON.stringify(revision()),
     BUILD_SECTION: JSON.stringify(readFileSync(join(ROOT, 'supervisor/exporter.conf'), 'utf8')),
+    BUILD_RULES: JSON.stringify(ruleFiles()),
     // A worker thread needs code of its own, and there is no second file for it.
     PASSWORD_WORKER: JSON.stringify(await bundle('src/web-config/worker.ts')),
     BUILD_PAGE_ASSETS: JSON.stringify(await pageAssets()),
@@ -38,6 +39,19 @@ const unfinished = `${target}.${process.pid}`;
 writeFileSync(unfinished, `${program}\n/*\n${notices.replaceAll('*/', '* /')}*/\n`);
 chmodSync(unfinished, 0o755);
 renameSync(unfinished, target);
+
+/** What the command `rules` writes. */
+function ruleFiles(): Readonly<Record<string, string>> {
+  const files = [
+    ...['alerts.yml', 'recording.yml', 'prometheus.yml', 'alertmanager.yml', 'RUNBOOK.md'].map(
+      (name) => `prometheus-rules/${name}`,
+    ),
+    'grafana/supervisor-exporter.json',
+  ];
+  return Object.fromEntries(
+    files.map((file) => [basename(file), readFileSync(join(ROOT, file), 'utf8')]),
+  );
+}
 
 /** The script, style and icon of the page in src/web/page. */
 async function pageAssets() {

@@ -34,14 +34,17 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/e2e/documentation.test.ts': ['prometheus', 'prometheus-alertmanager', 'supervisor'],
   'test/e2e/golden.test.ts': ['prometheus'],
   'test/e2e/install.test.ts': ['supervisor'],
+  'test/e2e/print-config.test.ts': ['supervisor'],
   'test/e2e/prometheus.test.ts': ['python3-prometheus-client'],
   'test/e2e/resources.test.ts': ['procps'],
   'test/protocol/client.test.ts': ['openssl'],
   'test/protocol/http.test.ts': ['curl', 'prometheus'],
   'test/protocol/toolkit.test.ts': ['prometheus'],
-  'test/system/ini.test.ts': ['supervisor'],
   'test/system/cached-text.test.ts': ['python3'],
+  'test/system/configurations.test.ts': ['supervisor'],
   'test/system/print-config.test.ts': ['supervisor'],
+  'test/system/reader.test.ts': ['supervisor'],
+  'test/system/rules-command.test.ts': ['prometheus', 'prometheus-alertmanager'],
   'test/system/rules.test.ts': ['prometheus', 'prometheus-alertmanager'],
 };
 

@@ -117,7 +117,7 @@ export class Exporter {
       timeoutMs,
       nudge: config.nudge,
       reasons: config.exitReasons,
-      logFile: undefined,
+      logFile: config.supervisorLogFile,
       ownName: config.ownGroup,
       log,
       logsInfo: config.logLevel === 'info' || config.logLevel === 'debug',
