@@ -6,6 +6,7 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path';
 import { type BuildOptions, build, type Metafile, type PluginBuild } from 'esbuild';
 import { formatNotices, packagesOf } from './notices.ts';
+import { formatSbom } from './sbom.ts';
 import { ROOT } from './setup.ts';
 
 const { version, bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
@@ -29,10 +30,12 @@ const program = await bundle('src/main.ts', {
     { name: 'as text', setup: asText },
   ],
 });
-const notices = formatNotices(packagesOf(metafiles), join(ROOT, 'node_modules'));
+const packages = packagesOf(metafiles);
+const notices = formatNotices(packages, join(ROOT, 'node_modules'));
 
 mkdirSync(dirname(target), { recursive: true });
 writeFileSync(join(dirname(target), 'THIRD-PARTY-NOTICES'), notices);
+writeFileSync(join(dirname(target), 'supervisor-exporter.cdx.json'), formatSbom(packages));
 // Replaced in one step: an exporter may be starting from the old file at this moment.
 const unfinished = `${target}.${process.pid}`;
 writeFileSync(unfinished, `${program}\n/*\n${notices.replaceAll('*/', '* /')}*/\n`);

@@ -7,6 +7,8 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Debian packages, each with a command that succeeds where the package is installed. */
 const SYSTEM_PACKAGES = {
+  'binutils-aarch64-linux-gnu': ['aarch64-linux-gnu-strip', '--version'],
+  'binutils-x86-64-linux-gnu': ['x86_64-linux-gnu-strip', '--version'],
   chromium: ['chromium', '--version'],
   curl: ['curl', '--version'],
   gcc: ['cc', '--version'],
@@ -53,6 +55,23 @@ export function build(): void {
 function run(command: string, args: readonly string[], env = process.env): void {
   const { status, error } = spawnSync(command, args, { cwd: ROOT, env, stdio: ['ignore', 2, 2] });
   if (status !== 0) fail(`${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ''}`);
+}
+
+/** Runs a command that prints nothing of interest unless it fails; returns its stdout. */
+export function succeed(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): string {
+  const { status, error, stdout, stderr } = spawnSync(command, args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    ...options,
+  });
+  if (status !== 0) {
+    fail(`${command} ${args.join(' ')} failed: ${error?.message ?? stdout + stderr}`);
+  }
+  return stdout;
 }
 
 export function fail(message: string): never {

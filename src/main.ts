@@ -54,7 +54,7 @@ function main(): void {
 async function printSection(flags: readonly string[]): Promise<void> {
   const { printConfig } = await import('./cli/print-config.ts');
   try {
-    process.stdout.write(printConfig([process.execPath, ownFile(), ...flags]));
+    process.stdout.write(printConfig([...ownCommand(), ...flags]));
   } catch (error) {
     if (!(error instanceof UnprintableCommandError)) throw error;
     fail(EXIT_STATUS.refused, `supervisor-exporter: ${error.message}\n`);
@@ -75,9 +75,18 @@ async function checkSupervisord(request: DoctorRequest): Promise<void> {
   process.exitCode = exitStatus;
 }
 
+function ownCommand(): readonly string[] {
+  return isSingleExecutable() ? [ownFile()] : [process.execPath, ownFile()];
+}
+
 /** npm calls it by a link. */
 function ownFile(): string {
-  return fs.realpathSync(process.argv[1] ?? '');
+  return isSingleExecutable() ? process.execPath : fs.realpathSync(process.argv[1] ?? '');
+}
+
+/** Whether Node and this program are one file. Node 18 has neither the module nor the method. */
+function isSingleExecutable(): boolean {
+  return process.getBuiltinModule?.('node:sea')?.isSea() ?? false;
 }
 
 /**
