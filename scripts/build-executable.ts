@@ -23,7 +23,7 @@ import {
   SHIPPED_NODE,
 } from './node-binary.ts';
 import { addNode } from './sbom.ts';
-import { build, fail, needSystemPackages, ROOT, succeed } from './setup.ts';
+import { build, fail, needSystemPackages, ROOT, replaceFile, succeed } from './setup.ts';
 
 /** Where Node finds the injected program; both are fixed by Node. */
 const RESOURCE = 'NODE_SEA_BLOB';
@@ -109,6 +109,6 @@ function writeAccount({ license }: NodeDistribution, version: string, target: st
     `${'-'.repeat(80)}\n\nThe executable also contains Node.js ${version}, under this licence:\n\n`,
     readFileSync(license, 'utf8'),
   ];
-  writeFileSync(`${target}.THIRD-PARTY-NOTICES`, notices.join(''));
-  writeFileSync(`${target}.cdx.json`, addNode(dist('supervisor-exporter.cdx.json'), version));
+  replaceFile(`${target}.THIRD-PARTY-NOTICES`, notices.join(''));
+  replaceFile(`${target}.cdx.json`, addNode(dist('supervisor-exporter.cdx.json'), version));
 }

@@ -1,6 +1,7 @@
 /** The preparation that scripts share: system packages and the build. */
 
 import { spawnSync } from 'node:child_process';
+import { chmodSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -13,6 +14,7 @@ const SYSTEM_PACKAGES = {
   curl: ['curl', '--version'],
   gcc: ['cc', '--version'],
   'libc6-dev': ['cc', '-E', '-x', 'c', '-include', 'unistd.h', '/dev/null'],
+  lintian: ['lintian', '--version'],
   openssl: ['openssl', 'version'],
   procps: ['ps', '--version'],
   prometheus: ['promtool', '--version'],
@@ -55,6 +57,14 @@ export function build(): void {
 function run(command: string, args: readonly string[], env = process.env): void {
   const { status, error } = spawnSync(command, args, { cwd: ROOT, env, stdio: ['ignore', 2, 2] });
   if (status !== 0) fail(`${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ''}`);
+}
+
+/** Replaces a file in one step: another process may be reading or starting the old one. */
+export function replaceFile(file: string, content: string, mode = 0o644): void {
+  const unfinished = `${file}.${process.pid}`;
+  writeFileSync(unfinished, content);
+  chmodSync(unfinished, mode);
+  renameSync(unfinished, file);
 }
 
 /** Runs a command that prints nothing of interest unless it fails; returns its stdout. */

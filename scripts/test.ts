@@ -17,7 +17,7 @@ const FILE_DEADLINE_MS = 240_000;
 const KILL_AFTER_MS = 15_000;
 
 /** The slow folders first, so that no long file is left to run alone at the end. */
-const FOLDERS = ['test/e2e', 'test/protocol', 'test/system', 'test/unit'];
+const FOLDERS = ['test/packaging', 'test/e2e', 'test/protocol', 'test/system', 'test/unit'];
 
 const UNIT_FLAG = '--unit';
 
@@ -35,6 +35,7 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/e2e/install.test.ts': ['supervisor'],
   'test/e2e/prometheus.test.ts': ['python3-prometheus-client'],
   'test/e2e/resources.test.ts': ['procps'],
+  'test/packaging/deb.test.ts': ['lintian'],
   'test/protocol/client.test.ts': ['openssl'],
   'test/protocol/http.test.ts': ['curl', 'prometheus'],
   'test/system/ini.test.ts': ['supervisor'],
