@@ -15,6 +15,7 @@ const SYSTEM_PACKAGES = {
   gcc: ['cc', '--version'],
   'libc6-dev': ['cc', '-E', '-x', 'c', '-include', 'unistd.h', '/dev/null'],
   lintian: ['lintian', '--version'],
+  'man-db': ['man', '--version'],
   openssl: ['openssl', 'version'],
   procps: ['ps', '--version'],
   prometheus: ['promtool', '--version'],
@@ -54,7 +55,7 @@ export function build(): void {
 }
 
 /** Runs a command with its output on stderr; ends the program if the command fails. */
-function run(command: string, args: readonly string[], env = process.env): void {
+export function run(command: string, args: readonly string[], env = process.env): void {
   const { status, error } = spawnSync(command, args, { cwd: ROOT, env, stdio: ['ignore', 2, 2] });
   if (status !== 0) fail(`${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ''}`);
 }

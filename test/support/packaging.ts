@@ -24,8 +24,13 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
 
 /** Runs a script of package.json; returns the paths that it prints, one on each line. */
-export async function build(script: string, ...args: readonly string[]): Promise<string[]> {
-  const { stdout } = await run('npm', ['run', '--silent', script, '--', ...args], { cwd: ROOT });
+export async function build(
+  script: string,
+  args: readonly string[] = [],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<string[]> {
+  const options = { cwd: ROOT, env: { ...process.env, ...environment } };
+  const { stdout } = await run('npm', ['run', '--silent', script, '--', ...args], options);
   return stdout.trim().split('\n');
 }
 
