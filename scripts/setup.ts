@@ -14,6 +14,7 @@ const SYSTEM_PACKAGES = {
   curl: ['curl', '--version'],
   gcc: ['cc', '--version'],
   'libc6-dev': ['cc', '-E', '-x', 'c', '-include', 'unistd.h', '/dev/null'],
+  iproute2: ['ip', '-V'],
   lintian: ['lintian', '--version'],
   'man-db': ['man', '--version'],
   openssl: ['openssl', 'version'],

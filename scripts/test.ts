@@ -36,6 +36,7 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/e2e/prometheus.test.ts': ['python3-prometheus-client'],
   'test/e2e/resources.test.ts': ['procps'],
   'test/packaging/deb.test.ts': ['lintian', 'man-db', 'prometheus'],
+  'test/packaging/images.test.ts': ['binutils-x86-64-linux-gnu', 'iproute2', 'supervisor'],
   'test/protocol/client.test.ts': ['openssl'],
   'test/protocol/http.test.ts': ['curl', 'prometheus'],
   'test/system/ini.test.ts': ['supervisor'],
