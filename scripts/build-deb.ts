@@ -3,15 +3,14 @@
  * which depends on Debian's nodejs, or with --standalone of the executable.
  */
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { printConfig } from '../src/cli/print-config.ts';
 import { formatManPage } from './man-page.ts';
 import { ownerOf, PACKAGE, sourceDate } from './package-info.ts';
-import { build, fail, ROOT, run, succeed } from './setup.ts';
+import { build, fail, ROOT, run, succeed, temporaryFolder } from './setup.ts';
 
 interface Variant {
   readonly name: string;
@@ -84,16 +83,12 @@ function makePackage(variant: Variant): void {
   const time = sourceDate();
   const file = `${variant.name}_${PACKAGE.version}_${variant.architecture}.deb`;
   const target = join(ROOT, 'dist', file);
-  const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-deb-'));
-  try {
-    layOut(variant, dir, time);
-    normalizeModes(dir);
-    const flags = ['--root-owner-group', '-Zxz', '--threads-max=2', '--build'];
-    const env = { ...process.env, SOURCE_DATE_EPOCH: String(time) };
-    succeed('dpkg-deb', [...flags, dir, target], { env });
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
+  const dir = temporaryFolder();
+  layOut(variant, dir, time);
+  normalizeModes(dir);
+  const flags = ['--root-owner-group', '-Zxz', '--threads-max=2', '--build'];
+  const env = { ...process.env, SOURCE_DATE_EPOCH: String(time) };
+  succeed('dpkg-deb', [...flags, dir, target], { env });
   console.log(target);
 }
 

