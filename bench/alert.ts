@@ -1,49 +1,75 @@
-/** `npm run bench alert`: from the SIGKILL of a program to Alertmanager's webhook. */
+/** `npm run bench alert`: from the SIGKILL of a process to Alertmanager's webhook. */
 
-import { copyFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Alertmanager, type Webhook, withAlertmanager } from '../test/support/alertmanager.ts';
 import { freePort } from '../test/support/ports.ts';
-import { type AlertPath, reportAlerts } from './alert-report.ts';
-import { startAlertmanager } from './alertmanager.ts';
-import { atEnd, cleaningUp, kill, temporaryFolder } from './clean-up.ts';
+import { type Prometheus, runPrometheus, shippedWith } from '../test/support/prometheus.ts';
+import { atEnd, cleaningUp, keepOpen, kill, temporaryFolder } from './clean-up.ts';
 import { readOptions } from './options.ts';
-import { pagesAt } from './page.ts';
-import { Polling } from './polling.ts';
-import { PROGRAM } from './program.ts';
-import { shipped, startPrometheus } from './prometheus-server.ts';
-import { between } from './random.ts';
-import { sleeperSections } from './sleepers.ts';
-import { pidOf } from './spawns.ts';
-import { allStarted } from './started.ts';
-import { logFileIn, startSupervisord } from './supervisord.ts';
-import { Webhook } from './webhook.ts';
+import { firstLatencies, POLLING_PATIENCE_MS, Polling, type PollingOutcome } from './polling.ts';
+import { formatGoals, formatTable, type Goal } from './report.ts';
+import { metricsReaderAt } from './scraper.ts';
+import { between, summarize } from './statistics.ts';
+import {
+  allStarted,
+  copyOfExporter,
+  logFileIn,
+  pidOf,
+  sleeperSections,
+  startSupervisord,
+} from './supervisord.ts';
 
+const PUSHED_MEDIAN_GOAL_MS = 60;
+const BY_RULES_MAX_GOAL_MS = 2_500;
 const ALERT = 'SupervisorProcessUnexpectedExit';
 const PUSHED = 'pushed';
 /** Seconds between scrapes, and between evaluations. */
 const BY_RULES = [1, 5];
-const LEAST_PAUSE_MS = 1_500;
-const MOST_PAUSE_MS = 6_500;
-/** Longer than anything but the polling takes. */
+const SHORTEST_PAUSE_MS = 1_500;
+const LONGEST_PAUSE_MS = 6_500;
+/** Longer than any alert takes except those of the polling exporter. */
 const PATIENCE_MS = 15_000;
 
-const options = readOptions({ trials: 20, prometheis: 3, polled: 10 });
+/** One of the ways on which an exit becomes an alert. */
+interface AlertPath {
+  /** The scrape and evaluation interval; undefined for pushed alerts. */
+  readonly seconds: number | undefined;
+  /** Infinity for an alert that did not arrive. */
+  readonly latenciesMs: readonly number[];
+}
+
+const options = readOptions({ trials: 20, servers: 3, polled: 10 });
 
 await cleaningUp(async () => {
   console.error('starting everything');
-  const webhook = await Webhook.start();
-  const alertmanager = await startAlertmanager(webhook.port);
-  const [crashes, polling] = await Promise.all([
-    startExporter(webhook, alertmanager),
-    Polling.start(options.polled, webhook, alertmanager),
+  const [alertmanager, webhook] = await keepOpen<[Alertmanager, Webhook]>((body) =>
+    withAlertmanager(
+      (alertmanager, webhook) => body([alertmanager, webhook]),
+      alertmanagerConfiguration,
+    ),
+  );
+  const [measure, polling] = await Promise.all([
+    startExporter(webhook, alertmanager.address),
+    Polling.start(options.polled, webhook, alertmanager.address),
   ]);
   console.error('killing');
-  const [paths, polled] = await Promise.all([crashes(), polling.measure()]);
-  reportAlerts({ ...options, paths, polled });
+  const [paths, polled] = await Promise.all([measure(), polling.measure()]);
+  reportAlerts(paths, polled);
 });
 
-/** Starts the exporter and all that scrapes it; resolves to what kills its programs. */
+/** Alertmanager notifies of each alert separately, at once and only once. */
+function alertmanagerConfiguration(url: string): string {
+  const webhook_configs = [{ url, send_resolved: false }];
+  // JSON is YAML.
+  return JSON.stringify({
+    route: { receiver: 'bench', group_by: ['...'], group_wait: '0s', repeat_interval: '4h' },
+    receivers: [{ name: 'bench', webhook_configs }],
+  });
+}
+
+/** Starts the exporter and each Prometheus that scrapes it. Resolves to the measurement. */
 async function startExporter(
   webhook: Webhook,
   alertmanager: string,
@@ -52,28 +78,27 @@ async function startExporter(
   const ports = { rpc: await freePort(), exporter: await freePort() };
   const supervisord = startSupervisord({
     dir,
-    exporter: copyOfProgram(dir),
+    exporter: copyOfExporter(dir),
     flags: [`--alertmanager.url=http://${alertmanager}`, `--alertmanager.label=path=${PUSHED}`],
     ports,
-    programs: options.trials,
+    processes: options.trials,
     sections: sleeperSections(options.trials, 1),
   });
-  const pages = pagesAt(ports.exporter);
-  atEnd(() => pages.close());
-  await allStarted(supervisord, pages, options.trials);
+  const metrics = metricsReaderAt(ports.exporter);
+  atEnd(() => metrics.close());
+  await allStarted(supervisord, metrics, options.trials);
 
   const addresses = { target: `127.0.0.1:${ports.exporter}`, alertmanager };
   for (const seconds of BY_RULES) {
-    for (const path of pathsByRules(seconds)) {
-      await startPrometheus(shipped(addresses, seconds, path));
-    }
+    for (const path of pathsByRules(seconds)) await startPrometheus(addresses, seconds, path);
   }
   return async () => {
     const killedAt = await killEach(logFileIn(dir));
     await sleep(PATIENCE_MS);
     const failure = supervisord.failure();
     if (failure !== undefined) throw new Error(failure);
-    const latenciesOf = (path: string) => latencies(webhook, path, killedAt);
+    const latenciesOf = (path: string) =>
+      firstLatencies(webhook, { alertname: ALERT, path }, killedAt);
     return [
       { seconds: undefined, latenciesMs: latenciesOf(PUSHED) },
       ...BY_RULES.map((seconds) => ({
@@ -84,38 +109,108 @@ async function startExporter(
   };
 }
 
-/** So that a build meanwhile changes nothing. */
-function copyOfProgram(dir: string): string {
-  const copy = join(dir, 'supervisor-exporter.cjs');
-  copyFileSync(PROGRAM, copy);
-  return copy;
-}
-
-/** Several, for each has its own moments within the interval at which it scrapes and evaluates, for good. */
+/**
+ * Several Prometheus servers per interval, because the offset within the interval at which a
+ * server scrapes and evaluates never changes.
+ */
 function pathsByRules(seconds: number): string[] {
-  return Array.from({ length: options.prometheis }, (_, nth) => `rules-${seconds}s-${nth}`);
+  return Array.from({ length: options.servers }, (_, nth) => `rules-${seconds}s-${nth}`);
 }
 
-/** Each once, so that each death is an alert of its own. */
+/**
+ * Starts a Prometheus with the shipped configuration and another interval. The external label
+ * `path` identifies its alerts and also determines its offset within the interval.
+ */
+async function startPrometheus(
+  { target, alertmanager }: { readonly target: string; readonly alertmanager: string },
+  seconds: number,
+  path: string,
+): Promise<void> {
+  const files = {
+    'prometheus.yml': shippedWith('prometheus.yml', {
+      'evaluation_interval: 15s': `evaluation_interval: 15s\n  external_labels: { path: ${path} }`,
+      'scrape_interval: 1s': `scrape_interval: ${seconds}s`,
+      'localhost:9876': target,
+      'localhost:9093': alertmanager,
+    }),
+    'alerts.yml': shippedWith('alerts.yml', { 'interval: 1s': `interval: ${seconds}s` }),
+    'recording.yml': shippedWith('recording.yml', {}),
+  };
+  const prometheus = await keepOpen<Prometheus>((body) =>
+    runPrometheus((dir) => {
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
+    }, body),
+  );
+  await prometheus.untilScraping();
+}
+
+/** Kills each process once, so that each exit is an alert of its own. Resolves to the times. */
 async function killEach(log: string): Promise<ReadonlyMap<string, number>> {
   const killedAt = new Map<string, number>();
   for (let trial = 0; trial < options.trials; trial++) {
-    await sleep(between(LEAST_PAUSE_MS, MOST_PAUSE_MS));
+    await sleep(between(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS));
     const name = `program-${trial}`;
     const pid = pidOf(name, log);
-    killedAt.set(name, performance.now());
+    killedAt.set(name, Date.now());
     kill(pid);
   }
   return killedAt;
 }
 
-/** Infinity: it has not come. */
-function latencies(
-  webhook: Webhook,
-  path: string,
-  killedAt: ReadonlyMap<string, number>,
-): number[] {
-  return [...killedAt].map(
-    ([name, at]) => (webhook.first({ alertname: ALERT, path, name })?.at ?? Infinity) - at,
+function reportAlerts(paths: readonly AlertPath[], polled: PollingOutcome): void {
+  console.log(
+    `From the SIGKILL of a process to Alertmanager's webhook, with group_wait: 0s; ${options.trials} exits, ${options.servers} Prometheus servers per interval.\n`,
   );
+  const head = ['', 'alerts', 'median', 'worst'];
+  const rows = paths.map((path) => rowOf(nameOf(path), path.latenciesMs));
+  console.log(formatTable([head, ...rows, ...pollingRows(polled)]));
+  console.log(
+    `\nOf the ${polled.crashes} crashes after which supervisord restarted the process, ${polled.seen} were visible in any scrape of the polling exporter.`,
+  );
+  console.log(`\n${formatGoals(paths.flatMap(goalsOf))}`);
+}
+
+function nameOf({ seconds }: AlertPath): string {
+  return seconds === undefined ? 'pushed' : `shipped rules, ${seconds} s scrape and evaluation`;
+}
+
+function pollingRows({ downMs, crashes, alerted }: PollingOutcome): string[][] {
+  const never = `never within ${POLLING_PATIENCE_MS / 1_000} s`;
+  const cells = alerted === 0 ? [never, never] : ['', ''];
+  return [
+    ['polling, 5 s, for 1 m: the process is restarted', `${alerted}/${crashes}`, ...cells],
+    rowOf('polling, 5 s, for 1 m: the process stays down', downMs),
+  ];
+}
+
+function rowOf(name: string, latenciesMs: readonly number[]): string[] {
+  const { median, max } = summarize(latenciesMs);
+  const arrived = latenciesMs.filter(Number.isFinite).length;
+  return [name, `${arrived}/${latenciesMs.length}`, formatMs(median), formatMs(max)];
+}
+
+function formatMs(ms: number): string {
+  if (!Number.isFinite(ms)) return 'missing';
+  return ms < 1_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1_000).toFixed(2)} s`;
+}
+
+function goalsOf(path: AlertPath): Goal[] {
+  const { median, max } = summarize(path.latenciesMs);
+  switch (path.seconds) {
+    case undefined:
+      return [goal(`${nameOf(path)}: median`, median, PUSHED_MEDIAN_GOAL_MS)];
+    case 1:
+      return [goal(`${nameOf(path)}: worst`, max, BY_RULES_MAX_GOAL_MS)];
+    default:
+      return [];
+  }
+}
+
+function goal(what: string, ms: number, maxMs: number): Goal {
+  return {
+    what,
+    value: formatMs(ms),
+    goal: `at most ${formatMs(maxMs)}`,
+    isReached: ms <= maxMs,
+  };
 }

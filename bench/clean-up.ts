@@ -1,4 +1,4 @@
-/** Leaves nothing behind, however a bench ends. */
+/** Ends processes and removes folders, however a bench ends. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
@@ -6,8 +6,10 @@ import { join } from 'node:path';
 
 const actions: (() => void)[] = [];
 
-/** Runs `body`; whatever comes of it, what it has left to be done `atEnd` is done, the last first. */
+/** Runs `body`, then all actions that were registered with `atEnd`, the last first. */
 export async function cleaningUp(body: () => Promise<void>): Promise<void> {
+  // Each server and folder of test/support adds a listener.
+  process.setMaxListeners(0);
   process.on('exit', cleanUp);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => process.exit(128 + constants.signals[signal]));
@@ -23,14 +25,28 @@ export function atEnd(action: () => void): void {
   actions.push(action);
 }
 
-/** A fresh folder that goes at the end. */
+/** Resolves to what `open` passes to its body. The body ends at the end of the bench. */
+export function keepOpen<Resource>(
+  open: (body: (resource: Resource) => Promise<void>) => Promise<void>,
+): Promise<Resource> {
+  return new Promise((resolve, reject) => {
+    const body = (resource: Resource) =>
+      new Promise<void>((close) => {
+        atEnd(close);
+        resolve(resource);
+      });
+    open(body).catch(reject);
+  });
+}
+
+/** Creates a folder that is removed at the end. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'supervisor-exporter-bench-'));
   atEnd(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Kills a process, or with a negative number its group; one that is gone already is fine. */
+/** Kills a process, or a process group if the number is negative. A missing process is no error. */
 export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
     process.kill(pid, signal);

@@ -1,17 +1,18 @@
-/** supervisord's part of the dialogue, played by supervisord_side.py. */
+/** Runs supervisord_side.py, which takes supervisord's part of the dialogue. */
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { atEnd, kill } from './clean-up.ts';
-import { PYTHON } from './python.ts';
+import { PYTHON } from './supervisord.ts';
 
-/** What supervisord_side.py says of each. */
+/** The plan for supervisord_side.py, which documents each member. */
 export interface Plan {
   readonly listeners: readonly (readonly string[])[];
-  readonly programs: number;
-  readonly running?: readonly number[];
+  readonly processes: number;
+  readonly children?: number;
+  readonly childCommand?: readonly string[];
   readonly blocks: number;
   readonly events: number;
   readonly warmUp: number;
@@ -21,10 +22,10 @@ export interface Plan {
 const SCRIPT = fileURLToPath(new URL('supervisord_side.py', import.meta.url));
 
 /**
- * Resolves to the microseconds that each event took, by listener. `onStderr` is given
- * what has been written to stderr, by the listeners too, each time there is more of it.
+ * Resolves to the microseconds that each event took, per listener. `onStderr` receives all
+ * that the script and the listeners have written to stderr, each time there is more.
  */
-export async function drive(
+export async function runDriver(
   plan: Plan,
   prefix: readonly string[],
   onStderr: (stderr: string) => void,
@@ -44,4 +45,31 @@ export async function drive(
   if (status !== 0) throw new Error(`supervisord_side.py failed:\n${stderr}`);
   const nanoseconds = JSON.parse(output) as number[][];
   return nanoseconds.map((taken) => taken.map((ns) => ns / 1_000));
+}
+
+const NEAR_CORE = '0';
+const FAR_CORE = '1';
+
+export interface Pinning {
+  readonly about: string;
+  /** Command prefixes that pin a command to the core of this process, and to another one. */
+  readonly near: readonly string[];
+  readonly apart: readonly string[];
+}
+
+/** Pins this process and prepares the prefixes, so that no process moves between cores. */
+export function pin(): Pinning {
+  const isPossible = [NEAR_CORE, FAR_CORE].every((core) => succeeds('-c', core, 'true'));
+  if (!isPossible || !succeeds('-a', '-c', '-p', NEAR_CORE, String(process.pid))) {
+    return { about: 'NOT pinned: pinning needs two cores and taskset', near: [], apart: [] };
+  }
+  return {
+    about: `listeners pinned to core ${FAR_CORE}, everything else to core ${NEAR_CORE}`,
+    near: ['taskset', '-c', NEAR_CORE],
+    apart: ['taskset', '-c', FAR_CORE],
+  };
+}
+
+function succeeds(...args: readonly string[]): boolean {
+  return spawnSync('taskset', args, { stdio: 'ignore' }).status === 0;
 }

@@ -2,30 +2,29 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RunningExporter } from '../test/support/exporter.ts';
+import { PROGRAM, RunningExporter } from '../test/support/exporter.ts';
 import { step } from '../test/support/wire.ts';
 import { atEnd, cleaningUp, kill } from './clean-up.ts';
 import { readOptions } from './options.ts';
 import { residentBytes } from './proc.ts';
-import { PROGRAM } from './program.ts';
 import { formatGoals, formatTable, type Goal } from './report.ts';
 import { Scraper } from './scraper.ts';
 import { summarize } from './statistics.ts';
 
 const GOAL = 1.5;
-/** What two times of the same load are apart. */
-const FLAT = 1.05;
+/** Two runs of the same load differ by this factor. */
+const NO_GROWTH = 1.05;
 const SETTLE_MS = 1_000;
 const MB = 2 ** 20;
 
 const BARE = ['-e', "process.stdout.write('READY\\n'); setInterval(() => {}, 1e6)"];
 const FLAGS = ['--web.listen-address=127.0.0.1:0'];
-/** Handed on, to see what it does. */
+/** Passed on to both processes, to measure its effect. */
 const { MALLOC_ARENA_MAX } = process.env;
 const ENVIRONMENT = MALLOC_ARENA_MAX === undefined ? {} : { MALLOC_ARENA_MAX };
 
-/** What becomes of each program, over and over. Linux gives no process this pid. */
-const LIFE = [
+/** The transitions of each process, repeated. Linux assigns no process this pid. */
+const TRANSITIONS = [
   ['STOPPED>STARTING', 'tries:0'],
   ['STARTING>RUNNING', 'pid:4194304'],
   ['RUNNING>EXITED', 'expected:0 pid:4194304'],
@@ -37,7 +36,7 @@ const LIFE = [
 
 const counts = readOptions({
   starts: 40,
-  programs: 200,
+  processes: 200,
   events: 20_000,
   scrapes: 100,
   rounds: 4,
@@ -50,10 +49,10 @@ await cleaningUp(async () => {
   const [, first = Number.NaN] = memory;
   const last = memory.at(-1) ?? Number.NaN;
 
-  console.log(`Start to READY, ${counts.starts} of each in turns, in milliseconds.\n`);
+  console.log(`Start to READY, ${counts.starts} of each alternating, in milliseconds.\n`);
   console.log(formatTable([['', 'median', 'p99', 'max'], ...starts.rows]));
   console.log(
-    `\nResident memory in MB; a round is ${counts.events} events over ${counts.programs} programs and ${counts.scrapes} scrapes.\n`,
+    `\nResident memory in MB; a round is ${counts.events} events over ${counts.processes} processes and ${counts.scrapes} scrapes.\n`,
   );
   const heads = memory.map((_, round) => (round === 0 ? 'at READY' : `round ${round}`));
   console.log(
@@ -69,8 +68,8 @@ await cleaningUp(async () => {
     {
       what: 'resident memory after the last round',
       value: `${(last / first).toFixed(2)} times that after the first`,
-      goal: `at most ${FLAT} times`,
-      isReached: last <= FLAT * first,
+      goal: `at most ${NO_GROWTH} times`,
+      isReached: last <= NO_GROWTH * first,
     },
   ];
   console.log(`\n${formatGoals(goals)}`);
@@ -110,7 +109,7 @@ function msToReady(args: readonly string[]): Promise<number> {
     child.on('error', reject);
     child.stdout?.once('data', () => {
       const ms = performance.now() - began;
-      // The next one begins when this one is gone.
+      // The next process starts after this one has ended.
       child.once('close', () => resolve(ms));
       child.kill('SIGKILL');
     });
@@ -135,7 +134,7 @@ async function bareMemory(): Promise<number> {
   return mb;
 }
 
-/** At READY, and after each round. */
+/** Resident memory at READY and after each round, in MB. */
 async function exporterMemory(): Promise<number[]> {
   const exporter = new RunningExporter(FLAGS, ENVIRONMENT);
   const pid = exporter.child.pid ?? 0;
@@ -160,11 +159,11 @@ async function exporterMemory(): Promise<number[]> {
   return memory;
 }
 
-/** Not with `tell`, which looks each millisecond and would take a minute. */
+/** `RunningExporter.tell` polls every millisecond, which would take a minute. */
 function acknowledged(exporter: RunningExporter, serial: number): Promise<void> {
-  const program = serial % counts.programs;
+  const program = serial % counts.processes;
   const [transition = '', more = ''] =
-    LIFE[Math.floor(serial / counts.programs) % LIFE.length] ?? [];
+    TRANSITIONS[Math.floor(serial / counts.processes) % TRANSITIONS.length] ?? [];
   return new Promise((resolve) => {
     exporter.child.stdout.once('data', () => resolve());
     exporter.child.stdin.write(step(serial, `p${program}:p${program}`, transition, more));

@@ -1,4 +1,4 @@
-/** The peer: node_exporter with its supervisord collector alone. */
+/** The peer: node_exporter with only its supervisord collector. */
 
 import { spawn } from 'node:child_process';
 import { atEnd, kill } from './clean-up.ts';
@@ -17,7 +17,7 @@ export function startNodeExporter(port: number, rpcPort: number): number {
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
   const { pid } = child;
-  if (pid === undefined) throw new Error('prometheus-node-exporter can not be started');
+  if (pid === undefined) throw new Error('prometheus-node-exporter cannot be started');
   atEnd(() => {
     if (child.exitCode === null && child.signalCode === null) kill(pid);
   });

@@ -1,8 +1,8 @@
-/** The options of a bench: counts, each with a default, and flags. */
+/** The options of a bench: counts with defaults, and flags. */
 
 import { parseArgs } from 'node:util';
 
-/** Reads the command line; ends the program if it can't be followed. */
+/** Parses the command line; exits with status 2 if it is invalid. */
 export function readOptions<Count extends string, Flag extends string = never>(
   defaults: Readonly<Record<Count, number>>,
   flags: readonly Flag[] = [],
@@ -24,7 +24,7 @@ export function readOptions<Count extends string, Flag extends string = never>(
       ...names.map((name) => `--${name}=${defaults[name]}`),
       ...flags.map((flag) => `[--${flag}]`),
     ].join(' ');
-    // Its second sentence is on positional arguments, which there are none of.
+    // The second sentence of the message is about positional arguments, which no bench has.
     failUsage(`${error.message.replace(/\. .*$/s, '')}; the options and their defaults: ${known}`);
   }
 }

@@ -1,36 +1,45 @@
 /**
- * What is usual: an exporter that asks supervisord at each scrape, a scrape each 5 s, and an alert
- * where `supervisord_up == 0` holds for a minute. It has a supervisord of its own, since ours wakes
- * supervisord, which repairs a crash within milliseconds then.
+ * The usual design: an exporter that polls supervisord at each scrape, a scrape every 5 s, and
+ * an alert when `supervisord_up == 0` holds for a minute. It has a supervisord of its own,
+ * because our exporter wakes supervisord, which then restarts a process within milliseconds.
  */
 
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { Webhook } from '../test/support/alertmanager.ts';
 import { eventually } from '../test/support/deadline.ts';
+import type { Labels } from '../test/support/exposition.ts';
 import { freePort } from '../test/support/ports.ts';
-import type { Prometheus } from '../test/support/prometheus.ts';
-import { kill, temporaryFolder } from './clean-up.ts';
-import { type Addresses, type Configuration, startPrometheus } from './prometheus-server.ts';
-import { PYTHON } from './python.ts';
-import { between } from './random.ts';
-import { pidOf, pidsIn } from './spawns.ts';
-import { logFileIn, type Supervisord, startSupervisord } from './supervisord.ts';
-import type { Webhook } from './webhook.ts';
+import { type Prometheus, runPrometheus } from '../test/support/prometheus.ts';
+import { keepOpen, kill, temporaryFolder } from './clean-up.ts';
+import { between } from './statistics.ts';
+import {
+  logFileIn,
+  PYTHON,
+  pidOf,
+  pidsIn,
+  type Supervisord,
+  startSupervisord,
+} from './supervisord.ts';
 
-/** How long an alert is waited for: scrape, evaluation and `for` make 70 s at the most. */
-export const PATIENCE_MS = 100_000;
+/** How long to wait for an alert: scrape, evaluation and `for` take at most 70 s. */
+export const POLLING_PATIENCE_MS = 100_000;
 const EXPORTER = fileURLToPath(new URL('polling_exporter.py', import.meta.url));
 const ALERT = 'JobDown';
 const START_DEADLINE_MS = 30_000;
-/** Kills are this far apart at the most, to spread over the scrapes. */
+/** The pause between two kills is random, so that they are spread over the scrape interval. */
 const LONGEST_PAUSE_MS = 3_000;
 
 export interface PollingOutcome {
-  /** Of programs that stay down. */
+  /** Latencies for processes that stay down. */
   readonly downMs: readonly number[];
+  /** Crashes after which supervisord restarted the process. */
   readonly crashes: number;
-  /** Of the crashes that supervisord repaired: that were alerted, and that any scrape showed. */
+  /** How many of these crashes raised an alert. */
   readonly alerted: number;
+  /** How many of these crashes were visible in a scrape. */
   readonly seen: number;
 }
 
@@ -55,7 +64,7 @@ export class Polling {
     this.#prometheus = prometheus;
   }
 
-  /** With that many programs that stay down, and as many that are started again. */
+  /** Starts `trials` processes that stay down when killed, and as many that are restarted. */
   static async start(trials: number, webhook: Webhook, alertmanager: string): Promise<Polling> {
     const dir = temporaryFolder();
     const log = logFileIn(dir);
@@ -64,36 +73,37 @@ export class Polling {
       dir,
       exporter: undefined,
       ports,
-      programs: 2 * trials,
+      processes: 2 * trials,
       sections: sections(trials, ports),
     });
     await eventually(START_DEADLINE_MS, () => {
-      if (pidsIn(log).size < 2 * trials + 1) throw new Error('not all has been started');
+      if (pidsIn(log).size < 2 * trials + 1) throw new Error('not all processes have started');
     });
     const target = `127.0.0.1:${ports.exporter}`;
-    const prometheus = await startPrometheus(configuration({ target, alertmanager }));
+    const prometheus = await keepOpen<Prometheus>((body) =>
+      runPrometheus((folder) => configure(folder, target, alertmanager), body),
+    );
+    await prometheus.untilScraping();
     return new Polling(trials, webhook, log, supervisord, prometheus);
   }
 
-  /** Kills all of them, each at a moment of its own, and waits for what comes of it. */
+  /** Kills each process at a random moment and waits for the alerts. */
   async measure(): Promise<PollingOutcome> {
     const killedAt = new Map<string, number>();
     for (let trial = 0; trial < this.#trials; trial++) {
       for (const name of [`stays-down-${trial}`, `comes-back-${trial}`]) {
         await sleep(between(0, LONGEST_PAUSE_MS));
-        killedAt.set(name, performance.now());
+        killedAt.set(name, Date.now());
         kill(pidOf(name, this.#log));
       }
     }
-    await sleep(PATIENCE_MS);
+    await sleep(POLLING_PATIENCE_MS);
     const failure = this.#supervisord.failure();
     if (failure !== undefined) throw new Error(failure);
-    const latencies = (prefix: string) =>
-      [...killedAt]
-        .filter(([name]) => name.startsWith(prefix))
-        .map(
-          ([name, at]) => (this.#webhook.first({ alertname: ALERT, name })?.at ?? Infinity) - at,
-        );
+    const latencies = (prefix: string) => {
+      const kills = [...killedAt].filter(([name]) => name.startsWith(prefix));
+      return firstLatencies(this.#webhook, { alertname: ALERT }, new Map(kills));
+    };
     return {
       downMs: latencies('stays-down'),
       crashes: this.#trials,
@@ -102,26 +112,37 @@ export class Polling {
     };
   }
 
-  /** Crashes that left a trace in Prometheus. */
+  /** How many crashes left a trace in Prometheus. */
   async #seen(): Promise<number> {
     const lowest = 'min_over_time(supervisord_up{name=~"comes-back-.*"}[1h])';
     return (await this.#prometheus.query(`${lowest} == 0`)).length;
   }
 }
 
+/** Milliseconds from each kill to the first notification; Infinity if there was none. */
+export function firstLatencies(
+  webhook: Webhook,
+  labels: Labels,
+  killedAt: ReadonlyMap<string, number>,
+): number[] {
+  return [...killedAt].map(
+    ([name, at]) => (webhook.told({ ...labels, name })[0]?.at ?? Infinity) - at,
+  );
+}
+
 function sections(trials: number, ports: { rpc: number; exporter: number }): string {
   const url = `http://127.0.0.1:${ports.rpc}/RPC2`;
   return `[program:polling-exporter]
 command=${PYTHON} ${EXPORTER} ${url} ${ports.exporter}
-${programs('stays-down', trials, false)}
-${programs('comes-back', trials, true)}`;
+${programSection('stays-down', trials, false)}
+${programSection('comes-back', trials, true)}`;
 }
 
-function programs(name: string, trials: number, autorestart: boolean): string {
+function programSection(name: string, processes: number, autorestart: boolean): string {
   return `[program:${name}]
 command=sleep 1h
 process_name=${name}-%(process_num)d
-numprocs=${trials}
+numprocs=${processes}
 startsecs=0
 autorestart=${autorestart}
 stdout_logfile=NONE
@@ -129,7 +150,7 @@ stderr_logfile=NONE
 `;
 }
 
-function configuration({ target, alertmanager }: Addresses): Configuration {
+function configure(dir: string, target: string, alertmanager: string): void {
   const rules = [{ alert: ALERT, expr: 'supervisord_up == 0', for: '1m' }];
   const config = {
     global: { scrape_interval: '5s', evaluation_interval: '5s' },
@@ -138,8 +159,9 @@ function configuration({ target, alertmanager }: Addresses): Configuration {
     alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager] }] }] },
   };
   // JSON is YAML.
-  return {
-    'prometheus.yml': JSON.stringify(config),
-    'rules.yml': JSON.stringify({ groups: [{ name: 'supervisord', rules }] }),
-  };
+  writeFileSync(join(dir, 'prometheus.yml'), JSON.stringify(config));
+  writeFileSync(
+    join(dir, 'rules.yml'),
+    JSON.stringify({ groups: [{ name: 'supervisord', rules }] }),
+  );
 }

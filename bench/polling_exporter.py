@@ -1,4 +1,4 @@
-"""The design that polls: asks supervisord for all processes at each scrape, and exports their states.
+"""An exporter that polls: calls getAllProcessInfo at each scrape and exports the states.
 
 usage: polling_exporter.py XML-RPC-URL PORT
 """
@@ -11,7 +11,7 @@ UP = (10, 20)  # STARTING, RUNNING
 
 
 def render(processes):
-    """Those of a program that is down have no start time."""
+    """A process that is down has no start time."""
     yield "# TYPE supervisord_up gauge"
     for process in processes:
         yield sample("supervisord_up", process, int(process["state"] in UP))

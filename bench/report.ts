@@ -1,6 +1,6 @@
-/** How outcomes are printed. */
+/** Formats tables and goals. */
 
-/** Rows of equally many cells: the first column is text, the others are numbers. */
+/** All rows have the same number of cells. The first column is text, the others are numbers. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),
@@ -18,7 +18,7 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** The same as a table of Markdown. */
+/** The same rows as a Markdown table. */
 export function formatMarkdown(rows: readonly (readonly string[])[]): string {
   const [head = [], ...body] = rows;
   const ruler = head.map((_, column) => (column === 0 ? '---' : '---:'));

@@ -1,22 +1,21 @@
-/** `npm run bench round-trip`: from an event to its acknowledgement, against a listener that answers unread. */
+/** `npm run bench round-trip`: from an event to its acknowledgement, against a listener that reads nothing. */
 
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PROGRAM } from '../test/support/exporter.ts';
 import { cleaningUp, temporaryFolder } from './clean-up.ts';
-import { drive } from './driver.ts';
+import { type Pinning, pin, runDriver } from './driver.ts';
 import { readOptions } from './options.ts';
-import { type Pinning, pin } from './pinning.ts';
-import { PROGRAM } from './program.ts';
 import { formatGoals, formatTable, type Goal } from './report.ts';
-import { Scraping } from './scraping.ts';
+import { PeriodicScraper } from './scraper.ts';
 import { type Summary, summarize } from './statistics.ts';
 
 const MEDIAN_GOAL = 1.25;
 const P99_GOAL_US = 1_000;
-const PROGRAMS = 200;
+const PROCESSES = 200;
 const UNREAD_IN_NODE = fileURLToPath(new URL('unread.mjs', import.meta.url));
-/** There is nothing in /proc of programs that are played. */
+/** The processes are simulated, so there is nothing to read in /proc. */
 const FLAGS = ['--web.listen-address=127.0.0.1:0', '--no-collector.resources'];
 const SCRAPES_A_SECOND = 10;
 const PAUSE_MS = 2;
@@ -32,13 +31,13 @@ interface Variant {
 interface Outcome {
   readonly variant: Variant;
   readonly exporter: Summary;
-  /** Measured where nothing is scraped: a scrape would take the core from them. */
+  /** Measured without scrapes only, since a scrape would compete for the core. */
   readonly unread: { readonly inC: Summary; readonly inNode: Summary } | undefined;
 }
 
 const counts = readOptions({ events: 5_000, blocks: 10 });
 const backToBack = { events: counts.events, pauseMs: 0 };
-/** Fewer, since each takes as long as the pause before it. */
+/** Fewer events, since each is preceded by a pause. */
 const atRandom = { events: Math.ceil(counts.events / 10), pauseMs: PAUSE_MS };
 const VARIANTS: readonly Variant[] = [
   { ...backToBack, name: 'back to back', isScraped: false },
@@ -54,7 +53,7 @@ await cleaningUp(async () => {
   console.log(
     `${counts.blocks} blocks of ${backToBack.events} events back to back, and of ${atRandom.events} at random moments, ${PAUSE_MS} ms apart;`,
   );
-  console.log(`scraped: ${SCRAPES_A_SECOND} times a second, with ${PROGRAMS} programs.\n`);
+  console.log(`scraped: ${SCRAPES_A_SECOND} times a second, with ${PROCESSES} processes.\n`);
 
   const outcomes: Outcome[] = [];
   for (const variant of VARIANTS) outcomes.push(await measure(variant, unread, pinning));
@@ -75,25 +74,25 @@ async function measure(variant: Variant, unread: string, pinning: Pinning): Prom
   const listeners = variant.isScraped ? [exporter] : [exporter, ...peers];
   const plan = {
     listeners: listeners.map((command) => [...pinning.apart, ...command]),
-    programs: PROGRAMS,
+    processes: PROCESSES,
     blocks: counts.blocks,
     events: variant.events,
     warmUp: counts.events,
     pauseMs: variant.pauseMs,
   };
-  const scraping = new Scraping(SCRAPES_A_SECOND);
+  const scraper = new PeriodicScraper(SCRAPES_A_SECOND);
   try {
-    const [ofExporter = [], inC, inNode] = await drive(plan, pinning.near, (stderr) => {
-      if (variant.isScraped) scraping.startAt(stderr);
+    const [ofExporter = [], inC, inNode] = await runDriver(plan, pinning.near, (stderr) => {
+      if (variant.isScraped) scraper.startAt(stderr);
     });
-    if (variant.isScraped) scraping.expect(PROGRAMS);
+    if (variant.isScraped) scraper.expect(PROCESSES);
     return {
       variant,
       exporter: summarize(ofExporter),
       unread: inC && inNode && { inC: summarize(inC), inNode: summarize(inNode) },
     };
   } finally {
-    scraping.stop();
+    scraper.stop();
   }
 }
 

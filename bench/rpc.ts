@@ -1,14 +1,14 @@
-/** Calls of supervisord's XML-RPC. */
+/** Calls supervisord's XML-RPC interface. */
 
 import xmlrpc from 'xmlrpc';
 import type { RpcCall } from '../src/rpc/client.ts';
 import { within } from '../test/support/deadline.ts';
 
 const TIMEOUT_MS = 60_000;
-/** What supervisord answers when a program is to be stopped that does not run right now. */
+/** supervisord's fault code for stopping a process that is not running. */
 const NOT_RUNNING = 70;
 
-/** What supervisord says of a process, as far as it is asked for here. */
+/** The members of supervisord's process information that the benches use. */
 export interface ProcessInfo {
   readonly name: string;
   readonly group: string;
@@ -27,7 +27,7 @@ export class SupervisordRpc {
     return this.#call(`supervisor.${method}`, params);
   }
 
-  /** Several calls in one turn of supervisord. */
+  /** Several calls that supervisord runs in one turn of its loop. */
   multicall(calls: readonly RpcCall[]): Promise<unknown[]> {
     return this.#call('system.multicall', [calls]);
   }
@@ -36,7 +36,7 @@ export class SupervisordRpc {
     return this.call('getAllProcessInfo');
   }
 
-  /** Calls for a process that may be between two runs; false if it is. */
+  /** Calls a method for a process that may not be running at the moment; returns false if so. */
   async callRunning(method: string, ...params: readonly unknown[]): Promise<boolean> {
     try {
       await this.call(method, ...params);

@@ -1,11 +1,11 @@
-/** Scrapes as Prometheus does: over a connection that it keeps, compressed, to the last byte. */
+/** Scrapes as Prometheus does: over a persistent connection, compressed, to the last byte. */
 
 import { Agent, get } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 
 export interface Scrape {
   readonly ms: number;
-  /** As it was transferred. */
+  /** As transferred, compressed. */
   readonly body: Buffer;
   readonly encoding: string | undefined;
 }
@@ -51,7 +51,7 @@ export class Scraper {
   }
 }
 
-/** The lines of a scrape that are samples. */
+/** The sample lines of a scrape. */
 export function samplesOf(scrape: Scrape): string[] {
   return textOf(scrape)
     .split('\n')
@@ -60,4 +60,78 @@ export function samplesOf(scrape: Scrape): string[] {
 
 export function textOf({ body, encoding }: Scrape): string {
   return (encoding === 'gzip' ? gunzipSync(body) : body).toString();
+}
+
+/** Reads single series of a scrape without parsing all of it. */
+export interface MetricsText {
+  /** NaN if there is no such series. */
+  value(series: string): number;
+  /** The number of matching lines. The pattern needs the flags g and m. */
+  count(lines: RegExp): number;
+}
+
+export interface MetricsReader {
+  read(): Promise<MetricsText>;
+  close(): void;
+}
+
+export function metricsReaderAt(port: number): MetricsReader {
+  const scraper = new Scraper(`http://127.0.0.1:${port}/metrics`);
+  return {
+    read: async () => metricsTextOf(textOf(await scraper.scrape())),
+    close: () => scraper.close(),
+  };
+}
+
+function metricsTextOf(text: string): MetricsText {
+  return {
+    value(series) {
+      const found = text.indexOf(`\n${series} `);
+      if (found === -1) return Number.NaN;
+      const begin = found + series.length + 2;
+      return Number(text.slice(begin, text.indexOf('\n', begin)));
+    },
+    count: (lines) => text.match(lines)?.length ?? 0,
+  };
+}
+
+/** Scrapes an exporter at a fixed rate while something else is measured. */
+export class PeriodicScraper {
+  readonly #everyMs: number;
+  #scraper: Scraper | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #last: Scrape | undefined;
+
+  constructor(timesASecond: number) {
+    this.#everyMs = 1_000 / timesASecond;
+  }
+
+  /** Starts as soon as the exporter's log contains the listen address. */
+  startAt(log: string): void {
+    const [, port] = /msg=listening address=\S*:(\d+)/.exec(log) ?? [];
+    if (port === undefined || this.#scraper !== undefined) return;
+    const scraper = new Scraper(`http://127.0.0.1:${port}/metrics`);
+    this.#scraper = scraper;
+    this.#timer = setInterval(() => {
+      // A scrape that fails because the exporter has ended is ignored.
+      scraper.scrape().then(
+        (scrape) => {
+          this.#last = scrape;
+        },
+        () => {},
+      );
+    }, this.#everyMs);
+  }
+
+  /** Throws unless the last scrape has so many series of `metric`. */
+  expect(wanted: number, metric = 'supervisord_up'): void {
+    const samples = this.#last === undefined ? [] : samplesOf(this.#last);
+    const series = samples.filter((line) => line.startsWith(`${metric}{`)).length;
+    if (series !== wanted) throw new Error(`scraped ${series} series of ${metric}, not ${wanted}`);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#scraper?.close();
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * supervisord's XML-RPC for programs that there are not. It answers at once, and as fast as the
- * answer is read, where supervisord takes long and sends 4 KiB a turn of its loop.
+ * Simulates supervisord's XML-RPC for processes that do not exist. It answers at once and as
+ * fast as the client reads; supervisord is slower and sends 4 KiB per turn of its loop.
  */
 
 import { once } from 'node:events';
@@ -8,11 +8,43 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { atEnd } from './clean-up.ts';
-import { replyOf, type XmlRpcValue } from './xml-rpc.ts';
+
+type XmlRpcValue =
+  | string
+  | number
+  | boolean
+  | readonly XmlRpcValue[]
+  | { readonly [member: string]: XmlRpcValue };
+
+/** A reply with the line breaks of Python's XML-RPC. */
+function replyOf(value: XmlRpcValue): Buffer {
+  const xml = `<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n${render(value)}</param>\n</params>\n</methodResponse>\n`;
+  return Buffer.from(xml);
+}
+
+function render(value: XmlRpcValue): string {
+  return `<value>${renderBare(value)}</value>\n`;
+}
+
+/** The strings of this bench contain nothing that XML must escape. */
+function renderBare(value: XmlRpcValue): string {
+  if (typeof value === 'string') return `<string>${value}</string>`;
+  if (typeof value === 'number') return `<int>${value}</int>`;
+  if (typeof value === 'boolean') return `<boolean>${value ? 1 : 0}</boolean>`;
+  if (isList(value)) return `<array><data>\n${value.map(render).join('')}</data></array>`;
+  const members = Object.entries(value).map(
+    ([name, member]) => `<member>\n<name>${name}</name>\n${render(member)}</member>\n`,
+  );
+  return `<struct>\n${members.join('')}</struct>`;
+}
+
+function isList(value: XmlRpcValue): value is readonly XmlRpcValue[] {
+  return Array.isArray(value);
+}
 
 /** RUNNING. */
 const STATE = { state: 20, statename: 'RUNNING' };
-/** The log is empty, and of whichever process it is asked the answer is the first one. */
+/** supervisord's log is empty, and each question about a process is answered for the first one. */
 const OTHER_RESULTS: Readonly<Record<string, XmlRpcValue>> = {
   'supervisor.getState': { statecode: 1, statename: 'RUNNING' },
   'supervisor.getSupervisorVersion': '4.2.5',
@@ -23,15 +55,15 @@ const OTHER_RESULTS: Readonly<Record<string, XmlRpcValue>> = {
 export type Question = 'snapshot' | 'settings' | 'other';
 
 export interface SimulatedRpcOptions {
-  /** That all run, each `program-N` of the group `group-0`. */
-  readonly programs: number;
-  /** Of each of them. */
+  /** Running processes, `program-N` of the group `group-0`. */
+  readonly processes: number;
+  /** The pid of each process. */
   readonly pid: number;
-  /** supervisord is asked to send itself this as a REMOTE_COMMUNICATION. */
+  /** The exporter has called sendRemoteCommEvent. */
   readonly onRemoteCommEvent: (type: string, data: string) => void;
-  /** Right before it is answered. */
+  /** Called right before the answer. */
   readonly onAsked: (question: Question) => void;
-  /** All but what the kernel holds of the answer has been read. */
+  /** Called when all of the answer has been passed to the kernel. */
   readonly onAnswered: (question: Question) => void;
 }
 
@@ -43,9 +75,9 @@ export class SimulatedRpc {
 
   private constructor(options: SimulatedRpcOptions) {
     this.#options = options;
-    const numbers = Array.from({ length: options.programs }, (_, number) => number);
+    const numbers = Array.from({ length: options.processes }, (_, number) => number);
     const infos = numbers.map((number) => processInfo(number, options.pid));
-    // Put together beforehand: what is measured must not wait for us.
+    // Rendered in advance, so that the exporter does not wait for it.
     this.#snapshot = replyOf([true, infos, ...Object.values(OTHER_RESULTS).slice(0, 3)]);
     this.#settings = replyOf(numbers.map(configInfo));
     this.#server = createServer((request, response) => void this.#answer(request, response));
@@ -94,7 +126,7 @@ export class SimulatedRpc {
   }
 }
 
-/** Member for member what getAllProcessInfo of Supervisor 4.2.5 says. */
+/** The members of getAllProcessInfo of Supervisor 4.2.5. */
 function processInfo(number: number, pid: number): XmlRpcValue {
   const now = Math.floor(Date.now() / 1000);
   return {
@@ -114,7 +146,7 @@ function processInfo(number: number, pid: number): XmlRpcValue {
   };
 }
 
-/** Member for member what getAllConfigInfo of Supervisor 4.2.5 says. */
+/** The members of getAllConfigInfo of Supervisor 4.2.5. */
 function configInfo(number: number): XmlRpcValue {
   const ofStream = (stream: string) => ({
     [`${stream}_capture_maxbytes`]: 0,

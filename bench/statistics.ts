@@ -1,4 +1,4 @@
-/** What is said of many measurements. */
+/** Summary statistics, and random numbers. */
 
 export interface Summary {
   readonly median: number;
@@ -19,11 +19,16 @@ export function median(values: readonly number[]): number {
   return summarize(values).median;
 }
 
-/** The smallest value that this share of them does not exceed. */
+/** The smallest value that at least this share of the values does not exceed. */
 function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
 export function mean(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0) / values.length;
+}
+
+/** A uniformly distributed random number. */
+export function between(min: number, max: number): number {
+  return min + Math.random() * (max - min);
 }

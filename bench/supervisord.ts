@@ -1,16 +1,19 @@
 /** A real supervisord with the exporter as its event listener. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { eventually } from '../test/support/deadline.ts';
+import { PROGRAM } from '../test/support/exporter.ts';
 import { atEnd, kill } from './clean-up.ts';
 import { childrenOf } from './proc.ts';
+import type { MetricsReader } from './scraper.ts';
 
 export interface Supervisord {
   readonly pid: number;
-  /** Why it can't go on; undefined while it can. */
+  /** Why supervisord has ended; undefined while it runs. */
   failure(): string | undefined;
-  /** At once, with its programs. What is not stopped is at the end. */
+  /** Kills it with all processes. Called at the end of the bench otherwise. */
   stop(): void;
 }
 
@@ -21,17 +24,24 @@ export interface Ports {
 }
 
 export interface Setup {
-  /** Where its configuration, its log and the exporter's are. */
+  /** Folder of the configuration, supervisord's log and the exporter's log. */
   readonly dir: string;
-  /** The exporter's file; undefined: supervisord runs none. */
+  /** The exporter's file; undefined for no exporter. */
   readonly exporter: string | undefined;
-  /** Of the exporter, besides the address. */
+  /** Flags of the exporter besides the listen address. */
   readonly flags?: readonly string[];
   readonly ports: Ports;
-  /** How many programs the sections below have. */
-  readonly programs: number;
-  /** What else its configuration holds. */
+  /** How many processes `sections` defines. */
+  readonly processes: number;
+  /** The [program:x] sections. */
   readonly sections: string;
+}
+
+/** Copies the build, so that another build meanwhile does not change what is measured. */
+export function copyOfExporter(dir: string): string {
+  const copy = join(dir, 'supervisor-exporter.cjs');
+  copyFileSync(PROGRAM, copy);
+  return copy;
 }
 
 export function logFileIn(dir: string): string {
@@ -50,7 +60,7 @@ export function startSupervisord(setup: Setup): Supervisord {
     env: { PATH: process.env['PATH'] },
   });
   const { pid } = child;
-  if (pid === undefined) throw new Error('supervisord can not be started');
+  if (pid === undefined) throw new Error('supervisord cannot be started');
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk: string) => {
@@ -58,7 +68,7 @@ export function startSupervisord(setup: Setup): Supervisord {
     });
   }
   const stop = () => {
-    if (!hasEnded(child)) killWithPrograms(pid);
+    if (!hasEnded(child)) killWithChildren(pid);
   };
   atEnd(stop);
   return {
@@ -72,17 +82,17 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
 }
 
-/** Stopped first, so that it starts nothing while its programs are looked for. */
-function killWithPrograms(pid: number): void {
+/** Stops supervisord first, so that it starts no process while its children are listed. */
+function killWithChildren(pid: number): void {
   kill(pid, 'SIGSTOP');
-  const programs = childrenOf(pid);
+  const children = childrenOf(pid);
   kill(pid);
-  // supervisord has made each the leader of a process group.
-  for (const program of programs) kill(-program);
+  // Each child of supervisord is the leader of a process group.
+  for (const child of children) kill(-child);
 }
 
 function configuration(setup: Setup): string {
-  const { dir, ports, programs, sections } = setup;
+  const { dir, ports, processes, sections } = setup;
   return `
 [supervisord]
 nodaemon=true
@@ -90,7 +100,7 @@ logfile=${logFileIn(dir)}
 logfile_maxbytes=0
 pidfile=${dir}/supervisord.pid
 childlogdir=${dir}
-minfds=${1024 + 5 * programs}
+minfds=${1024 + 5 * processes}
 
 [inet_http_server]
 port=127.0.0.1:${ports.rpc}
@@ -102,7 +112,7 @@ ${exporterSection(setup)}
 ${sections}`;
 }
 
-/** The shipped section with the program that was built. */
+/** The shipped section with the given build of the exporter. */
 function exporterSection({ dir, exporter, flags = [], ports }: Setup): string {
   if (exporter === undefined) return '';
   const shipped = new URL('../supervisor/exporter.conf', import.meta.url);
@@ -111,4 +121,70 @@ function exporterSection({ dir, exporter, flags = [], ports }: Setup): string {
   return readFileSync(shipped, 'utf8')
     .replace(/^command=.*$/m, `command=${command}`)
     .replace(/^stderr_logfile=.*$/m, `stderr_logfile=${exporterLogIn(dir)}`);
+}
+
+/** The Python interpreter of the system, as supervisord uses it. */
+export const PYTHON = ['/usr/bin/python3'].find(existsSync) ?? 'python3';
+
+/** Ends by itself after an hour, in case a bench is killed and leaves it running. */
+export const SLEEPER = 'sleep 1h';
+
+/** Sections of sleeping processes, distributed evenly among the groups. */
+export function sleeperSections(processes: number, groups: number, command = SLEEPER): string {
+  const upTo = (group: number) => Math.floor((processes * group) / groups);
+  return Array.from({ length: groups }, (_, group) =>
+    groupSection(upTo(group + 1) - upTo(group), group, command),
+  ).join('\n');
+}
+
+function groupSection(size: number, group: number, command: string): string {
+  return `[program:group-${group}]
+command=${command}
+process_name=program-%(process_num)d
+numprocs=${size}
+startsecs=0
+stdout_logfile=NONE
+stderr_logfile=NONE
+`;
+}
+
+/** The pid of each process by supervisord's log. An XML-RPC call would wake supervisord. */
+export function pidsIn(log: string): ReadonlyMap<string, number> {
+  const spawned = readFileSync(log, 'utf8').matchAll(/ spawned: '(\S+)' with pid (\d+)$/gm);
+  // The last line of a name wins.
+  return new Map(Array.from(spawned, ([, name = '', pid]) => [name, Number(pid)]));
+}
+
+export function pidOf(name: string, log: string): number {
+  const pid = pidsIn(log).get(name);
+  if (pid === undefined) throw new Error(`${name} has never been started`);
+  return pid;
+}
+
+const START_DEADLINE_MS = 600_000;
+const START_CHECK_EVERY_MS = 500;
+/** Matches one line per started process of sleeperSections. */
+const STARTED_SERIES =
+  /^supervisord_process_transitions_total\{name="program-.*from="STARTING",to="RUNNING"\} 1$/gm;
+
+/** Waits until the exporter has received all start events; until then supervisord is busy. */
+export async function allStarted(
+  supervisord: Supervisord,
+  metrics: MetricsReader,
+  processes: number,
+): Promise<void> {
+  let failure: string | undefined;
+  await eventually(
+    START_DEADLINE_MS,
+    async () => {
+      failure = supervisord.failure();
+      if (failure !== undefined) return;
+      const started = (await metrics.read()).count(STARTED_SERIES);
+      if (started !== processes) {
+        throw new Error(`${started} of ${processes} processes have started`);
+      }
+    },
+    START_CHECK_EVERY_MS,
+  );
+  if (failure !== undefined) throw new Error(failure);
 }

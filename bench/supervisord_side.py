@@ -1,17 +1,18 @@
-"""Takes supervisord's part: hands events to listeners one at a time, and measures each round trip.
+"""Takes the part of supervisord: sends events to listeners one at a time and measures round trips.
 
 Its only argument is a plan in JSON:
 
-    listeners   one command each, as a list of arguments; they take turns
-    programs    how many programs the events are about
-    running     pids of further programs, of which each listener is told once that they run
-    blocks      how many turns each of them has
-    events      how many events a turn has
-    warmUp      how many each of them gets unmeasured before the first turn
-    pauseMs     mean pause before an event, exponentially distributed; 0: back to back
+    listeners   the command of each listener, as a list of arguments
+    processes   how many processes the events are about
+    children    how many processes to start and report to each listener once, as RUNNING
+    childCommand  the command of each child, as a list of arguments
+    blocks      how many blocks of events each listener gets; the listeners alternate
+    events      the number of events in a block
+    warmUp      the number of unmeasured events that each listener gets first
+    pauseMs     mean pause before an event, exponentially distributed; 0 for none
 
-On stdout, in JSON: for each listener the nanoseconds that each event took.
-What the listeners write to stderr goes to stderr.
+Prints in JSON, per listener, the nanoseconds that each event took.
+The listeners inherit stderr.
 """
 
 import gc
@@ -20,17 +21,18 @@ import json
 import os
 import random
 import select
+import signal
 import subprocess
 import sys
 import time
 
-# Linux gives no process a number from here on, so that these are nobody's.
+# Linux assigns no pid from here on.
 FIRST_PID = 1 << 22
 ACKNOWLEDGEMENT = b'RESULT 2\nOKREADY\n'
 LONGEST_WAIT_MS = 10_000
 
-# What becomes of each program, over and over: the state it enters and the rest of the payload.
-LIFE = [
+# The repeated transitions of each process: the new state and the rest of the payload.
+TRANSITIONS = [
     ('STARTING', 'from_state:STOPPED tries:0'),
     ('RUNNING', 'from_state:STARTING pid:{pid}'),
     ('EXITED', 'from_state:RUNNING expected:0 pid:{pid}'),
@@ -41,18 +43,18 @@ LIFE = [
 ]
 
 
-def steps(programs, running):
-    """Every program takes a step before the first one takes its next."""
+def transitions(processes, running):
+    """Each process makes one transition before the first process makes its next."""
     for pid in running:
         yield f'r{pid}', 'RUNNING', f'from_state:STARTING pid:{pid}'
     for step in itertools.count():
-        state, rest = LIFE[step % len(LIFE)]
-        for number in range(programs):
+        state, rest = TRANSITIONS[step % len(TRANSITIONS)]
+        for number in range(processes):
             yield f'p{number}', state, rest.format(pid=FIRST_PID + number)
 
 
-def events(programs, running):
-    for serial, (name, state, rest) in enumerate(steps(programs, running)):
+def events(processes, running):
+    for serial, (name, state, rest) in enumerate(transitions(processes, running)):
         payload = f'processname:{name} groupname:{name} {rest}'
         yield (
             f'ver:3.0 server:supervisor serial:{serial} pool:exporter poolserial:{serial} '
@@ -61,7 +63,7 @@ def events(programs, running):
 
 
 class Listener:
-    def __init__(self, command, programs, running):
+    def __init__(self, command, processes, running):
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -69,7 +71,7 @@ class Listener:
             bufsize=0,
             env={'PATH': os.environ['PATH']},
         )
-        self.events = events(programs, running)
+        self.events = events(processes, running)
         self.stdin = self.process.stdin.fileno()
         self.stdout = self.process.stdout.fileno()
         os.set_blocking(self.stdin, False)
@@ -88,7 +90,7 @@ class Listener:
                 raise RuntimeError(f'{answer!r} from {self.process.args}')
 
     def round_trips(self, count, pause_ms):
-        """Sends the next `count` events; returns how long each took to be acknowledged."""
+        """Sends `count` events and returns the nanoseconds to each acknowledgement."""
         block = list(itertools.islice(self.events, count))
         pauses = [random.expovariate(1000 / pause_ms) if pause_ms else 0 for _ in block]
         taken = []
@@ -108,9 +110,14 @@ class Listener:
 
 def measure(plan):
     listeners = []
+    children = [
+        subprocess.Popen(plan['childCommand'], stdin=subprocess.DEVNULL, start_new_session=True)
+        for _ in range(plan.get('children', 0))
+    ]
     try:
+        running = [child.pid for child in children]
         for command in plan['listeners']:
-            listeners.append(Listener(command, plan['programs'], plan.get('running', [])))
+            listeners.append(Listener(command, plan['processes'], running))
         for listener in listeners:
             listener.expect(b'READY\n')
             listener.round_trips(plan['warmUp'], 0)
@@ -124,6 +131,9 @@ def measure(plan):
     finally:
         for listener in listeners:
             listener.end()
+        for child in children:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
 
 
 json.dump(measure(json.loads(sys.argv[1])), sys.stdout)

@@ -1,4 +1,4 @@
-/* The fastest listener there can be: acknowledges whatever comes, unread. */
+/* The fastest possible listener: acknowledges each event without parsing it. */
 
 #include <unistd.h>
 

@@ -10,7 +10,7 @@ interface Bench {
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   'round-trip': {
-    about: 'an event to its acknowledgement, against a C program that answers unread',
+    about: 'latency from an event to its acknowledgement, against a C program that does not parse',
     packages: ['gcc', 'libc6-dev', 'python3'],
   },
   scrape: {
@@ -18,27 +18,32 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     packages: ['supervisor', 'prometheus-node-exporter'],
   },
   growth: {
-    about: 'scrapes, snapshots, memory and pauses with 10, 100, 1,000 and 10,000 processes',
+    about: 'scrapes, resyncs, memory and pauses with 10 to 10,000 processes, against node_exporter',
     packages: ['supervisor', 'prometheus-node-exporter'],
   },
   resources: {
-    about: 'a scrape with the resources of 500 processes, against process-exporter',
+    about: 'a scrape with the resource usage of 500 processes, against process-exporter',
     packages: ['supervisor', 'prometheus-process-exporter', 'python3'],
   },
   footprint: {
-    about: 'start to READY, and memory in use, against a bare node process',
+    about: 'start to READY and resident memory, against a bare node process',
     packages: [],
   },
   nudge: {
-    about: 'the SIGKILL of a process to its exit on /metrics, with the nudge and without',
+    about: 'latency from a SIGKILL to the exit on /metrics, with and without the nudge',
     packages: ['supervisor'],
   },
   alert: {
-    about: "the SIGKILL of a process to Alertmanager's webhook, against polling as usual",
+    about: "latency from a SIGKILL to Alertmanager's webhook, against an exporter that polls",
     packages: ['supervisor', 'prometheus', 'prometheus-alertmanager', 'python3'],
   },
+  attack: {
+    about: 'acknowledgements and memory while clients without a password attack the web server',
+    packages: ['openssl'],
+  },
   soak: {
-    about: "a storm for minutes or hours: counted against supervisord's log, and what grows",
+    about:
+      "exact counts and constant memory under load for minutes or hours, against supervisord's log",
     packages: ['supervisor', 'python3'],
   },
 };

@@ -32,6 +32,7 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/e2e/compat.test.ts': ['prometheus-node-exporter'],
   'test/e2e/demo.test.ts': ['supervisor'],
   'test/e2e/documentation.test.ts': ['prometheus', 'prometheus-alertmanager', 'supervisor'],
+  'test/e2e/golden.test.ts': ['prometheus'],
   'test/e2e/install.test.ts': ['supervisor'],
   'test/e2e/prometheus.test.ts': ['python3-prometheus-client'],
   'test/e2e/resources.test.ts': ['procps'],
@@ -39,8 +40,9 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/packaging/images.test.ts': ['binutils-x86-64-linux-gnu', 'iproute2', 'supervisor'],
   'test/protocol/client.test.ts': ['openssl'],
   'test/protocol/http.test.ts': ['curl', 'prometheus'],
+  'test/protocol/toolkit.test.ts': ['prometheus'],
   'test/system/ini.test.ts': ['supervisor'],
-  'test/system/kept-text.test.ts': ['python3'],
+  'test/system/cached-text.test.ts': ['python3'],
   'test/system/print-config.test.ts': ['supervisor'],
   'test/system/rules.test.ts': ['prometheus', 'prometheus-alertmanager'],
 };

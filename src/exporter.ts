@@ -8,12 +8,12 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import type { Push } from './alertmanager/push.ts';
+import type { Notifier } from './alertmanager/notifier.ts';
 import type { Config } from './cli/flags.ts';
 import { EventHandler } from './event-handler.ts';
 import type { Remains } from './exits/detector.ts';
 import { Inquiries } from './exits/inquiries.ts';
-import type { KeptText } from './exposition/cached-text.ts';
+import type { CachedText } from './exposition/cached-text.ts';
 import type { Input } from './listener/input.ts';
 import { listen } from './listener/listener.ts';
 import { Watchdog } from './listener/watchdog.ts';
@@ -30,11 +30,12 @@ import { nameOfServerState, type Snapshot } from './supervisor/snapshot.ts';
 import { ListenError } from './util/errors.ts';
 import type { Logger } from './util/log.ts';
 import { formatAddress } from './web/address.ts';
+import type { BoundAddress } from './web/listen.ts';
 import { Page } from './web/page/page.ts';
-import type { Facts } from './web/page/view.ts';
-import { answer, type Routes } from './web/routes.ts';
-import { type Answer, serve, type WebService } from './web/server.ts';
-import type { Security } from './web-config/security.ts';
+import type { PageContext } from './web/page/view.ts';
+import { createAnswer } from './web/routes.ts';
+import { serve } from './web/server.ts';
+import type { WebConfigServer } from './web-config/server.ts';
 
 /** What the exporter gets from outside. */
 export interface ExporterIo {
@@ -44,12 +45,16 @@ export interface ExporterIo {
   readonly log: Logger;
   /** Whether a process exists; a zombie counts as alive unless it is looked at closely. */
   readonly lookAt: (pid: number, closely: boolean) => Remains;
+  /** Of the exporter. */
+  readonly pid: number;
   readonly build: Build;
   readonly hostname: string;
   /** Undefined: plain HTTP, open to every client that can reach the port. */
-  readonly security: Security | undefined;
+  readonly webConfig: WebConfigServer | undefined;
   /** The exporter cannot go on. The reason is for the log; undefined where there is nothing to report. */
   readonly onEnd: (outcome: Outcome, reason?: string) => void;
+  /** Aborted when the exporter ends: everything stops and is closed. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -61,7 +66,6 @@ export type Outcome = 'over' | 'failed' | 'refused';
 export class Exporter {
   readonly #config: Config;
   readonly #io: ExporterIo;
-  readonly #lifetime = new AbortController();
   readonly #changes = new ChangeFeed();
   readonly #table: ProcessTable;
   readonly #resync: Resync;
@@ -71,13 +75,13 @@ export class Exporter {
   readonly #resources: Resources | undefined;
   readonly #metrics: Metrics;
   readonly #page: Page;
-  #push: Push | undefined;
+  #notifier: Notifier | undefined;
 
   constructor(config: Config, io: ExporterIo) {
     this.#config = config;
     this.#io = io;
     const { log } = io;
-    const { signal } = this.#lifetime;
+    const { signal } = io;
     setMaxListeners(0, signal);
     const { supervisor: endpoint, supervisorTimeoutMs: timeoutMs, telemetryPath } = config;
     const client = endpoint && new RpcClient(endpoint, { timeoutMs, keepOpen: false });
@@ -106,7 +110,7 @@ export class Exporter {
       new SettingsFetcher({ client, table, changes, log, signal });
       this.#inquiries = new Inquiries({ endpoint, config, table, changes, log, lookAt: io.lookAt });
     }
-    this.#resources = config.resources ? openResources({ table, log }) : undefined;
+    this.#resources = config.resources ? openResources({ table, log, ownPid: io.pid }) : undefined;
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
       exitReasons: this.#looksUpReasons,
@@ -117,35 +121,33 @@ export class Exporter {
         events: () => this.#eventHandler.stats,
         resync,
         nudges: () => this.#inquiries?.nudges ?? 0,
-        alertmanagers: () => this.#push?.stats ?? [],
+        alertmanagers: () => this.#notifier?.stats ?? [],
+        collectors: () =>
+          this.#resources === undefined ? [] : [['resources', this.#resources.stats] as const],
       },
     });
     this.#page = new Page({
       table,
       changes,
-      facts: () => this.#facts(),
-      consumptions: this.#resources,
+      context: () => this.#pageContext(),
+      resources: this.#resources,
       telemetryPath,
+      signal,
     });
-    signal.addEventListener('abort', () => {
-      this.#inquiries?.stop();
-      this.#push?.stop();
-      this.#page.stop();
-      io.security?.stop();
-    });
+    signal.addEventListener('abort', () => this.#inquiries?.stop());
   }
 
   /** Serves HTTP, then listens to events. Ends the exporter if an address cannot be listened on. */
   async start(): Promise<void> {
+    let addresses: readonly BoundAddress[];
     try {
-      const web = await this.#serve();
-      this.#lifetime.signal.addEventListener('abort', () => web.close());
-      this.#logStart(web);
-      await this.#startPush(web);
+      addresses = await this.#serve();
     } catch (error) {
       if (error instanceof ListenError) return this.#io.onEnd('failed', error.message);
       throw error;
     }
+    this.#logStart(addresses);
+    await this.#startNotifier(addresses);
     listen(this.#io.input, this.#io.send, {
       onEvent: (event, at) => this.#eventHandler.handle(event, at),
       onUnframeable: (reason) =>
@@ -157,59 +159,53 @@ export class Exporter {
     this.#resync.request('startup');
   }
 
-  stop(): void {
-    this.#lifetime.abort();
-  }
-
-  async #serve(): Promise<WebService> {
-    const routes: Routes = {
+  async #serve(): Promise<readonly BoundAddress[]> {
+    const route = createAnswer({
       telemetryPath: this.#config.telemetryPath,
       contentType: CONTENT_TYPE,
       render: () => this.#render(),
       notReady: () => this.#resync.whyNotReady,
       page: this.#config.telemetryPath === '/' ? undefined : this.#page,
-    };
-    const route: Answer = (request, response, outlive) =>
-      answer(routes, request, response, outlive);
-    const { security } = this.#io;
+    });
+    const { webConfig } = this.#io;
     return serve({
       addresses: this.#config.listenAddresses,
-      createServer: security?.createServer,
-      answer: security?.guard(route) ?? route,
+      createServer: webConfig?.createServer,
+      answer: webConfig?.middleware(route) ?? route,
       onError: (error) => this.#io.log.error('a request failed', { reason: String(error) }),
+      signal: this.#io.signal,
     });
   }
 
   /** Alerts carry the address under which Prometheus scrapes this exporter, as far as it is known. */
-  async #startPush(web: WebService): Promise<void> {
+  async #startNotifier([address]: readonly BoundAddress[]): Promise<void> {
     const { alertmanagers: urls, alertLabels } = this.#config;
-    const [address] = web.addresses;
     if (urls.length === 0 || address === undefined) return;
-    const { Push } = await import('./alertmanager/push.ts');
-    const host = address.host === '' ? this.#io.hostname : address.host;
+    const { Notifier } = await import('./alertmanager/notifier.ts');
+    const host = address.requestedHost === '' ? this.#io.hostname : address.requestedHost;
     const instance = formatAddress({ host, port: address.port });
-    this.#push = new Push({
+    this.#notifier = new Notifier({
       urls,
       labels: { job: 'supervisor', instance, ...alertLabels },
       table: this.#table,
       changes: this.#changes,
       log: this.#io.log,
       exitReasons: this.#looksUpReasons,
+      signal: this.#io.signal,
     });
-    this.#push.start();
+    this.#notifier.start();
   }
 
   get #looksUpReasons(): boolean {
     return this.#config.exitReasons && this.#config.supervisor !== undefined;
   }
 
-  async #render(): Promise<readonly KeptText[]> {
+  async #render(): Promise<readonly CachedText[]> {
     await this.#resources?.read();
     return this.#metrics.render();
   }
 
-  /** What the page shows of supervisord and of the exporter. */
-  #facts(): Omit<Facts, 'hasUsage'> {
+  #pageContext(): Omit<PageContext, 'hasUsage'> {
     const { server, health } = this.#resync;
     return {
       identifier: server?.identifier,
@@ -242,10 +238,10 @@ export class Exporter {
     );
   }
 
-  #logStart(web: WebService): void {
+  #logStart(addresses: readonly BoundAddress[]): void {
     const { log } = this.#io;
     const { supervisor, telemetryPath: path } = this.#config;
-    for (const address of web.addresses) {
+    for (const address of addresses) {
       log.info('listening', { address: formatAddress(address), path });
     }
     if (supervisor === undefined) {

@@ -9,10 +9,9 @@ import type { Remains } from './exits/detector.ts';
 import type { Outcome } from './exporter.ts';
 import { READY } from './listener/dialogue.ts';
 import { reserveStdout } from './listener/stdout.ts';
-import { UnprintableCommandError, UsageError } from './util/errors.ts';
+import { UnprintableCommandError, UsageError, WebConfigError } from './util/errors.ts';
 import { createLogger, type Logger } from './util/log.ts';
-import { WebConfigError } from './web-config/error.ts';
-import type { Security } from './web-config/security.ts';
+import type { WebConfigServer } from './web-config/server.ts';
 
 const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<Outcome, number>;
 
@@ -94,6 +93,7 @@ function isSingleExecutable(): boolean {
  * is loaded, and waits in the pipe.
  */
 async function run(config: Config): Promise<void> {
+  const lifetime = new AbortController();
   const send = reserveStdout(process, () => end('over'));
   const log = createLogger(config.logLevel, config.logFormat, (line) => process.stderr.write(line));
   process.on('uncaughtException', (error) => {
@@ -102,13 +102,14 @@ async function run(config: Config): Promise<void> {
   });
   // A closed stderr is only the end of the log.
   process.stderr.on('error', () => {});
-  let stop = () => {};
   process.on('SIGTERM', () => end('over'));
   process.on('SIGINT', () => end('over'));
-  const security = await openSecurity(config.webConfigFile, log).catch((error: unknown) => {
-    if (!(error instanceof WebConfigError)) throw error;
-    return end('refused', error.message);
-  });
+  const webConfig = await openWebConfig(config.webConfigFile, log, lifetime.signal).catch(
+    (error: unknown) => {
+      if (!(error instanceof WebConfigError)) throw error;
+      return end('refused', error.message);
+    },
+  );
   send(READY);
 
   const { keepHeapSmall } = await import('./util/heap.ts');
@@ -120,16 +121,17 @@ async function run(config: Config): Promise<void> {
     send,
     log,
     lookAt,
+    pid: process.pid,
     build: BUILD,
     hostname: hostname(),
-    security,
+    webConfig,
     onEnd: end,
+    signal: lifetime.signal,
   });
-  stop = () => exporter.stop();
   await exporter.start();
 
   function end(how: Outcome, reason?: string): never {
-    stop();
+    lifetime.abort();
     if (reason !== undefined) log.error(reason);
     process.exit(EXIT_STATUS[how]);
   }
@@ -140,11 +142,15 @@ function isByHand(): boolean {
   return fs.fstatSync(STDIN).isCharacterDevice() && process.stdin.isTTY;
 }
 
-/** Loaded only where it is asked for: most do without TLS and passwords. Rejects with WebConfigError. */
-async function openSecurity(file: string | undefined, log: Logger): Promise<Security | undefined> {
+/** Loads the room only if there is a file. Rejects with WebConfigError. */
+async function openWebConfig(
+  file: string | undefined,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<WebConfigServer | undefined> {
   if (file === undefined) return undefined;
-  const { Security } = await import('./web-config/security.ts');
-  return Security.open(file, log);
+  const { WebConfigServer } = await import('./web-config/server.ts');
+  return WebConfigServer.open(file, { log, signal });
 }
 
 /** A process of another user can't be signalled, and is there. */

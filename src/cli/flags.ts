@@ -6,7 +6,7 @@
  */
 
 import { parseArgs } from 'node:util';
-import { OWN_LABELS } from '../alertmanager/wire.ts';
+import { OWN_LABELS } from '../alertmanager/payload.ts';
 import { COMPATS, type Compat } from '../metrics/compat.ts';
 import {
   type CredentialsEnvironment,
@@ -17,6 +17,7 @@ import { InvalidUrlError, UsageError } from '../util/errors.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../util/log.ts';
 import { type HttpUrl, parseHttpUrl } from '../util/url.ts';
 import type { ListenAddress } from '../web/address.ts';
+import { isFreePath } from '../web/paths.ts';
 import { nearest } from './nearest.ts';
 
 export interface Config {
@@ -318,12 +319,12 @@ function readAddress(text: string): ListenAddress {
   return { host: bracketed ?? plain ?? '', port: Number(port) };
 }
 
-/** Paths that the exporter serves itself. */
-const TAKEN_PATHS: readonly string[] = ['/-/healthy', '/-/ready'];
-
 function readPath(text: string): string {
-  if (!/^\/[^\s?#]*$/.test(text) || TAKEN_PATHS.includes(text)) {
-    throw invalid('web.telemetry-path', 'a path such as /metrics that is not in use');
+  if (!isFreePath(text)) {
+    throw invalid(
+      'web.telemetry-path',
+      'a path such as /metrics: ASCII letters, digits and -._~$&+,;=:@/, and not in use',
+    );
   }
   return text;
 }

@@ -1,8 +1,8 @@
-/** A text that is kept, plain and compressed, for as long as it is what there is to say. */
+/** A part of an answer that is compressed at most once, for use in several answers. */
 
 import { type GzipPart, gzipOf, gzipPart } from './gzip.ts';
 
-export class KeptText {
+export class CachedText {
   readonly plain: Buffer;
   #compressed: Promise<GzipPart> | undefined;
 
@@ -10,20 +10,19 @@ export class KeptText {
     this.plain = Buffer.from(text);
   }
 
-  /** Compressed when first asked for, and then no more. */
   compressed(): Promise<GzipPart> {
     this.#compressed ??= gzipPart(this.plain);
     return this.#compressed;
   }
 }
 
-/** The texts behind one another. */
-export function joinPlain(texts: readonly KeptText[]): Buffer {
+/** Concatenates the texts. */
+export function joinPlain(texts: readonly CachedText[]): Buffer {
   return Buffer.concat(texts.map(({ plain }) => plain));
 }
 
-/** The same as a gzip file. One at a time is compressed, so that events get a turn in between. */
-export async function joinCompressed(texts: readonly KeptText[]): Promise<Buffer> {
+/** Concatenates the texts as one gzip file. They are compressed one by one, so that events have a turn in between. */
+export async function joinCompressed(texts: readonly CachedText[]): Promise<Buffer> {
   const parts: GzipPart[] = [];
   for (const text of texts) parts.push(await text.compressed());
   return gzipOf(parts);

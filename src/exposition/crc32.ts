@@ -1,29 +1,29 @@
 /**
- * The CRC-32 of gzip (RFC 1952, section 8) of a whole, out of those of its parts.
+ * Calculates the CRC-32 of gzip (RFC 1952, section 8) of a text from the CRCs of its parts.
  *
- * A CRC is the remainder of a division of polynomials with coefficients of 0 and 1. That of
- * A followed by B is that of A, moved on by the length of B, plus that of B. The highest bit
- * of a number here stands for the power 0.
+ * A CRC is the remainder of a division of polynomials over GF(2). The CRC of A followed by B is
+ * the CRC of A, shifted by the length of B, plus the CRC of B. The highest bit of a number is
+ * the coefficient of the power 0.
  */
 
 const POLYNOMIAL = 0xedb88320;
 const ONE = 0x80000000;
 
-/** x to the power of 8 (a byte), 16, 32 and so on: enough for any length below 2^32 bytes. */
-const MOVES = doubled(0x00800000, 32);
+/** x to the power of 8 (one byte), 16, 32 and so on: enough for lengths below 2^32 bytes. */
+const SHIFTS = doubled(0x00800000, 32);
 
-/** The CRC of two parts, one behind the other; `length` is that of the second, in bytes. */
+/** The CRC of two parts in a row; `length` is the length of the second in bytes. */
 export function concatenateCrcs(first: number, second: number, length: number): number {
-  return (multiply(moveBy(length), first) ^ second) >>> 0;
+  return (multiply(shiftBy(length), first) ^ second) >>> 0;
 }
 
-/** What to multiply by to move on by `bytes`. */
-function moveBy(bytes: number): number {
-  let move = ONE;
+/** The factor that shifts a remainder by so many bytes. */
+function shiftBy(bytes: number): number {
+  let shift = ONE;
   for (let bit = 0, rest = bytes; rest > 0; bit++, rest >>>= 1) {
-    if (rest & 1) move = multiply(MOVES[bit] ?? ONE, move);
+    if (rest & 1) shift = multiply(SHIFTS[bit] ?? ONE, shift);
   }
-  return move;
+  return shift;
 }
 
 /** The product of two remainders, itself a remainder. */

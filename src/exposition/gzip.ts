@@ -1,9 +1,9 @@
 /**
- * gzip (RFC 1952) in parts: each is compressed by itself, once, and a whole is put together
- * from those that are there.
+ * Compresses the parts of a gzip file (RFC 1952) separately, so that a part is compressed once
+ * and used in several files.
  *
- * The format also allows gzip files behind one another, which would be simpler. But curl
- * and Chromium read the first one and take it for the whole.
+ * RFC 1952 also allows several complete gzip members in a row, which would be simpler.
+ * Prometheus reads them, but curl and Chromium stop after the first.
  */
 
 import { constants, createGzip } from 'node:zlib';
@@ -11,23 +11,23 @@ import { concatenateCrcs } from './crc32.ts';
 
 /** A part of a gzip file. */
 export interface GzipPart {
-  /** Blocks of DEFLATE (RFC 1951) that refer to nothing before them and end on a whole byte; none is the last. */
+  /** DEFLATE blocks (RFC 1951) that refer to no data before them and end at a byte boundary; none is marked as the last. */
   readonly blocks: Buffer;
   readonly crc: number;
   /** Bytes before compression. */
   readonly length: number;
 }
 
-/** No name, no time, and 255 for an unknown operating system. */
+/** Without name and time; 255 means an unknown operating system. */
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
-/** The last block has to say that it is: an empty one does. */
+/** An empty block that is marked as the last. */
 const LAST_BLOCK = Buffer.from([3, 0]);
-/** CRC and length, both of 32 bits, the lowest byte first. */
+/** CRC and length, both of 32 bits in little-endian order. */
 const TRAILER_BYTES = 8;
 
 /**
- * Level 1 makes metrics nineteen times smaller; level 6 takes five times as long for little
- * more. Parts are small, and so may be what zlib clears for each of them.
+ * Level 1 makes metrics 19 times smaller; level 6 takes five times as long for little more. The
+ * window and memory are reduced because zlib clears them for each part, and parts are small.
  */
 const OPTIONS = { level: constants.Z_BEST_SPEED, windowBits: 14, memLevel: 7 };
 
@@ -40,12 +40,12 @@ export function gzipPart(plain: Buffer): Promise<GzipPart> {
     gzip.on('error', reject);
     gzip.on('end', () => resolve(partOf(Buffer.concat(chunks))));
     gzip.write(plain);
-    // What zlib ends on behind the flush is its own empty last block.
+    // After the flush zlib writes only its own empty last block.
     gzip.flush(constants.Z_FULL_FLUSH, () => gzip.end());
   });
 }
 
-/** The gzip file that the parts make, in their order. */
+/** The gzip file of the parts, in their order. */
 export function gzipOf(parts: readonly GzipPart[]): Buffer {
   const trailer = Buffer.alloc(TRAILER_BYTES);
   trailer.writeUInt32LE(

@@ -1,13 +1,12 @@
-/** What other exporters show of each process, for dashboards that were made with them. */
+/** Metric families of other exporters, for dashboards that were made for them. */
 
 import { exitStatus } from '../processes/process.ts';
 import { type ProcessState, STATE_CODES } from '../supervisor/states.ts';
-import type { Family, View } from './processes.ts';
+import type { Family, View } from './family.ts';
 
 /**
- * node_exporter's supervisord collector (1.5.0, collector/supervisord.go): names, types, help
- * and meaning are its own, also where ours differ. It asks supervisord at each scrape, so
- * what it shows is what getAllProcessInfo says.
+ * node_exporter's supervisord collector (1.5.0, collector/supervisord.go), with its names,
+ * types, help texts and meanings. It shows the reply of getAllProcessInfo.
  */
 const NODE_EXPORTER: readonly Family[] = [
   {
@@ -41,15 +40,15 @@ export const COMPAT_FAMILIES = { node_exporter: NODE_EXPORTER } as const;
 export type Compat = keyof typeof COMPAT_FAMILIES;
 export const COMPATS = Object.keys(COMPAT_FAMILIES) as readonly Compat[];
 
-/** node_exporter's idea of up, which is wider than ours by STOPPING. */
+/** node_exporter counts STOPPING as up. */
 function isAlive(state: ProcessState): boolean {
   return state === 'STARTING' || state === 'RUNNING' || state === 'STOPPING';
 }
 
 /**
- * supervisord forgets the last exit status at each start, and does not keep that of a failed
- * one (its process.py: spawn and finish), so it has one to tell in these two states alone.
- * One that was stopped in BACKOFF has none either; we show that of its last attempt.
+ * supervisord resets the exit status at each start and does not store that of a failed start
+ * (its process.py: spawn and finish), so it reports one only in these two states. It reports
+ * none of a process that was stopped in BACKOFF either; that of its last start is shown here.
  */
 function exitStatusByRpc(process: View): number | undefined {
   const { state, rpcExitStatus } = process;

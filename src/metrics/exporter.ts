@@ -4,10 +4,11 @@
  */
 
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { AlertmanagerStats } from '../alertmanager/push.ts';
+import type { AlertmanagerStats } from '../alertmanager/alertmanager-client.ts';
 import type { ResyncStats, RpcHealth } from '../resync/resync.ts';
 import type { EventStats } from '../supervisor/event-stats.ts';
 import type { ServerInfo } from '../supervisor/snapshot.ts';
+import type { CollectorStats } from '../util/collector-stats.ts';
 
 /** The events that the shipped configuration subscribes to: each has a series from the start. */
 const SUBSCRIBED_EVENTS = [
@@ -47,6 +48,8 @@ export interface ExporterSources {
   /** Times that supervisord was woken. */
   readonly nudges: () => number;
   readonly alertmanagers: () => readonly AlertmanagerStats[];
+  /** The collectors that are on, by name. */
+  readonly collectors: () => readonly (readonly [name: string, stats: CollectorStats])[];
 }
 
 type Labels = Readonly<Record<string, string>>;
@@ -55,7 +58,7 @@ type Rows = Iterable<readonly [labels: Labels, value: number]>;
 export function registerExporterMetrics(
   registry: Registry,
   build: Build,
-  { events, resync, nudges, alertmanagers }: ExporterSources,
+  { events, resync, nudges, alertmanagers, collectors }: ExporterSources,
 ): void {
   const registers = [registry];
 
@@ -206,6 +209,26 @@ export function registerExporterMetrics(
     'supervisord_exporter_resync_duration_seconds',
     'How long the last snapshot took, from the request to its use.',
     () => resync.stats.lastDuration,
+  );
+  family(
+    Gauge,
+    'supervisord_exporter_collector_success',
+    'Whether the last run of a collector succeeded.',
+    ['collector'],
+    () =>
+      collectors().flatMap(([collector, { success }]) =>
+        success === undefined ? [] : [[{ collector }, Number(success)] as const],
+      ),
+  );
+  family(
+    Gauge,
+    'supervisord_exporter_collector_duration_seconds',
+    'How long the last run of a collector took.',
+    ['collector'],
+    () =>
+      collectors().flatMap(([collector, { durationSeconds }]) =>
+        durationSeconds === undefined ? [] : [[{ collector }, durationSeconds] as const],
+      ),
   );
   single(
     Gauge,

@@ -1,211 +1,152 @@
 /**
- * The process table in the Prometheus text format, 0.0.4.
+ * Writes the metrics of the processes in the Prometheus text format 0.0.4.
  *
- * This is done here and not by prom-client because it is most of what a scrape shows, some
- * 20 series a process. It is written in pages, and a page is written, and compressed, anew
- * only when a value on it has changed.
+ * prom-client is not used for them: they are most of a scrape, some 30 series for each
+ * process. The text is divided into chunks, one for each family, and one for each of its
+ * series where a family has several. A chunk is written and compressed again only when one of
+ * its values has changed.
  */
 
-import { KeptText } from '../exposition/cached-text.ts';
+import { CachedText } from '../exposition/cached-text.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import type { ResourceUsage, UsageSource } from '../resources/resources.ts';
 import { TRANSITIONS, type Transition } from '../supervisor/states.ts';
 import { Mutex } from '../util/mutex.ts';
 import { TimeSlice } from '../util/time-slice.ts';
-import {
-  type Family,
-  familiesShown,
-  headOf,
-  labelsOf,
-  type Series,
-  type ShownFamilies,
-  seriesOfTransition,
-  TRANSITIONS_METRIC,
-  type View,
-} from './processes.ts';
+import { COMPAT_FAMILIES, type Compat } from './compat.ts';
+import { type Family, headerOf, labelsOf, type View } from './family.ts';
+import { PROCESS_FAMILIES, transitionFamily } from './processes.ts';
+import { USAGE_FAMILIES } from './usage.ts';
 
-/** Lines of a page: takes a twentieth of a millisecond to write, and compresses as well as more. */
-const PAGE_LINES = 500;
-
-const NOTHING_READ = -1;
-
-/** A series as it is written: with what stands before it. */
-interface Column extends Series {
-  readonly head: string;
+/** What to show in addition to the families that are always shown. */
+export interface ShownFamilies {
+  readonly exitReasons: boolean;
+  readonly compat?: Compat | undefined;
+  /** undefined: the collector "resources" is off. */
+  readonly resources?: UsageSource | undefined;
 }
 
-/** Some columns, of some of the processes. */
-class Page {
-  readonly #columns: readonly Column[];
-  /** Of each process. */
-  readonly #labels: readonly string[];
-  /** One column after the other. NaN: the process has no such series now. */
+/** One family, or one series of it, for all processes. */
+class Chunk {
+  readonly #family: Family;
+  /** Empty where an adjacent chunk before this one has the same family. */
+  readonly #header: string;
+  /** For each process; NaN where it has no series. */
   readonly #values: Float64Array;
-  /** Labels that may change, of those that have any; at the same places. */
-  readonly #changing = new Map<number, string>();
-  #text: KeptText | undefined;
+  readonly #changingLabels: string[] = [];
+  #text: CachedText | undefined;
 
-  constructor(columns: readonly Column[], labels: readonly string[]) {
-    this.#columns = columns;
-    this.#labels = labels;
-    this.#values = new Float64Array(columns.length * labels.length);
+  constructor(family: Family, header: string, processCount: number) {
+    this.#family = family;
+    this.#header = header;
+    this.#values = new Float64Array(processCount);
   }
 
-  /** Takes the values of a process as they are now. */
-  read(process: View, row: number): void {
-    let index = row;
-    for (const { value, labels } of this.#columns) {
-      const now = value(process) ?? Number.NaN;
-      if (!Object.is(this.#values[index], now)) {
-        this.#values[index] = now;
-        this.#text = undefined;
-      }
-      if (labels !== undefined && !Number.isNaN(now)) this.#readLabels(labels(process), index);
-      index += this.#labels.length;
+  update(row: number, process: View, usage: ResourceUsage | undefined): void {
+    const { value, labels } = this.#family;
+    const current = value(process, usage) ?? Number.NaN;
+    if (!Object.is(this.#values[row], current)) {
+      this.#values[row] = current;
+      this.#text = undefined;
     }
-  }
-
-  /** The text of the values as they were read. */
-  text(): KeptText {
-    this.#text ??= new KeptText(this.#write());
-    return this.#text;
-  }
-
-  #readLabels(labels: string, index: number): void {
-    if (this.#changing.get(index) === labels) return;
-    this.#changing.set(index, labels);
+    if (labels === undefined || Number.isNaN(current)) return;
+    const currentLabels = labels(process);
+    if (this.#changingLabels[row] === currentLabels) return;
+    this.#changingLabels[row] = currentLabels;
     this.#text = undefined;
   }
 
-  /** Joined at the end: strings that are put together one by one are garbage three times the text. */
-  #write(): string {
-    const pieces: (string | number)[] = [];
-    let index = 0;
-    for (const { head, name, fixedLabels = '', labels: mayChange } of this.#columns) {
-      const begin = `${name}{`;
-      const close = `${fixedLabels}} `;
-      pieces.push(head);
-      for (const labels of this.#labels) {
-        const value = this.#values[index] ?? Number.NaN;
-        const end = mayChange === undefined ? close : `,${this.#changing.get(index)}${close}`;
-        index += 1;
-        if (!Number.isNaN(value)) pieces.push(begin, labels, end, value, '\n');
-      }
+  text(labelsOfRows: readonly string[]): CachedText {
+    this.#text ??= new CachedText(this.#write(labelsOfRows));
+    return this.#text;
+  }
+
+  /** Joins the pieces at the end: concatenating strings takes three times the memory meanwhile. */
+  #write(labelsOfRows: readonly string[]): string {
+    const { name, labels, fixedLabels = '' } = this.#family;
+    const pieces: (string | number)[] = [this.#header];
+    for (const [row, rowLabels] of labelsOfRows.entries()) {
+      const value = this.#values[row] ?? Number.NaN;
+      if (Number.isNaN(value)) continue;
+      const changing = labels === undefined ? '' : `,${this.#changingLabels[row]}`;
+      pieces.push(name, '{', rowLabels, changing, fixedLabels, '} ', value, '\n');
     }
     return pieces.join('');
   }
 }
 
-/** Some of the processes, with the pages that show them. */
-interface Block {
-  readonly processes: readonly View[];
-  readonly pages: readonly Page[];
-}
-
 export class ProcessText {
   readonly #table: ProcessTable;
-  readonly #families: readonly Family[];
-  /** Supervisor's twelve, and others that have been seen. */
+  readonly #shown: ShownFamilies;
+  /** The twelve of Supervisor's state diagram, and any other that was seen. */
   readonly #transitions = new Set<Transition>(TRANSITIONS);
-  /** Of the table, as it was read. */
-  #version = NOTHING_READ;
-  #blocks: readonly Block[] = [];
-  /** In the order of the format. */
-  #pages: readonly Page[] = [];
-  /** What is being written is not to be read anew meanwhile. */
+  #processes: readonly View[] = [];
+  #labels: readonly string[] = [];
+  #chunks: readonly Chunk[] = [];
   readonly #mutex = new Mutex();
 
   constructor(table: ProcessTable, shown: ShownFamilies) {
     this.#table = table;
-    this.#families = familiesShown(shown);
+    this.#shown = shown;
+    this.#chunks = this.#createChunks();
   }
 
-  /** Each process as it is at one moment, which is not before this is called. */
-  render(): Promise<readonly KeptText[]> {
+  /** The values of each process are of one moment, which is after the call. */
+  render(): Promise<readonly CachedText[]> {
     return this.#mutex.run(() => this.#render());
   }
 
-  async #render(): Promise<readonly KeptText[]> {
-    const slices = new TimeSlice();
-    if (this.#table.version !== this.#version) await this.#read(slices);
-    const texts: KeptText[] = [];
-    for (const page of this.#pages) {
-      texts.push(page.text());
-      await slices.pause();
+  async #render(): Promise<readonly CachedText[]> {
+    const slice = new TimeSlice();
+    this.#adoptTable();
+    for (const [row, process] of this.#processes.entries()) {
+      const usage = this.#shown.resources?.usageOf(process);
+      for (const chunk of this.#chunks) chunk.update(row, process, usage);
+      await slice.pause();
+    }
+    const texts: CachedText[] = [];
+    for (const chunk of this.#chunks) {
+      texts.push(chunk.text(this.#labels));
+      await slice.pause();
     }
     return texts;
   }
 
-  /** What changes meanwhile, and is read already, is read again next time. */
-  async #read(slices: TimeSlice): Promise<void> {
-    const { version } = this.#table;
+  /** Discards all chunks when processes were added or removed, or a new transition was seen. */
+  #adoptTable(): void {
     const processes = [...this.#table.values()];
-    const areTransitionsNew = this.#noteTransitions(processes);
-    if (areTransitionsNew || !this.#isLaidOutFor(processes)) this.#layOut(processes);
-    for (const block of this.#blocks) {
-      for (const [row, process] of block.processes.entries()) {
-        if (process.revision <= this.#version) continue;
-        for (const page of block.pages) page.read(process, row);
-        await slices.pause();
-      }
-    }
-    this.#version = version;
-  }
-
-  /** Whether there is a transition among those of the processes that was not known. */
-  #noteTransitions(processes: readonly View[]): boolean {
-    const known = this.#transitions.size;
-    for (const { revision, transitions } of processes) {
-      if (revision <= this.#version) continue;
+    const transitionCount = this.#transitions.size;
+    for (const { transitions } of processes) {
       for (const transition of transitions.keys()) this.#transitions.add(transition);
     }
-    return this.#transitions.size > known;
+    // By the record: a process that was removed and added again has a new one.
+    const isSame =
+      transitionCount === this.#transitions.size &&
+      processes.length === this.#processes.length &&
+      processes.every((process, row) => process === this.#processes[row]);
+    if (isSame) return;
+    this.#processes = processes;
+    this.#labels = processes.map(({ id }) => labelsOf(id));
+    this.#chunks = this.#createChunks();
   }
 
-  /** By the records themselves: a process that was removed and added back is another one. */
-  #isLaidOutFor(processes: readonly View[]): boolean {
-    const before = this.#blocks.flatMap((block) => block.processes);
-    return (
-      this.#blocks.length > 0 &&
-      processes.length === before.length &&
-      processes.every((process, index) => process === before[index])
-    );
-  }
-
-  #layOut(processes: readonly View[]): void {
-    // A page has either several columns of all processes, or one of some of them.
-    const columnsOfPage = Math.max(1, Math.floor(PAGE_LINES / Math.max(1, processes.length)));
-    const columns = columnsOf(this.#families, this.#transitions);
-    this.#blocks = split(processes, PAGE_LINES).map((some, nth) => {
-      const labels = some.map(({ id }) => labelsOf(id));
-      const ofBlock = nth === 0 ? columns : columns.map((column) => ({ ...column, head: '' }));
-      return {
-        processes: some,
-        pages: split(ofBlock, columnsOfPage).map((part) => new Page(part, labels)),
-      };
+  #createChunks(): Chunk[] {
+    const families = familiesShown(this.#shown, this.#transitions);
+    return families.map((family, nth) => {
+      const isContinued = families[nth - 1]?.name === family.name;
+      return new Chunk(family, isContinued ? '' : headerOf(family), this.#processes.length);
     });
-    this.#pages = split(columns, columnsOfPage).flatMap((_, nth) =>
-      this.#blocks.flatMap(({ pages }) => pages[nth] ?? []),
-    );
-    this.#version = NOTHING_READ;
   }
 }
 
-/** All series in the order of the format, in which those of a metric are in one place. */
-function columnsOf(families: readonly Family[], transitions: Iterable<Transition>): Column[] {
+function familiesShown(
+  { exitReasons, compat, resources }: ShownFamilies,
+  transitions: Iterable<Transition>,
+): Family[] {
   return [
-    ...families.map((family) => ({ ...family, head: headOf(family) })),
-    ...Array.from(transitions, (transition, nth) => ({
-      ...seriesOfTransition(transition),
-      head: nth === 0 ? headOf(TRANSITIONS_METRIC) : '',
-    })),
+    ...PROCESS_FAMILIES.filter(({ ofExitReasons = exitReasons }) => ofExitReasons === exitReasons),
+    ...Array.from(transitions, transitionFamily),
+    ...(resources === undefined ? [] : USAGE_FAMILIES),
+    ...(compat === undefined ? [] : COMPAT_FAMILIES[compat]),
   ];
-}
-
-/** Parts of `size`, of which the last may be smaller; one that is empty where there is nothing. */
-function split<Item>(items: readonly Item[], size: number): (readonly Item[])[] {
-  const parts = [items.slice(0, size)];
-  for (let begin = size; begin < items.length; begin += size) {
-    parts.push(items.slice(begin, begin + size));
-  }
-  return parts;
 }

@@ -1,7 +1,6 @@
-/** The metrics of each process: what is shown of a record of the process table. */
+/** The metric families of the process table. */
 
-import { exitSignal, exitStatus, type Process } from '../processes/process.ts';
-import type { ProcessId } from '../supervisor/process-id.ts';
+import { exitSignal, exitStatus } from '../processes/process.ts';
 import {
   endsOf,
   isUp,
@@ -10,40 +9,9 @@ import {
   TRANSITIONS,
   type Transition,
 } from '../supervisor/states.ts';
-import { COMPAT_FAMILIES, type Compat } from './compat.ts';
+import { escapeLabel, type Family } from './family.ts';
 
-export type View = Readonly<Process>;
-
-export interface Metric {
-  readonly name: string;
-  readonly type: 'gauge' | 'counter';
-  readonly help: string;
-}
-
-/** At most one series a process: those of a metric, or of one that has several, one of them. */
-export interface Series {
-  readonly name: string;
-  /** undefined: the process has no such series now. */
-  readonly value: (process: View) => number | undefined;
-  /** Labels beside `name` and `group`, as they are written behind those, with the comma. */
-  readonly fixedLabels?: string;
-  /** Labels beside `name` and `group` that may change. */
-  readonly labels?: (process: View) => string;
-}
-
-/** A metric with at most one series a process. */
-export interface Family extends Metric, Series {
-  /** true: shown only with the collector exit-reason; false: only without it; undefined: always. */
-  readonly ofExitReasons?: boolean;
-}
-
-/** What to show beside what always is. */
-export interface ShownFamilies {
-  readonly exitReasons: boolean;
-  readonly compat?: Compat | undefined;
-}
-
-const FAMILIES: readonly Family[] = [
+export const PROCESS_FAMILIES: readonly Family[] = [
   {
     name: 'supervisord_up',
     type: 'gauge',
@@ -110,7 +78,7 @@ const FAMILIES: readonly Family[] = [
   {
     name: 'supervisord_process_start_retries',
     type: 'gauge',
-    help: 'Failed attempts to start the process that are followed by another (startretries); behind them it is FATAL.',
+    help: 'Failed attempts to start the process that are followed by another attempt (startretries); after them it is FATAL.',
     value: (process) => process.settings?.startRetries,
   },
   {
@@ -123,19 +91,19 @@ const FAMILIES: readonly Family[] = [
   {
     name: 'supervisord_process_last_stop_duration_seconds',
     type: 'gauge',
-    help: 'How long the last deliberate stop of the process took.',
+    help: 'Seconds that the last deliberate stop of the process took.',
     value: (process) => process.stopDuration,
   },
   {
     name: 'supervisord_process_stop_wait_seconds',
     type: 'gauge',
-    help: 'How long the process is given to stop before it is killed (stopwaitsecs).',
+    help: 'Seconds that the process has to stop before it is killed (stopwaitsecs).',
     value: (process) => process.settings?.stopWaitSeconds,
   },
   {
     name: 'supervisord_process_spawn_error_info',
     type: 'gauge',
-    help: 'Why the process could not be started, while it is BACKOFF or FATAL; always 1.',
+    help: 'Why the process could not be started, while it is in BACKOFF or FATAL; always 1.',
     value: ({ spawnError }) => (spawnError === undefined ? undefined : 1),
     labels: ({ spawnError }) => `error="${escapeLabel(spawnError ?? '')}"`,
   },
@@ -153,40 +121,15 @@ const FAMILIES: readonly Family[] = [
   },
 ];
 
-export const TRANSITIONS_METRIC: Metric = {
-  name: 'supervisord_process_transitions_total',
-  type: 'counter',
-  help: 'Transitions of the process between two states.',
-};
-
-export function familiesShown({ exitReasons, compat }: ShownFamilies): Family[] {
-  return [
-    ...FAMILIES.filter(({ ofExitReasons = exitReasons }) => ofExitReasons === exitReasons),
-    ...(compat === undefined ? [] : COMPAT_FAMILIES[compat]),
-  ];
-}
-
-/** The steps of Supervisor's diagram are counted from 0 on. */
-export function seriesOfTransition(transition: Transition): Series {
+/** The transitions of Supervisor's diagram are counted from 0 on. */
+export function transitionFamily(transition: Transition): Family {
   const [from, to] = endsOf(transition);
-  const none = TRANSITIONS.includes(transition) ? 0 : undefined;
+  const initial = TRANSITIONS.includes(transition) ? 0 : undefined;
   return {
-    name: TRANSITIONS_METRIC.name,
+    name: 'supervisord_process_transitions_total',
+    type: 'counter',
+    help: 'Transitions of the process between two states.',
     fixedLabels: `,from="${from}",to="${to}"`,
-    value: (process) => process.transitions.get(transition) ?? none,
+    value: (process) => process.transitions.get(transition) ?? initial,
   };
-}
-
-/** What stands before the series of a metric. */
-export function headOf({ name, type, help }: Metric): string {
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
-}
-
-export function labelsOf({ group, name }: ProcessId): string {
-  return `name="${escapeLabel(name)}",group="${escapeLabel(group)}"`;
-}
-
-/** Backslash, quote and newline are written with a backslash; nothing else is. */
-function escapeLabel(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

@@ -1,7 +1,7 @@
 /** Everything on `/metrics`: the processes, and prom-client's registry for the rest. */
 
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { KeptText } from '../exposition/cached-text.ts';
+import { CachedText } from '../exposition/cached-text.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { UsageSource } from '../resources/resources.ts';
 import { PROCESS_STATES } from '../supervisor/states.ts';
@@ -9,7 +9,6 @@ import { TimeSlice } from '../util/time-slice.ts';
 import type { Compat } from './compat.ts';
 import { type Build, type ExporterSources, registerExporterMetrics } from './exporter.ts';
 import { ProcessText } from './process-text.ts';
-import { UsageText } from './usage.ts';
 
 /** Gauges that prom-client names like counters, which promlint reports. */
 const MISNAMED_DEFAULT_METRICS = [
@@ -18,12 +17,23 @@ const MISNAMED_DEFAULT_METRICS = [
   'nodejs_active_resources_total',
 ];
 
+/** Gauges that prom-client shows as 0 until it has read /proc. They are to have no sample until then. */
+const PROCFS_DEFAULT_METRICS = [
+  'process_resident_memory_bytes',
+  'process_virtual_memory_bytes',
+  'process_heap_bytes',
+  'process_open_fds',
+  'nodejs_heap_size_total_bytes',
+  'nodejs_heap_size_used_bytes',
+  'nodejs_external_memory_bytes',
+];
+
 /** prom-client's default of 10 ms wakes an idle process a hundred times a second. */
 const EVENT_LOOP_SAMPLE_MS = 100;
 
 export interface Metrics {
-  /** Renders text format 0.0.4 in chunks. A chunk whose values have not changed is the same object. */
-  render(): Promise<readonly KeptText[]>;
+  /** Text format 0.0.4 in chunks. A chunk whose values have not changed is the same object. */
+  render(): Promise<readonly CachedText[]>;
 }
 
 export interface MetricsOptions {
@@ -35,30 +45,32 @@ export interface MetricsOptions {
   readonly compat: Compat | undefined;
   readonly build: Build;
   readonly sources: ExporterSources;
-  /** Undefined: resources are not read. */
+  /** undefined: the collector "resources" is off. */
   readonly resources: UsageSource | undefined;
+  /** What each Alertmanager accepted so far. */
 }
 
 export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {
   const registry = new Registry();
   registerStates(table, registry);
   const processes = new ProcessText(table, options);
-  const usage = options.resources && new UsageText(table, options.resources);
   registerExporterMetrics(registry, options.build, options.sources);
-  if (options.footprint) {
-    collectDefaultMetrics({
-      register: registry,
-      eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS,
-    });
-    for (const name of MISNAMED_DEFAULT_METRICS) registry.removeSingleMetric(name);
-  }
+  if (options.footprint) registerFootprint(registry);
   /** One after another: concurrently, each would use its time slice in the same turn of the event loop. */
-  const render = async () => [
-    ...(await processes.render()),
-    ...((await usage?.render()) ?? []),
-    new KeptText(await write(registry)),
-  ];
+  const render = async () => [...(await processes.render()), new CachedText(await write(registry))];
   return { render };
+}
+
+function registerFootprint(registry: Registry): void {
+  collectDefaultMetrics({
+    register: registry,
+    eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS,
+  });
+  for (const name of MISNAMED_DEFAULT_METRICS) registry.removeSingleMetric(name);
+  for (const name of PROCFS_DEFAULT_METRICS) {
+    const metric = registry.getSingleMetric(name);
+    if (metric instanceof Gauge) metric.remove();
+  }
 }
 
 /** `registry.metrics()` does this in a single turn of the event loop. */

@@ -22,9 +22,7 @@ import {
  */
 export interface Process {
   readonly id: ProcessId;
-  /** The version of the table with which anything here last changed. */
-  revision: number;
-  /** The version of the table in which a snapshot last named it; undefined before the first. */
+  /** The number of the snapshot that last named it; undefined before the first. */
   namedIn: number | undefined;
   state: ProcessState;
   /**
@@ -72,10 +70,9 @@ export type OrderedFact =
       readonly termination: Termination | undefined;
     };
 
-export function newProcess(id: ProcessId, state: ProcessState, revision: number): Process {
+export function newProcess(id: ProcessId, state: ProcessState): Process {
   return {
     id: { group: id.group, name: id.name },
-    revision,
     namedIn: undefined,
     state,
     ordered: undefined,
@@ -210,20 +207,19 @@ function toMilliseconds(seconds: number): number {
   return Math.round(seconds * 1000) / 1000;
 }
 
-/** Records what a lookup established. Returns whether anything changed. */
+/** Records what a lookup established. */
 export function setTerminationFacts(
   process: Process,
   terminationId: number,
   facts: TerminationFacts,
-): boolean {
+): void {
   const isDown = process.state === 'BACKOFF' || process.state === 'FATAL';
-  const hasSpawnError = isDown && facts.spawnError !== undefined;
-  if (hasSpawnError) process.spawnError = facts.spawnError;
+  if (isDown && facts.spawnError !== undefined) process.spawnError = facts.spawnError;
   const { termination, failedStart, lastUnexpectedExit } = process;
   const known = [termination, failedStart, lastUnexpectedExit].find(
     (candidate) => candidate?.id === terminationId,
   );
-  if (known === undefined) return hasSpawnError;
+  if (known === undefined) return;
   const completed = complete(known, facts);
   if (termination?.id === terminationId) process.termination = completed;
   if (lastUnexpectedExit?.id === terminationId) process.lastUnexpectedExit = completed;
@@ -231,7 +227,6 @@ export function setTerminationFacts(
   if (process.lastTransitionTime === known.finishedAt) {
     process.lastTransitionTime = completed.finishedAt;
   }
-  return true;
 }
 
 /** A failed start with an exit reason was a run. */

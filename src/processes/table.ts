@@ -40,7 +40,8 @@ export class ProcessTable {
   readonly #processes = new Map<ProcessKey, Process>();
   /** The serial of the event that removed a group. */
   readonly #removedGroups = new Map<string, number>();
-  #version = 0;
+  /** Snapshots applied. */
+  #snapshots = 0;
   #terminations = 0;
   /** The latest transition received; -1 before the first. */
   #latestSerial = -1;
@@ -54,11 +55,6 @@ export class ProcessTable {
 
   constructor({ looksUpReasons = true }: ProcessTableOptions = {}) {
     this.#initialReason = { kind: looksUpReasons ? 'pending' : 'unknown' };
-  }
-
-  /** Increases with every call that may have changed anything. */
-  get version(): number {
-    return this.#version;
   }
 
   get latestSerial(): number {
@@ -79,7 +75,6 @@ export class ProcessTable {
 
   /** Applies an event that was received for the first time, whatever its place in the order. */
   apply(event: ProcessStateEvent, at: number): readonly Change[] {
-    this.#version += 1;
     this.#latestSerial = Math.max(this.#latestSerial, event.serial);
     const process = this.#find(event);
     const termination = process && terminationOf(process, event, at, this.#newTermination());
@@ -93,7 +88,6 @@ export class ProcessTable {
 
   /** Removes the processes of a group, except those that a later event has named. */
   removeGroup(group: string, serial: number): readonly Change[] {
-    this.#version += 1;
     const latest = Math.max(serial, this.#removedGroups.get(group) ?? -1);
     this.#removedGroups.delete(group);
     this.#removedGroups.set(group, latest);
@@ -113,7 +107,7 @@ export class ProcessTable {
    * once; a process that a later event has set may be ahead of it and is left alone.
    */
   applyUnorderedSnapshot(snapshot: Snapshot, since: number): readonly Change[] {
-    this.#version += 1;
+    this.#snapshots += 1;
     this.#isUnordered = true;
     for (const info of snapshot.processes) {
       if (this.#wasRemovedAfter(info.group, since)) continue;
@@ -130,7 +124,7 @@ export class ProcessTable {
    * later event has named it.
    */
   applySnapshotAt(snapshot: Snapshot, serial: number): SnapshotResult {
-    this.#version += 1;
+    this.#snapshots += 1;
     this.#isUnordered = false;
     this.#snapshotSerial = Math.max(this.#snapshotSerial, serial);
     let corrections = 0;
@@ -161,8 +155,7 @@ export class ProcessTable {
   ): readonly Change[] {
     const process = this.#processes.get(keyOf(id));
     if (process !== undefined) {
-      this.#version += 1;
-      if (setTerminationFacts(process, terminationId, facts)) process.revision = this.#version;
+      setTerminationFacts(process, terminationId, facts);
     }
     this.#changes.push({ kind: 'reason', id, terminationId, facts });
     return this.#takeChanges();
@@ -172,7 +165,6 @@ export class ProcessTable {
   configure(id: ProcessId, settings: ProcessSettings): readonly Change[] {
     const process = this.#processes.get(keyOf(id));
     if (process === undefined) return [];
-    this.#version += 1;
     process.settings = settings;
     this.#touch(process);
     return this.#takeChanges();
@@ -184,7 +176,6 @@ export class ProcessTable {
     at: number,
     termination: Termination | undefined,
   ): void {
-    process.revision = this.#version;
     countTransition(process, event, termination);
     const { serial, to: state } = event;
     if (process.ordered !== undefined && serial <= process.ordered.serial) return;
@@ -216,7 +207,7 @@ export class ProcessTable {
     const key = keyOf(id);
     const known = this.#processes.get(key);
     if (known !== undefined) return known;
-    const process = newProcess(id, state, this.#version);
+    const process = newProcess(id, state);
     this.#processes.set(key, process);
     this.#changes.push({ kind: 'added', process });
     return process;
@@ -227,17 +218,17 @@ export class ProcessTable {
     this.#changes.push({ kind: 'removed', process });
   }
 
-  /** The process of an entry of the snapshot of this version. */
+  /** The process of an entry of the present snapshot. */
   #name(info: ProcessInfo): Process {
     const process = this.#ensure(info, info.state);
-    process.namedIn = this.#version;
+    process.namedIn = this.#snapshots;
     return process;
   }
 
-  /** Removes what the snapshot of this version does not name, except what an event after `serial` does. */
+  /** Removes what the present snapshot does not name, except what an event after `serial` does. */
   #removeUnnamed(serial: number): void {
     for (const process of this.#processes.values()) {
-      if (process.namedIn !== this.#version && !isLater(process, serial)) this.#remove(process);
+      if (process.namedIn !== this.#snapshots && !isLater(process, serial)) this.#remove(process);
     }
   }
 
@@ -265,7 +256,6 @@ export class ProcessTable {
   }
 
   #touch(process: Process): void {
-    process.revision = this.#version;
     this.#changes.push({ kind: 'updated', process });
   }
 

@@ -1,31 +1,29 @@
 /**
- * What the files of /proc say, as proc(5) has them. They are read from their bytes: there are
- * some for each process and reading, and a string for each would be most of the work.
+ * Parses the files of /proc, see proc(5). Numbers are read from the bytes: a string for each of
+ * the files of each process would take most of the time of a reading.
  */
 
-/** By mode, in ticks. */
-export interface Cpu {
+/** CPU time in ticks, by mode. */
+export interface CpuTicks {
   readonly user: number;
   readonly system: number;
 }
 
-/**
- * What a tick is: USER_HZ is 100 on every architecture that Node runs on, whatever the
- * kernel's own clock.
- */
-export const TICKS_A_SECOND = 100;
+/** USER_HZ is 100 on every architecture that Node runs on, whatever the kernel's own clock. */
+export const TICKS_PER_SECOND = 100;
 
 /** `/proc/PID/stat`. */
 export interface ProcStat {
+  readonly pid: number;
   readonly parent: number;
-  /** Ended, and not waited for yet: it has nothing left but its CPU time. */
+  /** The process has exited and was not reaped yet: only its CPU time is left. */
   readonly isZombie: boolean;
-  /** Of the process with all its threads, the ended ones included. */
-  readonly own: Cpu;
-  /** Of its children that have ended and that it has waited for, with those that they have waited for. */
-  readonly waited: Cpu;
+  /** utime and stime: of all threads, exited ones included. */
+  readonly own: CpuTicks;
+  /** cutime and cstime: of the children that it has reaped, with those that they had reaped. */
+  readonly reaped: CpuTicks;
   readonly threads: number;
-  /** In ticks since the boot: together with the pid it is the identity of a process, for pids are used again. */
+  /** In ticks since boot. The pid and the start together identify a process, since pids are reused. */
   readonly start: number;
   readonly virtualBytes: number;
 }
@@ -38,13 +36,13 @@ const NEWLINE = 0x0a;
 const ZOMBIE = 0x5a;
 const DEAD = 0x58;
 
-/** Fields behind the name, of which the state is number 3 in proc(5). */
+/** Numbers of the fields in proc(5); the first one after the name is the state. */
 const FIRST_FIELD = 3;
 const LAST_FIELD = 23;
 
-/** undefined: these bytes are no such file. */
+/** undefined: the bytes are not a stat file. */
 export function parseStat(bytes: Uint8Array): ProcStat | undefined {
-  // The name is in parentheses and may hold spaces and parentheses, but nothing behind it does.
+  // The name is in parentheses and may itself contain blanks and parentheses; no later field does.
   const name = bytes.lastIndexOf(CLOSING);
   if (name === -1) return undefined;
   const state = bytes[name + 2];
@@ -58,17 +56,18 @@ export function parseStat(bytes: Uint8Array): ProcStat | undefined {
   }
   const field = (number: number) => fields[number] ?? 0;
   return {
+    pid: readNumber(bytes, 0, bytes.indexOf(SPACE)),
     parent: field(4),
     isZombie: state === ZOMBIE || state === DEAD,
     own: { user: field(14), system: field(15) },
-    waited: { user: field(16), system: field(17) },
+    reaped: { user: field(16), system: field(17) },
     threads: field(20),
     start: field(22),
     virtualBytes: field(23),
   };
 }
 
-/** `/proc/PID/task/TID/children`: pids, a space behind each. */
+/** `/proc/PID/task/TID/children`: pids, each followed by a space. */
 export function parseChildren(bytes: Uint8Array): number[] {
   const pids: number[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -80,14 +79,20 @@ export function parseChildren(bytes: Uint8Array): number[] {
   return pids;
 }
 
-/** The resident pages in `/proc/PID/statm`: its second number. */
+/** `/proc/PID/statm`: the number of resident pages is its second field. */
 export function parseResidentPages(bytes: Uint8Array): number | undefined {
   const begin = bytes.indexOf(SPACE) + 1;
   const end = bytes.indexOf(SPACE, begin);
   return begin === 0 || end === -1 ? undefined : readNumber(bytes, begin, end);
 }
 
-/** The soft limit of open descriptors in `/proc/PID/limits`; undefined where there is none. */
+/** `/proc/uptime`: seconds since boot are its first field. */
+export function parseUptime(bytes: Uint8Array): number | undefined {
+  const [, seconds] = /^(\d+\.\d+) /.exec(Buffer.from(bytes).toString('latin1')) ?? [];
+  return seconds === undefined ? undefined : Number(seconds);
+}
+
+/** `/proc/PID/limits`: the soft limit of open descriptors; undefined where it is unlimited. */
 export function parseMaxFds(bytes: Uint8Array): number | undefined {
   const [, soft] = /^Max open files\s+(\d+)\s/m.exec(Buffer.from(bytes).toString('latin1')) ?? [];
   return soft === undefined ? undefined : Number(soft);
@@ -97,26 +102,26 @@ export function parseMaxFds(bytes: Uint8Array): number | undefined {
 const AUXILIARY_PAGE_SIZE = 6;
 
 /**
- * The size of a page in `/proc/self/auxv`: pairs of a key and a value, each a word of the
- * machine, in its order of bytes. undefined where it does not say.
+ * `/proc/self/auxv`: pairs of a key and a value, each a machine word in native byte order.
+ * undefined where the page size is not among them.
  */
 export function parsePageSize(bytes: Uint8Array): number | undefined {
-  // A copy: a Buffer may begin anywhere in a larger piece of memory.
-  const whole = new Uint8Array(bytes.subarray(0, bytes.length - (bytes.length % 16))).buffer;
-  return pageSizeIn(new BigUint64Array(whole)) ?? pageSizeIn(new Uint32Array(whole));
+  // Copied, because a Buffer may begin at an address that is not aligned.
+  const copy = new Uint8Array(bytes.subarray(0, bytes.length - (bytes.length % 16))).buffer;
+  return pageSizeIn(new BigUint64Array(copy)) ?? pageSizeIn(new Uint32Array(copy));
 }
 
 function pageSizeIn(words: ArrayLike<bigint | number>): number | undefined {
   for (let at = 0; at + 1 < words.length; at += 2) {
     const value = Number(words[at + 1]);
-    // Read as words of the wrong size, the key can come up, and no size of a page behind it.
+    // With the wrong word size, the key may be found by accident, without a page size after it.
     const isSane = value >= 1024 && Number.isInteger(Math.log2(value)) && value <= 2 ** 24;
     if (Number(words[at]) === AUXILIARY_PAGE_SIZE && isSane) return value;
   }
   return undefined;
 }
 
-/** A whole number in decimal; a sign in front is left out, for none that counts has one. */
+/** A decimal integer. A sign is ignored: no field that is used has one. */
 function readNumber(bytes: Uint8Array, begin: number, end: number): number {
   let value = 0;
   for (let at = begin; at < end; at++) {

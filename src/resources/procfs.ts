@@ -1,4 +1,4 @@
-/** Reads /proc: the only place that does. Nothing here takes longer than a file of one process does. */
+/** Reads procfs for the collector "resources". No call blocks for longer than one file of one process takes. */
 
 import {
   closeSync,
@@ -11,6 +11,8 @@ import {
   readSync,
 } from 'node:fs';
 import { promisify } from 'node:util';
+import { errorCode } from '../util/errno.ts';
+import type { PausableWork } from '../util/time-slice.ts';
 import {
   type ProcStat,
   parseChildren,
@@ -18,62 +20,66 @@ import {
   parsePageSize,
   parseResidentPages,
   parseStat,
+  parseUptime,
 } from './formats.ts';
 
-/** node:fs/promises has it, and loads ten modules more. */
+/** node:fs/promises would load ten more modules. */
 const listFolder = promisify(readdir);
 
-/** A folder that may hold more names than this is read in parts of as many, 0.2 ms each. */
-const PART_OF_FOLDER = 256;
-
-/** Work that is done in steps, with room for others between them. */
-export type Steps<Result> = Generator<undefined, Result>;
+/** A folder with more entries is read in parts of this size, 0.2 ms each. */
+const FOLDER_PART = 256;
 
 export class ProcFs {
   readonly #root: string;
   readonly #onDenied: (file: string) => void;
   #buffer = Buffer.allocUnsafeSlow(16 * 1024);
 
-  /** Whether the kernel tells the children of a thread (CONFIG_PROC_CHILDREN). */
-  readonly tellsChildren: boolean;
-  /** Whether the kernel tells how many descriptors are open without listing them (since Linux 6.2). */
+  /** Whether the kernel lists the children of a thread (CONFIG_PROC_CHILDREN). */
+  readonly listsChildren: boolean;
+  /** Whether the size of the folder `fd` is the number of open descriptors (since Linux 6.2). */
   readonly #countsFds: boolean;
   readonly #pageSize: number | undefined;
 
-  /** `onDenied` is told the name of each file that may not be read. */
+  /** `onDenied` is called with the name of each file that may not be read. */
   constructor(root: string, onDenied: (file: string) => void) {
     this.#root = root;
     this.#onDenied = onDenied;
-    this.tellsChildren = existsSync(`${root}/thread-self/children`);
+    this.listsChildren = existsSync(`${root}/thread-self/children`);
     this.#countsFds = this.#canCountFds();
     const auxv = this.#read('self/auxv');
     this.#pageSize = auxv && parsePageSize(auxv);
   }
 
-  /** Whether this is Linux' /proc at all. */
-  get isThere(): boolean {
-    const own = this.#read('self/stat');
-    return own !== undefined && parseStat(own) !== undefined;
+  /** Of the exporter itself; undefined where this is not Linux' procfs. */
+  ownStat(): ProcStat | undefined {
+    const bytes = this.#read('self/stat');
+    return bytes && parseStat(bytes);
   }
 
-  /** How many processes there are, about: each is a folder, and a few are none. */
-  get processes(): number {
+  /** Seconds since boot; undefined where they cannot be read. */
+  uptime(): number | undefined {
+    const bytes = this.#read('uptime');
+    return bytes && parseUptime(bytes);
+  }
+
+  /** Approximate number of processes: a few of the folders are of something else. */
+  processCount(): number {
     return lstatSync(this.#root).nlink;
   }
 
-  /** Every pid there is. */
+  /** All pids. */
   async pids(): Promise<number[]> {
     return (await listFolder(this.#root)).map(Number).filter((pid) => pid > 0);
   }
 
-  /** undefined where the process is gone, here and below. */
+  /** undefined where the process is gone or its file may not be read. */
   stat(pid: number): ProcStat | undefined {
     const bytes = this.#read(`${pid}/stat`);
     return bytes && parseStat(bytes);
   }
 
-  /** The children of all threads: each thread may have started some. */
-  *children(pid: number, threads: number): Steps<number[]> {
+  /** The children of all threads: any thread may have forked. */
+  *children(pid: number, threads: number): PausableWork<number[]> {
     if (threads === 1) {
       yield;
       return this.#childrenOfThread(pid, pid);
@@ -87,23 +93,27 @@ export class ProcFs {
   }
 
   /**
-   * By `statm`: what `stat` says of it is off by dozens of pages, and by more the more CPUs
-   * there are. undefined where it can't be told.
+   * From `statm`: the value in `stat` is off by dozens of pages, and by more on more CPUs. 0
+   * where the process is gone, undefined where the file may not be read.
    */
   residentBytes(pid: number): number | undefined {
-    const bytes = this.#read(`${pid}/statm`);
-    const pages = bytes === undefined ? 0 : parseResidentPages(bytes);
+    const bytes = this.#attempt(`${pid}/statm`, 'gone', (path) => this.#readFile(path));
+    if (bytes === 'gone') return 0;
+    const pages = bytes && parseResidentPages(bytes);
     return pages === undefined || this.#pageSize === undefined ? undefined : pages * this.#pageSize;
   }
 
-  /** `expected`: how many there are, about. undefined where it can't be told; what is gone has none. */
-  *openFds(pid: number, expected: number): Steps<number | undefined> {
+  /**
+   * `expected`: their approximate number. 0 where the process is gone, undefined where the
+   * folder may not be read.
+   */
+  *openFds(pid: number, expected: number): PausableWork<number | undefined> {
     const folder = `${pid}/fd`;
     if (this.#countsFds) return this.#attempt(folder, 0, (path) => lstatSync(path).size);
     return (yield* this.#list(folder, expected))?.length;
   }
 
-  /** undefined where there is no limit, too. */
+  /** undefined where there is no limit, the process is gone or the file may not be read. */
   maxFds(pid: number): number | undefined {
     const bytes = this.#read(`${pid}/limits`);
     return bytes && parseMaxFds(bytes);
@@ -114,22 +124,21 @@ export class ProcFs {
     return bytes === undefined ? [] : parseChildren(bytes);
   }
 
-  /** Where the kernel counts them, that is the size of the folder. */
   #canCountFds(): boolean {
     const folder = 'self/fd';
     const size = this.#attempt(folder, 0, (path) => lstatSync(path).size);
-    // Listing it takes a descriptor, which is in the list.
+    // The list includes the descriptor that listing takes.
     const listed = this.#attempt(folder, [], (path) => readdirSync(path));
     return size !== 0 && size === (listed?.length ?? 0) - 1;
   }
 
-  *#list(folder: string, expected: number): Steps<readonly string[] | undefined> {
-    if (expected <= PART_OF_FOLDER) {
+  *#list(folder: string, expected: number): PausableWork<readonly string[] | undefined> {
+    if (expected <= FOLDER_PART) {
       return this.#attempt(folder, [], (path) => readdirSync(path));
     }
     const names: string[] = [];
     const dir = this.#attempt(folder, 'gone', (path) =>
-      opendirSync(path, { bufferSize: PART_OF_FOLDER }),
+      opendirSync(path, { bufferSize: FOLDER_PART }),
     );
     if (dir === undefined || dir === 'gone') return dir && names;
     try {
@@ -137,26 +146,29 @@ export class ProcFs {
         const entry = this.#attempt(folder, null, () => dir.readSync());
         if (entry === undefined || entry === null) return names;
         names.push(entry.name);
-        if (names.length % PART_OF_FOLDER === 0) yield;
+        if (names.length % FOLDER_PART === 0) yield;
       }
     } finally {
       dir.closeSync();
     }
   }
 
-  /** The bytes of a file, good until the next one is read; undefined where there is none to read. */
+  /** undefined where the file does not exist or may not be read. */
   #read(file: string): Buffer | undefined {
-    return this.#attempt(file, undefined, (path) => {
-      const fd = openSync(path, 'r');
-      try {
-        return this.#readAll(fd);
-      } finally {
-        closeSync(fd);
-      }
-    });
+    return this.#attempt(file, undefined, (path) => this.#readFile(path));
   }
 
-  /** Until nothing more comes: a list of children is handed out a page at a time. */
+  /** The bytes are valid until the next file is read. */
+  #readFile(path: string): Buffer {
+    const fd = openSync(path, 'r');
+    try {
+      return this.#readAll(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Reads to the end: the kernel returns a list of children one memory page at a time. */
   #readAll(fd: number): Buffer {
     let length = 0;
     for (;;) {
@@ -170,8 +182,8 @@ export class ProcFs {
   }
 
   /**
-   * What `action` makes of a file; `gone` where its process has ended; undefined where it may
-   * not be read. Anything else, such as no descriptor left to read it with, is thrown.
+   * Returns the result of `action`, `gone` where the process has exited, and undefined where
+   * the file may not be read. Any other error is thrown, such as no descriptor left.
    */
   #attempt<Result, Gone>(
     file: string,
@@ -181,7 +193,7 @@ export class ProcFs {
     try {
       return action(`${this.#root}/${file}`);
     } catch (error) {
-      switch ((error as NodeJS.ErrnoException).code) {
+      switch (errorCode(error)) {
         case 'ENOENT':
         case 'ESRCH':
           return gone;

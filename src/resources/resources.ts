@@ -1,162 +1,225 @@
-/** What each program uses of the machine, as of the last reading of /proc. */
+/** The collector "resources": what each process of Supervisor uses, from procfs. */
 
 import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import type { CollectorStats } from '../util/collector-stats.ts';
+import { describeSystemError } from '../util/errno.ts';
 import type { Logger } from '../util/log.ts';
-import { askedKinship, scannedKinship } from './kinship.ts';
-import { ProcFs, type Steps } from './procfs.ts';
-import { Program, type Usage } from './program.ts';
+import { type PausableWork, runInSlices } from '../util/time-slice.ts';
+import { childrenByScan, childrenFromProc } from './children.ts';
+import type { ProcStat } from './formats.ts';
+import { ProcessTree, type ResourceUsage } from './process-tree.ts';
+import { ProcFs } from './procfs.ts';
+import { RunIdentity } from './run-identity.ts';
 
-export type { Usage } from './program.ts';
+export type { ResourceUsage } from './process-tree.ts';
 
-/** Reading goes on this long before others have their turn; an event waits for no more than that. */
+/** An event waits at most this long for its turn during a reading. */
 const SLICE_MS = 1;
 
-/** A reading that is no older is shared: CPU time has no finer steps than 10 ms. */
+/** A more recent reading is shared: CPU time has a resolution of 10 ms. */
 const FRESH_MS = 10;
 
 /**
- * How many lists of children may be read for each process that the machine has, before it
- * is less work to look at them all: to read the stat of one takes twice as long.
+ * How many lists of children may be read for each process of the machine before a scan of all
+ * stat files is faster: reading one of those takes twice as long.
  */
-const LISTS_A_PROCESS = 2;
+const LISTS_PER_PROCESS = 2;
 
-/** What shows usage needs to know. */
+/** A shell, a container's init and sudo are examples of what may be between supervisord and the exporter. */
+const MAX_ANCESTORS = 64;
+
 export interface UsageSource {
-  /** Changes whenever anything may have that `usageOf` tells. */
-  readonly readings: number;
-  /** As of the last reading; undefined where the process has not run then, or runs no more. */
-  usageOf(process: Readonly<Process>): Usage | undefined;
+  /** At the last reading; undefined where the process did not run then or does not run now. */
+  usageOf(process: Readonly<Process>): ResourceUsage | undefined;
 }
 
 export interface ResourcesOptions {
   readonly table: ProcessTable;
   readonly log: Logger;
+  /** Of the exporter, in its own PID namespace. */
+  readonly ownPid: number;
   /** Where procfs is mounted. */
   readonly root?: string;
-  /** In milliseconds, of a clock that only runs on. */
+  /** In milliseconds of a monotonic clock. */
   readonly now?: () => number;
+  /** In epoch seconds. */
+  readonly wallClock?: () => number;
 }
 
-/** undefined, and said, where there is no /proc as Linux has it. */
+/** Logs the reason and returns undefined where procfs cannot be used. */
 export function openResources(options: ResourcesOptions): Resources | undefined {
-  const { table, log, root = '/proc', now = () => performance.now() } = options;
-  const said = new Set<string>();
+  const { log, ownPid, root = '/proc' } = options;
+  const denied = new Set<string>();
   const proc = new ProcFs(root, (file) => {
-    if (said.has(file)) return;
-    said.add(file);
-    log.info('no permission to read a file of some processes, and what it tells is left out', {
+    if (denied.has(file)) return;
+    denied.add(file);
+    log.info('no permission to read a file of some processes; metrics that need it are left out', {
       file: `${root}/PID/${file}`,
     });
   });
-  if (proc.isThere) return new Resources(table, proc, log, now);
-  log.info('there is no Linux /proc here, so the collector "resources" is off', { path: root });
-  return undefined;
+  const own = proc.ownStat();
+  if (own === undefined) {
+    log.info('the collector "resources" is off: there is no Linux procfs', { path: root });
+    return undefined;
+  }
+  if (own.pid !== ownPid) {
+    log.info('the collector "resources" is off: procfs belongs to another PID namespace', {
+      path: root,
+      own_pid: ownPid,
+      own_pid_in_procfs: own.pid,
+    });
+    return undefined;
+  }
+  return new Resources(options, proc, own);
 }
 
 export class Resources implements UsageSource {
   readonly #table: ProcessTable;
-  readonly #proc: ProcFs;
   readonly #log: Logger;
   readonly #now: () => number;
-  /** By the record itself: a process that was removed and added back is another one. */
-  readonly #programs = new WeakMap<Readonly<Process>, Program>();
-  #latest: ReadonlyMap<Readonly<Process>, Usage> = new Map();
-  #readings = 0;
+  readonly #wallClock: () => number;
+  readonly #proc: ProcFs;
+  readonly #identity: RunIdentity;
+  /** The exporter, its parent and so on. */
+  readonly #ancestors: readonly ProcStat[];
+  /** By the record: a process that was removed and added again has a new one. */
+  readonly #trees = new WeakMap<Readonly<Process>, ProcessTree>();
+  #latest: ReadonlyMap<Readonly<Process>, ResourceUsage> = new Map();
+  #stats: CollectorStats = { success: undefined, durationSeconds: undefined };
   #readAt = Number.NEGATIVE_INFINITY;
-  #underWay: Promise<void> | undefined;
-  /** Why the last reading failed; undefined where it has not. */
+  #reading: Promise<void> | undefined;
+  /** Why the last reading failed; undefined where it did not. */
   #failure: string | undefined;
 
-  constructor(table: ProcessTable, proc: ProcFs, log: Logger, now: () => number) {
-    this.#table = table;
-    this.#proc = proc;
-    this.#log = log;
+  constructor(options: ResourcesOptions, proc: ProcFs, own: ProcStat) {
+    const { now = () => performance.now(), wallClock = () => Date.now() / 1000 } = options;
+    this.#table = options.table;
+    this.#log = options.log;
     this.#now = now;
+    this.#wallClock = wallClock;
+    this.#proc = proc;
+    this.#identity = new RunIdentity(own, wallClock(), proc.uptime());
+    this.#ancestors = ancestorsOf(own, proc);
   }
 
-  get readings(): number {
-    return this.#readings;
+  get stats(): CollectorStats {
+    return this.#stats;
   }
 
-  usageOf(process: Readonly<Process>): Usage | undefined {
+  usageOf(process: Readonly<Process>): ResourceUsage | undefined {
     const usage = this.#latest.get(process);
     return usage !== undefined && usage.pid === livePid(process) ? usage : undefined;
   }
 
-  /** Has everything read, or waits for the reading that is under way. Never rejects. */
+  /** Reads the usage of all processes, or waits for the reading in progress. Never rejects. */
   read(): Promise<void> {
-    if (this.#underWay === undefined && this.#now() - this.#readAt >= FRESH_MS) {
-      this.#underWay = this.#read();
+    if (this.#reading === undefined && this.#now() - this.#readAt >= FRESH_MS) {
+      this.#reading = this.#read();
     }
-    return this.#underWay ?? Promise.resolve();
+    return this.#reading ?? Promise.resolve();
   }
 
   async #read(): Promise<void> {
+    const began = this.#now();
     try {
-      this.#latest = await this.#inSlices(this.#measure(await this.#pidsToScan()));
+      this.#latest = await runInSlices(this.#measure(await this.#pidsToScan()), SLICE_MS);
       this.#failure = undefined;
     } catch (error) {
-      // Such as no descriptor left. What is not known is left out, and nothing else.
+      // No descriptor may be left, for example.
       this.#latest = new Map();
-      this.#noteFailure(error instanceof Error ? error.message : String(error));
+      this.#logFailure(describeSystemError(error));
     }
-    this.#readings += 1;
     this.#readAt = this.#now();
-    this.#underWay = undefined;
+    this.#stats = {
+      success: this.#failure === undefined,
+      durationSeconds: (this.#readAt - began) / 1000,
+    };
+    this.#reading = undefined;
   }
 
-  *#measure(pidsToScan: readonly number[] | undefined): Steps<Map<Readonly<Process>, Usage>> {
-    const kinship =
+  *#measure(
+    pidsToScan: readonly number[] | undefined,
+  ): PausableWork<Map<Readonly<Process>, ResourceUsage>> {
+    const lookup =
       pidsToScan === undefined
-        ? askedKinship(this.#proc)
-        : yield* scannedKinship(this.#proc, pidsToScan);
-    const usages = new Map<Readonly<Process>, Usage>();
-    for (const process of [...this.#table.values()]) {
-      const pid = livePid(process);
-      if (pid === undefined) continue;
-      const program = this.#programOf(process);
-      const usage = yield* program.measure(pid, kinship, this.#proc, this.#now());
-      if (usage !== undefined) usages.set(process, usage);
+        ? childrenFromProc(this.#proc)
+        : yield* childrenByScan(this.#proc, pidsToScan);
+    const usages = new Map<Readonly<Process>, ResourceUsage>();
+    this.#identity.updateClock(this.#wallClock(), this.#proc.uptime());
+    const processes = liveProcesses(this.#table);
+    const supervisord = this.#supervisordPid(new Set(processes.map(({ pid }) => pid)));
+    for (const { pid, process } of processes) {
+      const stat = lookup.stat(pid);
+      yield;
+      if (stat === undefined) continue;
+      const runStart = process.startTime ?? process.lastTransitionTime;
+      if (!this.#identity.matches(stat, supervisord, runStart)) continue;
+      const tree = this.#treeOf(process);
+      usages.set(process, yield* tree.measure(pid, stat, lookup, this.#proc, this.#now()));
     }
     return usages;
   }
 
-  /** undefined where the kernel is better asked for the children of what we know. */
+  /**
+   * The parent of that ancestor which the process table lists: the exporter itself, or what
+   * supervisord started in order to start it. Until the table lists one: the exporter's parent.
+   */
+  #supervisordPid(listedPids: ReadonlySet<number>): number {
+    const listed = this.#ancestors.find(({ pid }) => listedPids.has(pid));
+    return (listed ?? this.#ancestors[0])?.parent ?? 0;
+  }
+
+  /** undefined where reading the lists of children is faster than scanning all processes. */
   async #pidsToScan(): Promise<readonly number[] | undefined> {
-    if (this.#proc.tellsChildren) {
+    if (this.#proc.listsChildren) {
       let lists = 0;
       for (const { threads } of this.#latest.values()) lists += threads;
-      if (lists <= LISTS_A_PROCESS * this.#proc.processes) return undefined;
+      if (lists <= LISTS_PER_PROCESS * this.#proc.processCount()) return undefined;
     }
     return this.#proc.pids();
   }
 
-  #programOf(process: Readonly<Process>): Program {
-    const known = this.#programs.get(process);
+  #treeOf(process: Readonly<Process>): ProcessTree {
+    const known = this.#trees.get(process);
     if (known !== undefined) return known;
-    const program = new Program();
-    this.#programs.set(process, program);
-    return program;
+    const tree = new ProcessTree();
+    this.#trees.set(process, tree);
+    return tree;
   }
 
-  /** Goes through the steps, and lets others have their turn in between. */
-  async #inSlices<Result>(steps: Steps<Result>): Promise<Result> {
-    for (;;) {
-      const end = this.#now() + SLICE_MS;
-      do {
-        const step = steps.next();
-        if (step.done === true) return step.value;
-      } while (this.#now() < end);
-      await new Promise((resolve) => setImmediate(resolve));
+  /** Logs a failure once and not at each reading. */
+  #logFailure(reason: string): void {
+    if (this.#failure !== reason) {
+      this.#log.warn('cannot read procfs; the metrics of the collector "resources" are left out', {
+        reason,
+      });
     }
+    this.#failure = reason;
   }
+}
 
-  /** Says a failure once, not at each reading. */
-  #noteFailure(message: string): void {
-    if (this.#failure !== message) {
-      this.#log.warn('can not read /proc: what programs use is left out', { reason: message });
-    }
-    this.#failure = message;
+function ancestorsOf(own: ProcStat, proc: ProcFs): ProcStat[] {
+  const ancestors = [own];
+  for (let pid = own.parent; pid !== 0 && ancestors.length < MAX_ANCESTORS; ) {
+    const stat = proc.stat(pid);
+    if (stat === undefined) break;
+    ancestors.push(stat);
+    pid = stat.parent;
   }
+  return ancestors;
+}
+
+interface LiveProcess {
+  readonly pid: number;
+  readonly process: Readonly<Process>;
+}
+
+function liveProcesses(table: ProcessTable): LiveProcess[] {
+  const processes: LiveProcess[] = [];
+  for (const process of table.values()) {
+    const pid = livePid(process);
+    if (pid !== undefined) processes.push({ pid, process });
+  }
+  return processes;
 }

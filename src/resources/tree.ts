@@ -1,65 +1,64 @@
-/** Which processes belong to a program: the one that supervisord started and all that have come of it. */
+/** Finds the processes of a tree: the main process that supervisord started, and its descendants. */
 
+import type { PausableWork } from '../util/time-slice.ts';
 import type { ProcStat } from './formats.ts';
 
 /** By pid, parents before their children. */
 export type Members = ReadonlyMap<number, ProcStat>;
 
-/** How processes are related, as far as it is looked at. */
-export interface Kinship {
+export interface ProcessLookup {
   /** undefined where the process is gone. */
   stat(pid: number): ProcStat | undefined;
-  children(pid: number, stat: ProcStat): Generator<undefined, readonly number[]>;
+  children(pid: number, stat: ProcStat): PausableWork<readonly number[]>;
 }
 
 export interface Tree {
-  /** Empty where the main process is gone. */
   readonly members: Members;
-  /** Processes that were members before and live on elsewhere. */
-  readonly departed: ReadonlySet<number>;
+  /** Processes that were members at the last reading and now live on with a parent outside the tree. */
+  readonly reparented: ReadonlySet<number>;
 }
 
 /**
- * Finds the tree under `main`, one process a step. `before` are the members that it had:
- * one that is missed now, because its parent has ended while the tree was read and it has
- * another one in the tree, is taken in all the same.
+ * Finds the tree of the main process. A member at the last reading (`before`) that is not
+ * found among the children, because its parent exited during this reading and another member
+ * is its parent now, is added as well.
  */
 export function* findTree(
   main: number,
+  mainStat: ProcStat,
   before: Members,
-  kinship: Kinship,
-): Generator<undefined, Tree> {
+  lookup: ProcessLookup,
+): PausableWork<Tree> {
   const members = new Map<number, ProcStat>();
-  const departed = new Set<number>();
-  yield* descend(main, kinship.stat(main), members, kinship);
+  const reparented = new Set<number>();
+  yield* addWithDescendants(main, mainStat, members, lookup);
   for (const [pid, { start }] of before) {
     if (members.has(pid)) continue;
-    const stat = kinship.stat(pid);
+    const stat = lookup.stat(pid);
     if (stat?.start !== start) continue;
-    if (members.has(stat.parent)) yield* descend(pid, stat, members, kinship);
-    else departed.add(pid);
+    if (members.has(stat.parent)) yield* addWithDescendants(pid, stat, members, lookup);
+    else reparented.add(pid);
   }
-  return { members, departed };
+  return { members, reparented };
 }
 
-/** Takes in a process with all below it. A pid comes in once, so whatever is said of kinship, this ends. */
-function* descend(
-  from: number,
-  stat: ProcStat | undefined,
+/** Adds each pid at most once, so it ends even if the parents that are read form a circle. */
+function* addWithDescendants(
+  pid: number,
+  stat: ProcStat,
   members: Map<number, ProcStat>,
-  kinship: Kinship,
-): Generator<undefined, void> {
-  if (stat === undefined) return;
-  members.set(from, stat);
-  const parents = [from];
+  lookup: ProcessLookup,
+): PausableWork<void> {
+  members.set(pid, stat);
+  const parents = [pid];
   for (const parent of parents) {
     const parentStat = members.get(parent);
     if (parentStat === undefined) continue;
-    for (const child of yield* kinship.children(parent, parentStat)) {
+    for (const child of yield* lookup.children(parent, parentStat)) {
       if (members.has(child)) continue;
-      const childStat = kinship.stat(child);
+      const childStat = lookup.stat(child);
       yield;
-      // Gone meanwhile, and its pid may be another's already.
+      // The child exited since the list was read, and its pid may have been reused.
       if (childStat?.parent !== parent) continue;
       members.set(child, childStat);
       parents.push(child);

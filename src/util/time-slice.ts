@@ -22,3 +22,19 @@ export class TimeSlice {
     this.#began = performance.now();
   }
 }
+
+/** Synchronous work that yields wherever it may be interrupted. */
+export type PausableWork<Result> = Generator<undefined, Result>;
+
+/** Runs the work to its end in time slices. */
+export async function runInSlices<Result>(
+  work: PausableWork<Result>,
+  lengthMs = SLICE_MS,
+): Promise<Result> {
+  const slice = new TimeSlice(lengthMs);
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+    await slice.pause();
+  }
+}

@@ -1,31 +1,32 @@
-/** A web configuration and the files that it names, read and found to work. */
+/** Reads a web configuration with the files that it names, and checks that all of it works. */
 
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import type { SecureContextOptions } from 'node:tls';
-import { WebConfigError } from './error.ts';
+import { describeSystemError, errorCode } from '../util/errno.ts';
+import { WebConfigError } from '../util/errors.ts';
 import { parseWebConfig } from './parse.ts';
 import { contextOptions, type Pems } from './tls.ts';
 import type { PemSource, TlsConfig, WebConfig } from './webconfig.ts';
 
-export interface Loaded {
+export interface LoadedConfig {
   readonly config: WebConfig;
   /** Of `config.tls`. */
   readonly context: SecureContextOptions | undefined;
-  /** The same for the same content of all files. */
+  /** Equal for equal content of all files. */
   readonly fingerprint: string;
 }
 
-export interface Attempt {
-  /** What was read, or should have been: a change of one of them can change the outcome. */
+export interface LoadResult {
+  /** Every file that was read, or could not be read: a change of one of them can change the outcome. */
   readonly files: readonly string[];
-  readonly outcome: Loaded | WebConfigError;
+  readonly outcome: LoadedConfig | WebConfigError;
 }
 
-/** A web configuration is a page; a chain of certificates, or a store of authorities, is less than this. */
+/** More than any web configuration, certificate chain or store of authorities has. */
 const MAX_BYTES = 1024 * 1024;
 
-export async function load(file: string): Promise<Attempt> {
+export async function load(file: string): Promise<LoadResult> {
   const files = [file];
   try {
     const text = await readText(file, (reason) => new WebConfigError(`${file}: ${reason}`));
@@ -46,15 +47,15 @@ export async function load(file: string): Promise<Attempt> {
   }
 }
 
-/** Changes with each of the files, also where one is put in the place of another or a link leads elsewhere. */
-export async function lookAt(files: readonly string[]): Promise<string> {
-  const looks = files.map((file) =>
+/** Changes with each of the files, also when one is replaced or a link changes its target. */
+export async function fileSignature(files: readonly string[]): Promise<string> {
+  const signatures = files.map((file) =>
     stat(file, { bigint: true }).then(
       ({ dev, ino, size, mtimeNs, ctimeNs }) => [file, dev, ino, size, mtimeNs, ctimeNs].join(),
-      (error: NodeJS.ErrnoException) => [file, error.code].join(),
+      (error: unknown) => [file, errorCode(error)].join(),
     ),
   );
-  return (await Promise.all(looks)).join('\n');
+  return (await Promise.all(signatures)).join('\n');
 }
 
 async function readPems({ cert, key, clientCa }: TlsConfig): Promise<Pems> {
@@ -67,32 +68,34 @@ async function readPems({ cert, key, clientCa }: TlsConfig): Promise<Pems> {
 
 function readPem(source: PemSource): Promise<string> | string {
   if (source.kind === 'inline') return source.pem;
-  const { path, place } = source;
-  return readText(path, (reason) => place.error(`can't read ${path}: ${reason}`));
+  const { path, node } = source;
+  return readText(path, (reason) => node.error(`can't read ${path}: ${reason}`));
 }
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'no permission',
-  EISDIR: 'it is a folder',
-  ENOTDIR: 'no such folder',
-};
 
 async function readText(
   path: string,
-  explain: (reason: string) => WebConfigError,
+  errorFor: (reason: string) => WebConfigError,
 ): Promise<string> {
   try {
     const facts = await stat(path);
-    // A pipe would keep us waiting for ever.
-    if (!facts.isFile() && !facts.isDirectory()) throw explain('it is no file');
-    if (facts.size > MAX_BYTES) throw explain(`it has over ${MAX_BYTES} bytes`);
-    return await readFile(path, 'utf8');
+    // Reading a pipe could wait for a writer without end.
+    if (!facts.isFile() && !facts.isDirectory()) throw errorFor('it is not a regular file');
+    if (facts.size > MAX_BYTES) throw errorFor(`it has over ${MAX_BYTES} bytes`);
+    return decode(await readFile(path));
   } catch (error) {
     if (error instanceof WebConfigError) throw error;
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    throw explain(REASONS[code] ?? message);
+    const code = errorCode(error);
+    throw errorFor(
+      code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : describeSystemError(error),
+    );
   }
+}
+
+/** UTF-8, or UTF-16 after a byte order mark, as YAML allows. */
+function decode(bytes: Buffer): string {
+  const mark = bytes.subarray(0, 2).toString('hex');
+  const encoding = mark === 'fffe' ? 'utf-16le' : mark === 'feff' ? 'utf-16be' : 'utf-8';
+  return new TextDecoder(encoding, { fatal: true }).decode(bytes);
 }
 
 function digest(texts: readonly string[]): string {

@@ -1,4 +1,4 @@
-/** The names that Go has for what OpenSSL calls otherwise. */
+/** Go's names, with those of OpenSSL. */
 
 import type { SecureVersion } from 'node:tls';
 import type { ClientAuth } from './webconfig.ts';
@@ -10,7 +10,7 @@ export const VERSIONS: Readonly<Record<string, SecureVersion>> = {
   TLS13: 'TLSv1.3',
 };
 
-/** What Go's tls.CipherSuites() lists; those of TLS 1.3 have the same name everywhere. */
+/** The list of Go's tls.CipherSuites(). */
 export const CIPHER_SUITES: Readonly<Record<string, string>> = {
   TLS_AES_128_GCM_SHA256: 'TLS_AES_128_GCM_SHA256',
   TLS_AES_256_GCM_SHA384: 'TLS_AES_256_GCM_SHA384',
@@ -38,7 +38,7 @@ export const CLIENT_AUTH_TYPES: Readonly<Record<string, ClientAuth>> = {
   NoClientCert: 'NoClientCert',
   RequestClientCert: 'RequestClientCert',
   RequireAnyClientCert: 'RequireAnyClientCert',
-  // The toolkit's own name for it, of old.
+  // The toolkit's earlier name.
   RequireClientCert: 'RequireAnyClientCert',
   VerifyClientCertIfGiven: 'VerifyClientCertIfGiven',
   RequireAndVerifyClientCert: 'RequireAndVerifyClientCert',

@@ -1,6 +1,7 @@
 /**
- * The file of `--web.config.file`: the format of Prometheus' exporter-toolkit
- * (github.com/prometheus/exporter-toolkit, docs/web-configuration.md), and as strict.
+ * The format of Prometheus' exporter-toolkit (github.com/prometheus/exporter-toolkit,
+ * docs/web-configuration.md). What the toolkit accepts is accepted, with one exception: a file
+ * that would look like a protection and be none, or that could never serve a client, is an error.
  */
 
 import { validateHeaderValue } from 'node:http';
@@ -8,8 +9,8 @@ import { dirname, resolve } from 'node:path';
 import type { SecureVersion } from 'node:tls';
 import { parseGoDuration } from './duration.ts';
 import { CIPHER_SUITES, CLIENT_AUTH_TYPES, CURVES, VERSIONS } from './names.ts';
-import { type Place, parseYaml, type Readers } from './place.ts';
 import type { ClientAuth, PemSource, RateLimit, TlsConfig, WebConfig } from './webconfig.ts';
+import { parseYaml, type YamlNode } from './yaml.ts';
 
 /** Reads the text of `file`; paths in it are from its folder. Throws WebConfigError. */
 export function parseWebConfig(file: string, text: string): WebConfig {
@@ -20,9 +21,9 @@ export function parseWebConfig(file: string, text: string): WebConfig {
     basic_auth_users: ReadonlyMap<string, string>;
     rate_limit: RateLimit | undefined;
   }>({
-    tls_server_config: (place) => readTls(place, folder),
+    tls_server_config: (node) => readTls(node, folder),
     http_server_config: readHttp,
-    basic_auth_users: (place) => place.entries(readHash),
+    basic_auth_users: (node) => node.entries(readHash),
     rate_limit: readRateLimit,
   });
   return {
@@ -33,6 +34,11 @@ export function parseWebConfig(file: string, text: string): WebConfig {
   };
 }
 
+interface Located<Value> {
+  readonly node: YamlNode;
+  readonly value: Value;
+}
+
 interface TlsFields {
   cert: PemSource | undefined;
   cert_file: PemSource | undefined;
@@ -40,38 +46,38 @@ interface TlsFields {
   key_file: PemSource | undefined;
   client_ca: PemSource | undefined;
   client_ca_file: PemSource | undefined;
-  client_auth_type: { place: Place; value: ClientAuth };
-  client_allowed_sans: { place: Place; value: string[] };
+  client_auth_type: Located<ClientAuth> | undefined;
+  client_allowed_sans: Located<readonly string[]>;
   min_version: SecureVersion;
   max_version: SecureVersion;
-  cipher_suites: string[];
+  cipher_suites: readonly string[] | undefined;
   prefer_server_cipher_suites: boolean;
-  curve_preferences: string[];
+  curve_preferences: readonly string[] | undefined;
 }
 
-/** A section without anything in it means plain HTTP, as one that is not there. */
-function readTls(place: Place, folder: string): TlsConfig | undefined {
-  const file = (at: Place) => readPemPath(at, folder);
-  const fields = place.fields<TlsFields>({
+/** A section that sets nothing means plain HTTP, as one that is absent. */
+function readTls(node: YamlNode, folder: string): TlsConfig | undefined {
+  const file = (at: YamlNode) => readPemPath(at, folder);
+  const fields = node.fields<TlsFields>({
     cert: readPem,
     cert_file: file,
     key: readPem,
     key_file: file,
     client_ca: readPem,
     client_ca_file: file,
-    client_auth_type: (at) => ({ place: at, value: at.choice(CLIENT_AUTH_TYPES) }),
-    client_allowed_sans: (at) => ({ place: at, value: at.items((san) => san.text()) }),
+    client_auth_type: readClientAuth,
+    client_allowed_sans: (at) => ({ node: at, value: at.items((san) => san.text()) }),
     min_version: (at) => at.choice(VERSIONS),
     max_version: (at) => at.choice(VERSIONS),
-    cipher_suites: (at) => at.items((suite) => suite.choice(CIPHER_SUITES)),
+    cipher_suites: (at) => readChoices(at, CIPHER_SUITES),
     prefer_server_cipher_suites: (at) => at.flag(),
-    curve_preferences: (at) => at.items((curve) => curve.choice(CURVES)),
+    curve_preferences: (at) => readChoices(at, CURVES),
   });
-  if (Object.keys(fields).length === 0) return undefined;
+  if (Object.values(fields).every((value) => value === undefined)) return undefined;
   const tls: TlsConfig = {
-    place,
-    cert: needPem(place, 'cert', fields.cert, fields.cert_file),
-    key: needPem(place, 'key', fields.key, fields.key_file),
+    node,
+    cert: needPem(node, 'cert', fields.cert, fields.cert_file),
+    key: needPem(node, 'key', fields.key, fields.key_file),
     clientCa: onePem('client_ca', fields.client_ca, fields.client_ca_file),
     clientAuth: fields.client_auth_type?.value ?? 'NoClientCert',
     allowedSans: fields.client_allowed_sans?.value,
@@ -81,41 +87,54 @@ function readTls(place: Place, folder: string): TlsConfig | undefined {
     preferServerCipherSuites: fields.prefer_server_cipher_suites ?? true,
     curves: fields.curve_preferences ?? [],
   };
-  // By the alphabet: TLSv1, TLSv1.1, …
-  if (tls.minVersion > tls.maxVersion) throw place.error('min_version is above max_version');
-  checkClientAuth(tls, fields.client_auth_type?.place, fields.client_allowed_sans?.place);
+  // The names sort alphabetically: TLSv1, TLSv1.1, …
+  if (tls.minVersion > tls.maxVersion) throw node.error('min_version is above max_version');
+  checkClientAuth(tls, fields.client_auth_type?.node, fields.client_allowed_sans?.node);
   return tls;
 }
 
-/** What would look like a check of the clients and would be none. */
+/** Refuses settings that look like a check of the clients and would check nothing. */
 function checkClientAuth(
-  { clientAuth, clientCa, allowedSans, place }: TlsConfig,
-  authPlace: Place | undefined,
-  sansPlace: Place | undefined,
+  { clientAuth, clientCa, allowedSans, node }: TlsConfig,
+  authNode: YamlNode | undefined,
+  sansNode: YamlNode | undefined,
 ): void {
   const verifies =
     clientAuth === 'VerifyClientCertIfGiven' || clientAuth === 'RequireAndVerifyClientCert';
   if (clientAuth === 'NoClientCert' && clientCa !== undefined) {
-    throw clientCa.place.error('is of no use without a client_auth_type');
+    throw clientCa.node.error('has no effect without a client_auth_type');
   }
   if (clientAuth === 'NoClientCert' && allowedSans !== undefined) {
-    throw (sansPlace ?? place).error('is of no use without a client_auth_type');
+    throw (sansNode ?? node).error('has no effect without a client_auth_type');
   }
-  if (allowedSans?.length === 0) throw (sansPlace ?? place).error('would let nobody in');
-  // Go verifies against the authorities of the system then: everybody with any public certificate.
+  if (allowedSans?.length === 0) throw (sansNode ?? node).error('would allow no client');
+  // Go would verify against the authorities of the system: any client with a public certificate.
   if (verifies && clientCa === undefined) {
-    throw (authPlace ?? place).error(`${clientAuth} needs client_ca or client_ca_file`);
+    throw (authNode ?? node).error(`${clientAuth} needs client_ca or client_ca_file`);
   }
 }
 
-function readPem(place: Place): PemSource | undefined {
-  const pem = place.text();
-  return pem === '' ? undefined : { kind: 'inline', place, pem };
+/** Empty text means that the key is not set: here, and for the keys with a PEM or a path. */
+function readClientAuth(node: YamlNode): Located<ClientAuth> | undefined {
+  return node.text() === '' ? undefined : { node, value: node.choice(CLIENT_AUTH_TYPES) };
 }
 
-function readPemPath(place: Place, folder: string): PemSource | undefined {
-  const path = place.text();
-  return path === '' ? undefined : { kind: 'file', place, path: resolve(folder, path) };
+function readChoices(
+  node: YamlNode,
+  choices: Readonly<Record<string, string>>,
+): readonly string[] | undefined {
+  const chosen = node.items((item) => item.choice(choices));
+  return chosen.length === 0 ? undefined : chosen;
+}
+
+function readPem(node: YamlNode): PemSource | undefined {
+  const pem = node.text();
+  return pem === '' ? undefined : { kind: 'inline', node, pem };
+}
+
+function readPemPath(node: YamlNode, folder: string): PemSource | undefined {
+  const path = node.text();
+  return path === '' ? undefined : { kind: 'file', node, path: resolve(folder, path) };
 }
 
 function onePem(
@@ -124,23 +143,23 @@ function onePem(
   file: PemSource | undefined,
 ): PemSource | undefined {
   if (inline !== undefined && file !== undefined) {
-    throw file.place.error(`${key} is given as well`);
+    throw file.node.error(`${key} is given as well`);
   }
   return inline ?? file;
 }
 
 function needPem(
-  place: Place,
+  node: YamlNode,
   key: string,
   inline: PemSource | undefined,
   file: PemSource | undefined,
 ): PemSource {
   const pem = onePem(key, inline, file);
-  if (pem === undefined) throw place.error(`${key} or ${key}_file is missing`);
+  if (pem === undefined) throw node.error(`${key} or ${key}_file is missing`);
   return pem;
 }
 
-/** The headers that the toolkit lets be set, with the values it takes; undefined: any. */
+/** The headers that the toolkit allows, with the values that it allows; undefined: any value. */
 const HEADERS: Readonly<Record<string, readonly string[] | undefined>> = {
   'Content-Security-Policy': undefined,
   'X-Frame-Options': ['deny', 'sameorigin'],
@@ -149,76 +168,76 @@ const HEADERS: Readonly<Record<string, readonly string[] | undefined>> = {
   'Strict-Transport-Security': undefined,
 };
 
-const HEADER_READERS: Readers<Record<string, string>> = Object.fromEntries(
-  Object.entries(HEADERS).map(([name, values]) => [
-    name,
-    (place: Place) => readHeader(place, name, values),
-  ]),
-);
-
-/** The headers. `http2` is taken and changes nothing: HTTP/1.1 is what is spoken. */
-function readHttp(place: Place): ReadonlyMap<string, string> {
-  const { headers = {} } = place.fields<{
+/** The headers. `http2` has no effect: the exporter speaks HTTP/1.1. */
+function readHttp(node: YamlNode): ReadonlyMap<string, string> {
+  const { headers = new Map<string, string>() } = node.fields<{
     http2: boolean;
-    headers: Partial<Record<string, string>>;
+    headers: ReadonlyMap<string, string>;
   }>({
     http2: (at) => at.flag(),
-    headers: (at) => at.fields(HEADER_READERS),
+    headers: (at) => at.entries(readHeader),
   });
-  // A blank one is not set, as with the toolkit.
-  return new Map(
-    Object.entries(headers).flatMap(([name, value]) => (value ? [[name, value] as const] : [])),
-  );
+  return new Map([...headers].filter(([, value]) => value !== ''));
 }
 
-function readHeader(place: Place, name: string, values: readonly string[] | undefined): string {
-  const value = place.text();
-  if (values !== undefined && !values.includes(value)) {
-    throw place.error(`${JSON.stringify(value)} is not one of ${values.join(', ')}`);
+function readHeader(node: YamlNode, name: string): string {
+  if (!Object.hasOwn(HEADERS, name)) {
+    throw node.error(`unknown key; known are ${Object.keys(HEADERS).join(', ')}`);
   }
+  const value = node.text();
+  const allowed = HEADERS[name];
+  if (allowed !== undefined && !allowed.includes(value)) {
+    throw node.error(`${JSON.stringify(value)} is not one of ${allowed.join(', ')}`);
+  }
+  // Go sends the bytes of its UTF-8; Node sends one byte for each character.
+  const bytes = Buffer.from(value).toString('latin1');
   try {
-    validateHeaderValue(name, value);
+    validateHeaderValue(name, bytes);
   } catch {
-    throw place.error('holds a character that no header may hold');
+    throw node.error('contains a character that no header may contain');
   }
-  return value;
+  return bytes;
 }
 
 /** A comparison takes 2^cost steps: 60 ms at 10, 4 s at 16, an hour at 26. */
 const HIGHEST_COST = 16;
 const LOWEST_COST = 4;
 
-/** The three ways to write one hash: 2a OpenBSD's of old, 2b its present one, 2y htpasswd's. */
-function readHash(place: Place): string {
-  const hash = place.text();
-  const [, cost] = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/.exec(hash) ?? [];
-  if (cost === undefined) {
-    throw place.error('is not a bcrypt hash such as `htpasswd -nBC 10 USER` prints');
+/**
+ * The prefixes stand for the same algorithm: 2a is OpenBSD's old one, 2b its present one, 2y
+ * htpasswd's. Go ignores what follows the 60 characters, such as the line end of a block scalar.
+ */
+function readHash(node: YamlNode): string {
+  const [, hash, cost] = /^(\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53})/.exec(node.text()) ?? [];
+  if (hash === undefined) {
+    throw node.error('is not a bcrypt hash such as `htpasswd -nBC 10 USER` prints');
   }
   if (Number(cost) < LOWEST_COST || Number(cost) > HIGHEST_COST) {
-    throw place.error(`has cost ${Number(cost)}, which is not ${LOWEST_COST} to ${HIGHEST_COST}`);
+    throw node.error(`has cost ${Number(cost)}, which is not ${LOWEST_COST} to ${HIGHEST_COST}`);
   }
   return hash;
 }
 
-function readRateLimit(place: Place): RateLimit | undefined {
-  const { interval = 0, burst = 0 } = place.fields<{ interval: number; burst: number }>({
+function readRateLimit(node: YamlNode): RateLimit | undefined {
+  const { interval = 0, burst = 0 } = node.fields<{ interval: number; burst: number }>({
     interval: readInterval,
     burst: readBurst,
   });
-  if (interval === 0) return undefined;
-  if (burst === 0) throw place.error('without a burst no request would ever be answered');
-  return { intervalMs: interval, burst };
+  return interval === 0 ? undefined : { intervalMs: interval, burst };
 }
 
-function readInterval(place: Place): number {
-  const interval = parseGoDuration(place.isNumber() ? String(place.number()) : place.text());
-  if (interval === undefined) throw place.error('is not a duration such as 100ms, 1s or 1m30s');
+/** Milliseconds. A number without a unit is in nanoseconds. */
+function readInterval(node: YamlNode): number {
+  const nanoseconds = node.integer();
+  const interval = nanoseconds === undefined ? parseGoDuration(node.text()) : nanoseconds / 1e6;
+  if (interval === undefined) throw node.error('is not a duration such as 100ms, 1s or 1m30s');
+  // Go takes this for no limit at all.
+  if (interval < 0) throw node.error('is negative');
   return interval;
 }
 
-function readBurst(place: Place): number {
-  const burst = place.number();
-  if (!Number.isSafeInteger(burst) || burst < 0) throw place.error('is not a whole number');
+function readBurst(node: YamlNode): number {
+  const burst = node.integer();
+  if (burst === undefined) throw node.error('is not a number');
   return burst;
 }

@@ -1,8 +1,9 @@
-/** A web configuration's TLS as Node takes it. */
+/** Node's TLS options for a web configuration. */
 
 import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
-import type { WebConfigError } from './error.ts';
+import { errorCode } from '../util/errno.ts';
+import { messageOf, type WebConfigError } from '../util/errors.ts';
 import type { PemSource, TlsConfig } from './webconfig.ts';
 
 /** The texts of the sources of a TlsConfig. */
@@ -12,14 +13,14 @@ export interface Pems {
   readonly clientCa: string | undefined;
 }
 
-/** Go has no say in those of TLS 1.3, and Node would not offer TLS 1.3 without one of them. */
+/** Go's cipher_suites do not concern TLS 1.3, and Node needs one of these to offer TLS 1.3. */
 const TLS13_SUITES = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
   'TLS_CHACHA20_POLY1305_SHA256',
 ];
 
-/** Go's defaults that TLS 1.0 and 1.1 know as well, after the better ones. */
+/** Go's defaults; TLS 1.0 and 1.1 know the last four. */
 const DEFAULT_SUITES = [
   'ECDHE-ECDSA-AES128-GCM-SHA256',
   'ECDHE-RSA-AES128-GCM-SHA256',
@@ -33,27 +34,35 @@ const DEFAULT_SUITES = [
   'ECDHE-RSA-AES256-SHA',
 ];
 
-/** Options of a context that works. Throws WebConfigError for what OpenSSL does not take. */
-export function contextOptions(tls: TlsConfig, pems: Pems): SecureContextOptions {
+/** Options with which a context has been created. Throws WebConfigError for those that OpenSSL refuses. */
+export function contextOptions(
+  tls: TlsConfig,
+  pems: Pems,
+  supportsAnchors = supportsPartialTrustChain,
+): SecureContextOptions {
   checkKeyPair(tls, pems);
-  if (tls.clientCa !== undefined) checkAuthorities(tls.clientCa, pems.clientCa ?? '');
   const options: SecureContextOptions = {
     cert: pems.cert,
     key: pems.key,
-    // An empty list is not the same as none: Node would load the public authorities.
-    ca: pems.clientCa === undefined ? [] : [pems.clientCa],
+    // Without a list Node would load the public authorities.
+    ca:
+      tls.clientCa === undefined
+        ? []
+        : readAuthorities(tls.clientCa, pems.clientCa ?? '', supportsAnchors),
+    ...PARTIAL_TRUST_CHAIN,
     minVersion: tls.minVersion,
     maxVersion: tls.maxVersion,
     ciphers: cipherList(tls),
     honorCipherOrder: tls.preferServerCipherSuites,
     ...(tls.curves.length === 0 ? {} : { ecdhCurve: tls.curves.join(':') }),
-    // A session that is taken up again would skip what a later configuration wants of its client.
+    // A resumed session would skip the checks of a later configuration.
     secureOptions: constants.SSL_OP_NO_TICKET,
+    sessionIdContext: 'web-config',
   };
   try {
     createSecureContext(options);
   } catch (error) {
-    throw tls.place.error(`OpenSSL refuses it: ${reasonOf(error)}`);
+    throw tls.node.error(`OpenSSL refuses it: ${opensslReason(error)}`);
   }
   return options;
 }
@@ -61,7 +70,7 @@ export function contextOptions(tls: TlsConfig, pems: Pems): SecureContextOptions
 function cipherList({ cipherSuites, minVersion }: TlsConfig): string {
   const named = cipherSuites.length === 0 ? DEFAULT_SUITES : cipherSuites;
   const below13 = named.filter((suite) => !TLS13_SUITES.includes(suite));
-  // OpenSSL 3 does TLS 1.0 and 1.1 at no other security level.
+  // OpenSSL 3 supports TLS 1.0 and 1.1 only at this security level.
   const isOld = minVersion === 'TLSv1' || minVersion === 'TLSv1.1';
   const level = isOld && below13.length > 0 ? ['@SECLEVEL=0'] : [];
   return [...TLS13_SUITES, ...below13, ...level].join(':');
@@ -71,14 +80,43 @@ function checkKeyPair({ cert, key }: TlsConfig, pems: Pems): void {
   const certificate = read(() => new X509Certificate(pems.cert), cert, 'PEM certificate');
   const privateKey = read(() => createPrivateKey(pems.key), key, 'PEM private key');
   if (!certificate.checkPrivateKey(privateKey)) {
-    throw key.place.error('is not the key of the certificate');
+    throw key.node.error('is not the key of the certificate');
   }
 }
 
-/** OpenSSL passes over what is no certificate, and would then trust in fewer, or none. */
-function checkAuthorities(source: PemSource, pem: string): void {
-  const blocks = pem.match(/-----BEGIN [^-]+-----.*?-----END [^-]+-----/gs) ?? [''];
-  for (const block of blocks) read(() => new X509Certificate(block), source, 'PEM certificate');
+/** From Node 20.18 and 22.9 on: each certificate of `ca` is an anchor, as in Go, and not only self-signed ones. */
+const PARTIAL_TRUST_CHAIN = { allowPartialTrustChain: true };
+
+function supportsPartialTrustChain(): boolean {
+  let isRead = false;
+  const probe = {
+    ca: [],
+    get allowPartialTrustChain() {
+      isRead = true;
+      return true;
+    },
+  };
+  createSecureContext(probe);
+  return isRead;
+}
+
+/** The certificates of a PEM text. Like Go, ignores blocks of other types. */
+function readAuthorities(source: PemSource, pem: string, supportsAnchors: () => boolean): string[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [''];
+  // OpenSSL would skip an unreadable certificate, and so trust fewer authorities, or none.
+  const authorities = blocks.map((block) =>
+    read(() => new X509Certificate(block), source, 'PEM certificate'),
+  );
+  const unanchored = authorities.find(
+    (certificate) => !authorities.some((issuer) => certificate.checkIssued(issuer)),
+  );
+  if (unanchored !== undefined && !supportsAnchors()) {
+    const subject = unanchored.subject.replaceAll('\n', ', ');
+    throw source.node.error(
+      `lacks the issuer of the certificate ${subject}: this version of Node verifies clients only up to a self-signed certificate; Node 20.18, 22.9 and later do without`,
+    );
+  }
+  return blocks;
 }
 
 function read<Result>(act: () => Result, source: PemSource, wanted: string): Result {
@@ -89,16 +127,16 @@ function read<Result>(act: () => Result, source: PemSource, wanted: string): Res
   }
 }
 
-function unreadable({ place }: PemSource, wanted: string, error: unknown): WebConfigError {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ERR_MISSING_PASSPHRASE') {
-    return place.error('wants a passphrase, which can not be given: decrypt it');
+function unreadable({ node }: PemSource, wanted: string, error: unknown): WebConfigError {
+  if (errorCode(error) === 'ERR_MISSING_PASSPHRASE') {
+    return node.error('needs a passphrase, which can not be given: decrypt it');
   }
-  return place.error(`holds no ${wanted} that OpenSSL can read: ${reasonOf(error)}`);
+  return node.error(`contains no ${wanted} that OpenSSL can read: ${opensslReason(error)}`);
 }
 
-/** `error:0480006C:PEM routines::no start line` says it at its end. */
-function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return (message.split('::').at(-1) ?? message).replaceAll(/\s+/g, ' ');
+/** OpenSSL's reason, without the codes around it: `error:0480006C:PEM routines::no start line`. */
+export function opensslReason(error: unknown): string {
+  const { reason } = (error ?? {}) as { reason?: unknown };
+  const message = typeof reason === 'string' ? reason : messageOf(error);
+  return (message.split('::').at(-1) ?? message).replaceAll(/\s+/g, ' ').trim();
 }

@@ -1,21 +1,21 @@
-/** What a web configuration says, in the terms of what it is used for. */
+/** A web configuration, after parsing. */
 
 import type { SecureVersion } from 'node:tls';
-import type { Place } from './place.ts';
+import type { YamlNode } from './yaml.ts';
 
 export interface WebConfig {
   /** undefined: plain HTTP. */
   readonly tls: TlsConfig | undefined;
-  /** To be set on every answer. */
+  /** Set on every response. */
   readonly headers: ReadonlyMap<string, string>;
-  /** bcrypt hashes by user; none: everybody is let in. */
+  /** bcrypt hashes by user; without users no password is required. */
   readonly users: ReadonlyMap<string, string>;
   readonly rateLimit: RateLimit | undefined;
 }
 
 export interface TlsConfig {
-  /** Where the section stands, for what is wrong with the whole of it. */
-  readonly place: Place;
+  /** The section, for errors that concern all of it. */
+  readonly node: YamlNode;
   readonly cert: PemSource;
   readonly key: PemSource;
   readonly clientCa: PemSource | undefined;
@@ -31,10 +31,10 @@ export interface TlsConfig {
   readonly curves: readonly string[];
 }
 
-/** PEM text, and where it was asked for. */
+/** PEM text or its path, and the value of the file that names it. */
 export type PemSource =
-  | { readonly kind: 'inline'; readonly place: Place; readonly pem: string }
-  | { readonly kind: 'file'; readonly place: Place; readonly path: string };
+  | { readonly kind: 'inline'; readonly node: YamlNode; readonly pem: string }
+  | { readonly kind: 'file'; readonly node: YamlNode; readonly path: string };
 
 /** Go's policies (crypto/tls, ClientAuthType). */
 export type ClientAuth =
@@ -44,7 +44,7 @@ export type ClientAuth =
   | 'VerifyClientCertIfGiven'
   | 'RequireAndVerifyClientCert';
 
-/** A token bucket: `burst` requests at once, and one more each `intervalMs`. */
+/** A token bucket: `burst` requests at once, and one more each `intervalMs`. Without a burst every request is refused. */
 export interface RateLimit {
   readonly intervalMs: number;
   readonly burst: number;

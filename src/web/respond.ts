@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, gzip } from 'node:zlib';
-import { joinCompressed, joinPlain, type KeptText } from '../exposition/cached-text.ts';
+import { type CachedText, joinCompressed, joinPlain } from '../exposition/cached-text.ts';
 
 /** Whether an Accept-Encoding names gzip (RFC 9110, section 12.5.3), and not with a weight of 0. */
 function acceptsGzip(header: string | string[] | undefined): boolean {
@@ -60,7 +60,7 @@ export async function sendKept(
   request: IncomingMessage,
   response: ServerResponse,
   contentType: string,
-  texts: readonly KeptText[],
+  texts: readonly CachedText[],
 ): Promise<void> {
   response.setHeader('Vary', 'Accept-Encoding');
   if (!acceptsGzip(request.headers['accept-encoding'])) {

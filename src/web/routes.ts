@@ -1,45 +1,57 @@
 /** What each path answers. No request waits on supervisord. */
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { KeptText } from '../exposition/cached-text.ts';
+import type { CachedText } from '../exposition/cached-text.ts';
+import { Mutex } from '../util/mutex.ts';
+import { yieldToEventLoop } from '../util/time-slice.ts';
 import type { Page } from './page/page.ts';
+import { HEALTHY_PATH, READY_PATH } from './paths.ts';
 import { sendKept, sendText } from './respond.ts';
+import type { Answer } from './server.ts';
 
 export interface Routes {
   readonly telemetryPath: string;
   readonly contentType: string;
-  readonly render: () => Promise<readonly KeptText[]>;
+  readonly render: () => Promise<readonly CachedText[]>;
   /** Why the exporter is not ready; undefined once it is. */
   readonly notReady: () => string | undefined;
   /** Undefined where the metrics take its place. */
   readonly page: Page | undefined;
 }
 
-export async function answer(
-  options: Routes,
-  request: IncomingMessage,
-  response: ServerResponse,
-  outlive: () => void,
-): Promise<void> {
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.setHeader('Allow', 'GET, HEAD');
-    return sendText(request, response, 405, 'method not allowed\n');
-  }
-  const [path = '/'] = (request.url ?? '/').split('?');
-  switch (path) {
-    case options.telemetryPath:
-      return sendKept(request, response, options.contentType, await options.render());
-    case '/-/healthy':
-      return sendText(request, response, 200, 'healthy\n');
-    case '/-/ready': {
-      const reason = options.notReady();
-      if (reason === undefined) return sendText(request, response, 200, 'ready\n');
-      return sendText(request, response, 503, `not ready: ${reason}\n`);
+const METHODS = 'GET, HEAD, OPTIONS';
+
+export function createAnswer(routes: Routes): Answer {
+  /** One scrape at a time, and events in between: many clients at once would delay them. */
+  const scrapes = new Mutex();
+  return async (request, response) => {
+    if (request.method === 'OPTIONS') {
+      response.setHeader('Allow', METHODS);
+      return sendText(request, response, 200, '');
     }
-    default:
-      return (
-        options.page?.answer(path, request, response, outlive) ??
-        sendText(request, response, 404, 'not found\n')
-      );
-  }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('Allow', METHODS);
+      return sendText(request, response, 405, 'method not allowed\n');
+    }
+    const [path = '/'] = (request.url ?? '/').split('?');
+    switch (path) {
+      case routes.telemetryPath:
+        return scrapes.run(async () => {
+          if (response.destroyed) return;
+          await sendKept(request, response, routes.contentType, await routes.render());
+          await yieldToEventLoop();
+        });
+      case HEALTHY_PATH:
+        return sendText(request, response, 200, 'healthy\n');
+      case READY_PATH: {
+        const reason = routes.notReady();
+        if (reason === undefined) return sendText(request, response, 200, 'ready\n');
+        return sendText(request, response, 503, `not ready: ${reason}\n`);
+      }
+      default:
+        return (
+          routes.page?.answer(path, request, response) ??
+          sendText(request, response, 404, 'not found\n')
+        );
+    }
+  };
 }

@@ -6,7 +6,7 @@ import { play } from '../support/supervisord.ts';
 const boot = suite('boot');
 
 boot(
-  'every start of a boot is counted once, and a restart adds exactly its four transitions',
+  'each start of a boot is counted once, and a restart adds exactly four transitions',
   timed(60_000, () =>
     play({ conf: 'boot' }, async (supervisord) => {
       await supervisord.until(20_000, (metrics) => {
@@ -55,7 +55,7 @@ boot(
 );
 
 boot(
-  'a boot of many groups is covered by the first snapshots, and does not ask for one each',
+  'the first snapshots cover a boot of many groups, without one snapshot per group',
   timed(60_000, () => {
     const names = Array.from({ length: 150 }, (_, number) => `group-${number}`);
     const programs = names.map((name) => `[program:${name}]\ncommand=sleep infinity\n`).join('\n');

@@ -11,7 +11,7 @@ const compat = suite('compat');
 
 const START = 'node_supervisord_start_time_seconds';
 
-/** What the story is about: one of each state that lasts, and of each way to an exit status. */
+/** A process in each lasting state, and one for each way to an exit status. */
 const STATES: Readonly<Record<string, keyof typeof STATE_CODES>> = {
   'running:running': 'RUNNING',
   'starting:starting': 'STARTING',
@@ -30,7 +30,7 @@ const STATES: Readonly<Record<string, keyof typeof STATE_CODES>> = {
 };
 
 compat(
-  'node_exporter shows the same four metrics of the same supervisord',
+  'node_exporter exports the same values of the four metrics',
   timed(120_000, () =>
     play({ conf: 'compat', flags: ['--metrics.compat=node_exporter'] }, (supervisord) =>
       withNodeExporter(supervisord, async (peerUrl) => {
@@ -51,7 +51,7 @@ compat(
 );
 
 compat(
-  'without the flag there is none of it',
+  'without the flag the node_ metrics are absent',
   timed(30_000, () =>
     play({ conf: 'quiet' }, async (supervisord) => {
       await supervisord.until(10_000, (metrics) =>
@@ -81,12 +81,12 @@ async function tellTheStory(supervisord: Supervisord): Promise<void> {
   });
 }
 
-/** Throws where the two differ, and where something happened between asking the one and the other. */
+/** Throws if the two differ, or if something changed between the two scrapes. */
 async function assertSame(supervisord: Supervisord, peerUrl: string): Promise<void> {
   const before = await textOf(supervisord.url('/metrics'));
   const theirs = await textOf(peerUrl);
   const ours = await textOf(supervisord.url('/metrics'));
-  assert.equal([...compatOf(before)], [...compatOf(ours)], 'nothing happens meanwhile');
+  assert.equal([...compatOf(before)], [...compatOf(ours)], 'nothing changes in between');
 
   assert.equal(headsOf(ours), headsOf(theirs));
   const own = new Map(compatOf(ours));
@@ -95,7 +95,7 @@ async function assertSame(supervisord: Supervisord, peerUrl: string): Promise<vo
   assert.equal([...own.keys()].sort(), [...peer.keys()].sort());
   for (const [series, value] of peer) {
     const difference = (own.get(series) ?? Number.NaN) - value;
-    // A start that was seen as an event has fractions, and comes up to a turn of supervisord late.
+    // A start time taken from an event has fractions and is up to one turn of supervisord's loop late.
     const isSame = series.startsWith(START) ? difference >= 0 && difference < 2 : difference === 0;
     assert.ok(isSame, `${series}: ${own.get(series)}, node_exporter: ${value}`);
   }
@@ -114,7 +114,7 @@ function compatOf(text: string): ReadonlyMap<string, number> {
   );
 }
 
-/** The lines that give types and help. */
+/** The TYPE and HELP lines. */
 function headsOf(text: string): readonly string[] {
   return text
     .split('\n')

@@ -12,7 +12,7 @@ const demo = suite('demo');
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 demo(
-  'npm start serves live metrics, and Ctrl-C ends everything that it started',
+  'npm start serves live metrics, and Ctrl-C ends all that it started',
   timed(90_000, async () => {
     const port = await freePort();
     const child = spawn(
@@ -49,14 +49,14 @@ demo(
       );
       assert.match(output, `http://localhost:${port}/metrics`);
     } finally {
-      // A terminal's Ctrl-C goes to the whole foreground group.
+      // Ctrl-C in a terminal signals the whole foreground process group.
       process.kill(-(child.pid ?? 0), 'SIGINT');
       await within(20_000, 'end of npm start', exited).catch(() =>
         process.kill(-(child.pid ?? 0), 'SIGKILL'),
       );
     }
     const [, dir = ''] = /unix:\/\/(\S+)\/supervisor\.sock/.exec(output) ?? [];
-    assert.is(existsSync(dir), false, 'its folder is gone');
+    assert.is(existsSync(dir), false, 'its folder is removed');
     const pids = [
       ...output.matchAll(/spawned: '\S+' with pid (\d+)|supervisord started with pid (\d+)/g),
     ].map(([, program, supervisord]) => Number(program ?? supervisord));

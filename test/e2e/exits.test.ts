@@ -9,12 +9,12 @@ import { eventually, timed } from '../support/deadline.ts';
 import type { Exposition } from '../support/exposition.ts';
 import { play, type Supervisord } from '../support/supervisord.ts';
 
-const exits = suite('why it died');
+const exits = suite('exit reasons');
 
 const TOO_SOON = 'Exited too quickly (process log may have details)';
 
 exits(
-  'codes and signals of every kind of end, also of programs that run again',
+  'exit codes and signals of every kind of exit are known, also after a restart',
   timed(60_000, () =>
     play({ conf: 'exits' }, async (supervisord) => {
       await supervisord.until(15_000, (metrics) => {
@@ -60,7 +60,7 @@ exits(
 );
 
 exits(
-  'a program that is added by update has its settings, and what ended before the exporter began is known',
+  'a process added by update has its settings, and exits before the start of the exporter are known',
   timed(60_000, () =>
     play({ conf: 'exits' }, async (supervisord) => {
       await supervisord.until(15_000, (metrics) => assertState(metrics, 'failing', 200));
@@ -84,16 +84,16 @@ exits(
 
 interface PoorLog {
   readonly title: string;
-  /** What is the matter with the log. */
+  /** The kind of log. */
   readonly conf?: string;
   readonly spoil?: (log: string) => void;
   readonly flags?: readonly string[];
   readonly stdout?: () => number;
-  /** The one warning; undefined where there is to be none. */
-  readonly said?: RegExp | 'perhaps';
-  /** Known of a program that was killed by SIGTERM and runs again. */
+  /** The only warning; undefined if there must be none. */
+  readonly warning?: RegExp | 'perhaps';
+  /** What is known about a process that was killed by SIGTERM and restarted. */
   readonly killed: { readonly status: number; readonly signal: number | undefined };
-  /** Known of one that exits with 7 and runs again. */
+  /** What is known about a process that exited with 7 and was restarted. */
   readonly coded?: { readonly status: number; readonly signal: number | undefined };
 }
 
@@ -101,28 +101,38 @@ const MOST_KILLS = 5;
 
 const BY_SIGTERM = { status: -1, signal: 15 };
 const BY_SOME_SIGNAL = { status: -1, signal: undefined };
-const CAN_NOT_BE_READ = /msg="supervisord's log can't be read.*FAILED|NO_FILE/;
-const DOES_NOT_TELL = /msg="supervisord's log does not tell why a program ended/;
+const UNREADABLE = /msg="supervisord's log can't be read.*FAILED|NO_FILE/;
+const NO_EXIT_REASONS = /msg="supervisord's log does not tell why a program ended/;
 
-/** With the nudge the exit code is known whatever the log is like; which signal it was is not. */
+/** With the nudge the exit code is known without the log; the signal is not. */
 const POOR_LOGS: readonly PoorLog[] = [
   { title: 'a good log', killed: BY_SIGTERM },
-  { title: '/dev/null', conf: 'logfile=/dev/null', said: DOES_NOT_TELL, killed: BY_SOME_SIGNAL },
+  {
+    title: '/dev/null',
+    conf: 'logfile=/dev/null',
+    warning: NO_EXIT_REASONS,
+    killed: BY_SOME_SIGNAL,
+  },
   {
     title: '/dev/stdout',
     conf: 'logfile=/dev/stdout\nlogfile_maxbytes=0',
     stdout: makePipe,
-    said: CAN_NOT_BE_READ,
+    warning: UNREADABLE,
     killed: BY_SOME_SIGNAL,
   },
-  // There is no pid in such a log: on a busy machine an end can't be told by its time.
-  { title: 'loglevel=warn', conf: 'loglevel=warn', said: 'perhaps', killed: BY_SIGTERM },
-  { title: 'loglevel=error', conf: 'loglevel=error', said: DOES_NOT_TELL, killed: BY_SOME_SIGNAL },
-  { title: 'no file', spoil: rmSync, said: CAN_NOT_BE_READ, killed: BY_SOME_SIGNAL },
+  // Such a log has no pids, and on a busy machine the time does not identify an exit.
+  { title: 'loglevel=warn', conf: 'loglevel=warn', warning: 'perhaps', killed: BY_SIGTERM },
+  {
+    title: 'loglevel=error',
+    conf: 'loglevel=error',
+    warning: NO_EXIT_REASONS,
+    killed: BY_SOME_SIGNAL,
+  },
+  { title: 'no file', spoil: rmSync, warning: UNREADABLE, killed: BY_SOME_SIGNAL },
   {
     title: 'not UTF-8',
     spoil: (log) => appendFileSync(log, Buffer.from([0xff, 0xfe, 0x0a])),
-    said: CAN_NOT_BE_READ,
+    warning: UNREADABLE,
     killed: BY_SOME_SIGNAL,
   },
   {
@@ -144,7 +154,7 @@ const POOR_LOGS: readonly PoorLog[] = [
 ];
 
 exits(
-  'with each kind of log: what can be known is, and what is wrong is said once',
+  'with each kind of log, what can be known is known and a problem is logged once',
   timed(90_000, async () => {
     await Promise.all(POOR_LOGS.map(playPoorLog));
   }),
@@ -162,24 +172,28 @@ function playPoorLog(poor: PoorLog): Promise<void> {
       assert.equal(reasonOf(metrics, 'coded'), coded, title);
       assert.is(metrics.value('supervisord_exporter_rpc_up'), 1, title);
     });
-    if (poor.said === 'perhaps') return;
+    if (poor.warning === 'perhaps') return;
     await eventually(10_000, () => {
       const warnings = supervisord.exporterLog.match(/level=WARN .*/g) ?? [];
-      assert.is(warnings.length, poor.said === undefined ? 0 : 1, `${title}: ${warnings.join()}`);
-      if (poor.said !== undefined) assert.match(warnings.join(), poor.said, title);
+      assert.is(
+        warnings.length,
+        poor.warning === undefined ? 0 : 1,
+        `${title}: ${warnings.join()}`,
+      );
+      if (poor.warning !== undefined) assert.match(warnings.join(), poor.warning, title);
     });
   });
 }
 
 /**
- * Where the log does not help, an answer that comes behind the restart is too late, which
- * happens on a busy machine: there is another try then. The log needs no second one.
+ * Without the log, an answer after the restart is too late. This happens on a busy machine, so
+ * the test tries again. With the log one try is enough.
  */
 async function killUntilKnown(
   supervisord: Supervisord,
-  { killed: reason, said, title }: PoorLog,
+  { killed: reason, warning, title }: PoorLog,
 ): Promise<void> {
-  const needsLog = reason.signal !== undefined && said !== 'perhaps';
+  const needsLog = reason.signal !== undefined && warning !== 'perhaps';
   for (let kills = 1; ; kills++) {
     process.kill(await pidOf(supervisord, 'killed:killed'), 'SIGTERM');
     await supervisord.until(30_000, (metrics) => {
@@ -192,7 +206,7 @@ async function killUntilKnown(
   }
 }
 
-/** A pipe, as a container's stdout is; it takes 64 KiB without being read. */
+/** A pipe, as the stdout of a container is. It holds 64 KiB that nothing reads. */
 function makePipe(): number {
   const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
   try {

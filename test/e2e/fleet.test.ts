@@ -13,12 +13,12 @@ const fleet = suite('fleet');
 const SIZE = 10;
 
 fleet(
-  'ten supervisords under one Prometheus: found by files, told apart, and alerted on one by one',
+  'one Prometheus discovers ten supervisords from files, distinguishes them and alerts for each',
   timed(150_000, () =>
     playFleet(SIZE, async (supervisords) => {
       const configure = (dir: string) => {
         writeConfiguration(dir);
-        // Two of production and one of staging, as the example has them; then all the others.
+        // Two in production and one in staging, as in the example; the others follow.
         writeTargets(dir, 'first', exampleOf(supervisords));
         writeTargets(dir, 'others', targetFile(supervisords.slice(3, -1)));
       };
@@ -43,7 +43,7 @@ async function recordsByInstance(
     );
     assert.equal(
       running.map(({ metric, value }) => `${metric['instance']} ${value[1]}`).sort(),
-      // Two programs and the exporter itself.
+      // Two processes and the exporter itself.
       supervisords.map((supervisord) => `${addressOf(supervisord)} 3`).sort(),
     );
   });
@@ -88,7 +88,7 @@ async function alertsOfOne(
   });
 }
 
-/** Runs so many supervisords, each with its own exporter, and `body` once all of them are up. */
+/** Starts supervisords, each with its own exporter, and runs `body` once all of them are up. */
 async function playFleet(
   size: number,
   body: (supervisords: readonly Supervisord[]) => Promise<void>,
@@ -107,13 +107,13 @@ async function playFleet(
   }
 }
 
-/** The shipped configuration with its commented lines for a fleet, and what is slow in the rules made fast. */
+/** The shipped configuration with its commented lines for a fleet and with shorter intervals. */
 function writeConfiguration(dir: string): void {
   const config = shippedWith('prometheus.yml', {
     '    static_configs:\n      - targets:\n          - localhost:9876\n': '',
     '    # file_sd_configs:\n    #   - files: [targets/*.yml]\n':
       '    file_sd_configs:\n      - files: [targets/*.yml]\n',
-    // Nobody is notified.
+    // No receiver is notified.
     'localhost:9093': '127.0.0.1:9',
   });
   writeFileSync(join(dir, 'prometheus.yml'), config);
@@ -123,7 +123,7 @@ function writeConfiguration(dir: string): void {
   mkdirSync(join(dir, 'targets'));
 }
 
-/** The shipped example, with three of these for its hosts. */
+/** The shipped example with three of these addresses as its hosts. */
 function exampleOf(supervisords: readonly Supervisord[]): string {
   const [first, second, third] = supervisords.map(addressOf);
   if (first === undefined || second === undefined || third === undefined) throw new Error('few');
@@ -139,7 +139,7 @@ function targetFile(supervisords: readonly Supervisord[]): string {
   return JSON.stringify([{ targets: supervisords.map(addressOf) }]);
 }
 
-/** In one step, as a tool that keeps such files should: Prometheus may be reading. */
+/** Replaces the file atomically, because Prometheus may be reading it. */
 function writeTargets(dir: string, name: string, text: string): void {
   const unfinished = join(dir, 'targets', `${name}.unfinished`);
   writeFileSync(unfinished, text);
@@ -167,7 +167,7 @@ async function firing(prometheus: Prometheus): Promise<readonly Labels[]> {
   });
 }
 
-/** Runs `body`, which may kill this supervisord, and ends what it then leaves running. */
+/** Runs `body`, which may kill this supervisord, and ends the processes that it leaves behind. */
 async function withOrphansOf(supervisord: Supervisord, body: () => Promise<void>): Promise<void> {
   const pids = await Promise.all(
     ['killed', 'steady'].map((program) => pidOf(supervisord, program)),

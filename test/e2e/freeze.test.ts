@@ -6,7 +6,7 @@ import { play } from '../support/supervisord.ts';
 
 const freeze = suite('freeze');
 
-/** So that no minute that happens to be full puts right what the gap has to. */
+/** Prevents that a tick at a full minute triggers the resync that the gap must trigger. */
 const WITHOUT_TICKS = 'PROCESS_STATE,PROCESS_GROUP,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE';
 
 interface Info {
@@ -19,7 +19,7 @@ interface Info {
 }
 
 freeze(
-  'frozen while its buffer overflows: every lost event is known, and all is right within two seconds of thawing',
+  'after a freeze with an overflowing buffer all lost events are counted and states are right within two seconds',
   timed(60_000, () =>
     play(
       { conf: 'freeze', section: { buffer_size: '5', events: WITHOUT_TICKS } },
@@ -27,7 +27,7 @@ freeze(
         await supervisord.until(15_000, (metrics) =>
           assert.is(metrics.value('supervisord_processes', { state: 'RUNNING' }), 21),
         );
-        // The boot itself may have overflowed so small a buffer.
+        // The boot may already have overflowed such a small buffer.
         await eventually(20_000, async () => {
           assert.is(
             (await supervisord.metrics()).value('supervisord_exporter_events_lost_total'),
@@ -53,7 +53,7 @@ freeze(
             'supervisor.getAllProcessInfo',
           )) {
             assert.is(metrics.value('supervisord_state', { name }), state, `state of ${name}`);
-            // XML-RPC has forgotten how a program ended that runs again: by SIGTERM, here.
+            // After a restart XML-RPC no longer has the exit reason, which is SIGTERM here.
             const isRestarted = state === 20 && stop > 0;
             assert.is(
               metrics.value('supervisord_exit_status', { name }),
@@ -88,7 +88,7 @@ freeze(
         assert.is(
           metrics.value('supervisord_exporter_resyncs_total', { trigger: 'tick' }),
           0,
-          'no tick had a part in it',
+          'no tick triggered a resync',
         );
         assert.ok((metrics.value('supervisord_exporter_resync_corrections_total') ?? 0) > 0);
         assert.match(
@@ -100,7 +100,7 @@ freeze(
   ),
 );
 
-/** A stamp of ours is up to a turn of supervisord's loop behind the second it names. */
+/** A timestamp of the exporter is up to one turn of supervisord's loop late. */
 function assertSameSecond(shown: number | undefined, seconds: number, message: string): void {
   assert.ok(
     shown !== undefined && shown >= seconds && shown < seconds + 2,

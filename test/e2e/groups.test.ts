@@ -9,7 +9,7 @@ const groups = suite('groups');
 const NAMES = ['shop:web', 'shop:0', 'shop:1', 'shop:2', 'blog:0', 'blog:1', 'exporter:exporter'];
 
 groups(
-  'groups of several programs, and the same name in two groups',
+  'groups with several processes, and the same process name in two groups',
   timed(60_000, () =>
     play({ conf: 'groups' }, async (supervisord) => {
       await untilRunning(supervisord, NAMES);
@@ -23,7 +23,7 @@ groups(
 );
 
 groups(
-  'a program that is renamed is another program',
+  'a renamed process is a different process',
   timed(60_000, () =>
     play({ conf: 'quiet' }, async (supervisord) => {
       await untilRunning(supervisord, ['steady:steady', 'exporter:exporter']);
@@ -38,7 +38,7 @@ groups(
 );
 
 groups(
-  'supervisorctl reload: another life of everything, counted from its beginning',
+  'supervisorctl reload restarts the exporter, which counts from the start again',
   timed(60_000, () =>
     play({ conf: 'groups' }, async (supervisord) => {
       await untilRunning(supervisord, NAMES);
@@ -61,7 +61,7 @@ groups(
 );
 
 groups(
-  "supervisorctl update of the exporter's own section: a new pool, a new life",
+  "supervisorctl update of the exporter's own section restarts it with a new event pool",
   timed(60_000, () =>
     play({ conf: 'quiet' }, async (supervisord) => {
       await untilRunning(supervisord, ['steady:steady', 'exporter:exporter']);
@@ -90,7 +90,7 @@ function untilRunning(supervisord: Supervisord, names: readonly string[]): Promi
   );
 }
 
-/** `GROUP:NAME` of every process, all of which have to be up. */
+/** `GROUP:NAME` of every process. All of them must be up. */
 function runningOf(metrics: Exposition): string[] {
   return metrics
     .where('supervisord_state')

@@ -6,7 +6,7 @@ import { play, type Supervisord } from '../support/supervisord.ts';
 const life = suite('life');
 
 life(
-  'each way that a program can live and end is told as it happens',
+  'every transition of Supervisor is counted as it happens',
   timed(60_000, () =>
     play({ conf: 'life' }, async (supervisord) => {
       await supervisord.until(20_000, (metrics) => {
@@ -48,7 +48,7 @@ life(
         metrics.value('supervisord_process_exits_total', { name: 'crashing' }),
       );
       assert.equal(metrics.transitions('waiting:waiting'), {});
-      // Twelve of each program and of the exporter itself, from the moment it is known.
+      // Twelve counters per process, including the exporter, from the moment it is known.
       assert.is(metrics.where('supervisord_process_transitions_total').length, 7 * 12);
       assert.is(metrics.value('supervisord_info'), 1);
       assert.is(metrics.value('supervisord_server_state'), 1);
@@ -60,7 +60,7 @@ life(
 );
 
 life(
-  'a process that is stopped and started tells the times of its own run',
+  'start and stop times are those of the current run',
   timed(60_000, () =>
     play({ conf: 'life' }, async (supervisord) => {
       const isSteady = (state: number) => () =>

@@ -31,7 +31,7 @@ page.after(async () => {
 });
 
 page(
-  'a crash appears as it happens, on a page that is not loaded again',
+  'a crash appears at once without a reload',
   timed(30_000, () =>
     visit(browser, supervisord.url('/'), WIDE, async ({ page, complaints }) => {
       await becomesLive(page);
@@ -42,7 +42,7 @@ page(
         'steady',
       );
       assert.is(await cell(page, 'steady', 'pid'), String(pid));
-      // It takes two looks to tell how much CPU is in use.
+      // A CPU rate needs two readings.
       await eventually(10_000, async () => {
         assert.match(await cell(page, 'steady', 'cpu'), /^\d+\.\d%$/);
         assert.match(await cell(page, 'steady', 'memory'), /^[\d.]+ [KM]iB$/);
@@ -50,15 +50,15 @@ page(
 
       process.kill(pid, 'SIGKILL');
       await eventually(10_000, async () => {
-        const steps = await rowsOf(page, 'steps', 'steady');
+        const transitions = await rowsOf(page, 'transitions', 'steady');
         assert.ok(
-          steps.some((text) => /steady.*RUNNING.*EXITED.*unexpected, SIGKILL/s.test(text)),
-          steps.join('\n'),
+          transitions.some((text) => /steady.*RUNNING.*EXITED.*unexpected, SIGKILL/s.test(text)),
+          transitions.join('\n'),
         );
         assert.is(await cell(page, 'steady', 'unexpected'), '1');
         assert.match(await cell(page, 'steady', 'exit'), /^SIGKILL, unexpected/);
         assert.match(await cell(page, 'missing', 'exit'), /can't find command/);
-        assert.is(await cell(page, 'steady', 'state'), 'RUNNING', 'and it runs again');
+        assert.is(await cell(page, 'steady', 'state'), 'RUNNING', 'the process is running again');
         assert.is.not(await cell(page, 'steady', 'pid'), String(pid));
       });
       assert.match(await page.title(), /^\(\d\) supervisor/);
@@ -69,11 +69,15 @@ page(
 );
 
 page(
-  'it sorts and filters, and a reload and the way back keep that',
+  'sorting and filtering survive a reload and the back button',
   timed(30_000, () =>
     visit(browser, supervisord.url('/'), WIDE, async ({ page, complaints }) => {
       await becomesLive(page);
-      assert.match((await names(page))[0] ?? '', /^(?:failing|missing)$/, 'trouble comes first');
+      assert.match(
+        (await names(page))[0] ?? '',
+        /^(?:failing|missing)$/,
+        'processes in trouble come first',
+      );
 
       await page.locator('#head a', { hasText: 'Process' }).click();
       await eventually(5_000, async () => {
@@ -91,7 +95,7 @@ page(
 
       await page.locator('#filter input').fill('ING missing');
       await eventually(5_000, async () => assert.equal(await names(page), ['missing']));
-      assert.match(await page.locator('#remainder').innerText(), /1 of 7 processes/);
+      assert.match(await page.locator('#row-count').innerText(), /1 of 7 processes/);
       await page.reload();
       await becomesLive(page);
       assert.equal(await names(page), ['missing']);
@@ -108,7 +112,7 @@ page(
 );
 
 page(
-  'without scripts it is a plain table of everything, that links sort and filter',
+  'without scripts the page is a plain table with links that sort and filter',
   timed(30_000, () =>
     visit(
       browser,
@@ -118,7 +122,7 @@ page(
         assert.is((await names(page)).length, 7);
         assert.match(await page.locator('#live').innerText(), /As of \d\d:\d\d:\d\d UTC/);
         assert.is(await page.locator('#filter').isVisible(), false);
-        assert.ok((await page.locator('#steps tr').count()) > 5);
+        assert.ok((await page.locator('#transitions tr').count()) > 5);
         await page.locator('#states a', { hasText: 'STOPPED' }).click();
         assert.equal(await names(page), ['waiting']);
         await page.locator('#states a', { hasText: 'all' }).click();
@@ -132,9 +136,9 @@ page(
 );
 
 page(
-  'on a phone nothing has to be scrolled sideways, in light and in dark',
+  'a phone need not scroll sideways in either colour scheme',
   timed(30_000, async () => {
-    const grounds: string[] = [];
+    const backgrounds: string[] = [];
     for (const colorScheme of ['light', 'dark'] as const) {
       await visit(
         browser,
@@ -145,20 +149,20 @@ page(
           const width = await page.evaluate('document.documentElement.scrollWidth');
           assert.ok(Number(width) <= PHONE.viewport.width, `${width}`);
           assert.is((await names(page)).length, 7);
-          grounds.push(
+          backgrounds.push(
             String(await page.evaluate('getComputedStyle(document.body).backgroundColor')),
           );
           assert.equal(complaints, []);
         },
       );
     }
-    const [light = 0, dark = 255] = grounds.map((ground) => Number(/\d+/.exec(ground)));
-    assert.ok(light > 200 && dark < 60, grounds.join(', '));
+    const [light = 0, dark = 255] = backgrounds.map((ground) => Number(/\d+/.exec(ground)));
+    assert.ok(light > 200 && dark < 60, backgrounds.join(', '));
   }),
 );
 
 page(
-  'names are text, and a long one makes the page no wider',
+  'hostile names are shown as text, and a long name does not widen the page',
   timed(30_000, () =>
     withExporter({}, async (exporter) => {
       const names = [
@@ -175,13 +179,13 @@ page(
       await exporter.tell(...events.slice(0, 3));
       await visit(browser, exporter.url('/'), PHONE, async ({ page, complaints }) => {
         await becomesLive(page);
-        // Half of them come with the page, and half with the stream.
+        // Half of the names arrive with the document and half with the stream.
         await exporter.tell(...events.slice(3));
         await eventually(5_000, async () => {
           const shown = await page.locator('#rows bdi').allTextContents();
           assert.equal(shown.sort(), names.map((name) => `group:${name}`).sort());
         });
-        assert.is((await rowsOf(page, 'steps', '')).length, names.length);
+        assert.is((await rowsOf(page, 'transitions', '')).length, names.length);
         assert.is(await page.locator('img, body script').count(), 0);
         assert.is(await page.evaluate('window.hacked'), undefined);
         const width = await page.evaluate('document.documentElement.scrollWidth');
@@ -193,7 +197,7 @@ page(
 );
 
 page(
-  'it says so when it is not live, and is live again once it can be',
+  'the page shows that it is not live and reconnects',
   timed(40_000, () =>
     visit(browser, supervisord.url('/'), WIDE, async ({ page }) => {
       await becomesLive(page);
@@ -215,12 +219,12 @@ function becomesLive(page: Page, ms = 10_000): Promise<void> {
   return eventually(ms, async () => assert.is(await page.locator('#live').innerText(), 'Live'));
 }
 
-/** The names of the processes that are shown, in their order. */
+/** The names of the shown processes, in order. */
 function names(page: Page): Promise<string[]> {
   return page.locator('#rows bdi').allTextContents();
 }
 
-function rowsOf(page: Page, table: 'rows' | 'steps', name: string): Promise<string[]> {
+function rowsOf(page: Page, table: 'rows' | 'transitions', name: string): Promise<string[]> {
   return page.locator(`#${table} tr`, { hasText: name }).allTextContents();
 }
 

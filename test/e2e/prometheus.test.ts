@@ -7,7 +7,7 @@ import { play, type Supervisord } from '../support/supervisord.ts';
 
 const prometheus = suite('prometheus');
 
-/** Prints each family as Prometheus' own Python client reads it: name, type, number of samples. */
+/** Prints each family as parsed by Prometheus' Python client: name, type, number of samples. */
 const PARSE = `
 import sys
 from prometheus_client.parser import text_string_to_metric_families
@@ -16,7 +16,7 @@ for family in text_string_to_metric_families(sys.stdin.read()):
 `;
 
 prometheus(
-  'promtool finds nothing, and the Python client reads it',
+  'promtool reports no problem, and the Python client parses /metrics',
   timed(60_000, () =>
     play({ conf: 'boot' }, async (supervisord) => {
       const text = await textOfAll(supervisord);
@@ -36,7 +36,7 @@ prometheus(
 );
 
 prometheus(
-  'a real Prometheus scrapes it and knows each program by its name',
+  'a real Prometheus scrapes the exporter and distinguishes processes by name',
   timed(90_000, () =>
     play({ conf: 'boot' }, async (supervisord) => {
       await textOfAll(supervisord);
@@ -66,7 +66,7 @@ prometheus(
   ),
 );
 
-/** The text of /metrics once everything of the boot runs. */
+/** The text of /metrics once all processes of the boot are running. */
 async function textOfAll(supervisord: Supervisord): Promise<string> {
   await supervisord.until(20_000, (metrics) => {
     assert.is(metrics.value('supervisord_processes', { state: 'RUNNING' }), 63);

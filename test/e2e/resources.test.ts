@@ -1,11 +1,13 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually, timed } from '../support/deadline.ts';
-import { withExporter } from '../support/exporter.ts';
+import { PROGRAM, type RunningExporter, withExporter } from '../support/exporter.ts';
 import type { Exposition } from '../support/exposition.ts';
 import { play, type Supervisord } from '../support/supervisord.ts';
+import { step } from '../support/wire.ts';
 
 const resources = suite('resources');
 
@@ -20,14 +22,14 @@ const METRICS = [
 ].map((name) => `supervisord_process_${name}`);
 
 resources(
-  'what programs use is what ps and /proc say of all their processes',
+  'the usage of processes agrees with ps and /proc',
   timed(60_000, () =>
     play({ conf: 'resources' }, async (supervisord) => {
       await untilUp(supervisord);
       await supervisord.until(10_000, (metrics) => {
         assert.ok((used(metrics, 'holder', 'resident_memory_bytes') ?? 0) > 64 * 2 ** 20);
         const seconds = cpuOf(metrics, 'wrapped');
-        // Of each mode what is not a whole tick yet is left out.
+        // Less than a whole tick of each mode is left out.
         assert.ok(seconds > 0.25, `${seconds} s`);
         assert.is(used(metrics, 'wrapped', 'threads'), 6);
       });
@@ -47,7 +49,7 @@ resources(
 );
 
 resources(
-  'workers come and go: CPU time never falls, and in the end is that of all of them',
+  'while workers come and go CPU time never decreases, and in the end it is the sum of all of them',
   timed(60_000, () =>
     play({ conf: 'resources' }, async (supervisord) => {
       await untilUp(supervisord);
@@ -68,6 +70,89 @@ resources(
         assert.is(cpuOf(metrics, 'workers').toFixed(2), cpuSeconds(pid).toFixed(2));
       });
       assert.ok(last > 0.5, `only ${last} s`);
+    }),
+  ),
+);
+
+resources(
+  'an exporter that was started through a shell shows the same series',
+  timed(60_000, () => {
+    const address = '--web.listen-address=127.0.0.1:%(ENV_STORY_PORT)s';
+    const command = `sh -c "${process.execPath} ${PROGRAM} ${address}; true"`;
+    return play({ conf: 'resources', section: { command } }, async (supervisord) => {
+      await untilUp(supervisord);
+      await assertAgree(supervisord, 'sleeper');
+    });
+  }),
+);
+
+resources(
+  'a pid is measured only if its process is a child of supervisord',
+  timed(20_000, () =>
+    withExporter({}, async (exporter) => {
+      // This test takes the place of supervisord, so its own children are the processes.
+      await withChild(['sh', '-c', 'sleep 60; true'], async (pid) => {
+        let grandchild = 0;
+        await eventually(5_000, () => {
+          grandchild = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'));
+          assert.ok(grandchild > 0);
+        });
+        await tellRunning(exporter, 'child', pid);
+        await tellRunning(exporter, 'grandchild', grandchild);
+        const metrics = await exporter.metrics();
+        assert.is(used(metrics, 'child', 'subprocesses'), 2);
+        for (const metric of METRICS) {
+          assert.equal(metrics.where(metric, { name: 'grandchild' }), []);
+        }
+      });
+    }),
+  ),
+);
+
+resources(
+  'in a PID namespace with the /proc of the host nothing is measured',
+  timed(20_000, () =>
+    withExporter({ wrapper: ['unshare', '--pid', '--kill-child'] }, async (exporter) => {
+      await withChild(['sleep', '60'], async (pid) => {
+        await tellRunning(exporter, 'cat', pid);
+        const metrics = await exporter.metrics();
+        assert.is(metrics.value('supervisord_up', { name: 'cat' }), 1);
+        for (const metric of METRICS) assert.equal(metrics.where(metric), []);
+        assert.match(exporter.stderr, 'procfs belongs to another PID namespace');
+      });
+    }),
+  ),
+);
+
+/** Hides /proc, then runs the command after it. */
+const WITHOUT_PROC = [
+  'unshare',
+  '--mount',
+  'sh',
+  '-c',
+  'mount -t tmpfs none /proc; exec "$@"',
+  '-',
+];
+
+resources(
+  'without /proc there is no metric that would need it',
+  timed(20_000, () =>
+    withExporter({ wrapper: WITHOUT_PROC }, async (exporter) => {
+      await tellRunning(exporter, 'cat', process.pid);
+      const metrics = await exporter.metrics();
+      assert.is(metrics.value('supervisord_up', { name: 'cat' }), 1);
+      const needingProc = [
+        'process_resident_memory_bytes',
+        'process_virtual_memory_bytes',
+        'process_heap_bytes',
+        'process_open_fds',
+        'process_max_fds',
+        'nodejs_heap_size_total_bytes',
+        ...METRICS,
+      ];
+      for (const metric of needingProc) assert.equal(metrics.where(metric), [], metric);
+      assert.ok(metrics.value('process_start_time_seconds'));
+      assert.match(exporter.stderr, 'there is no Linux procfs');
     }),
   ),
 );
@@ -95,7 +180,29 @@ function untilUp(supervisord: Supervisord): Promise<void> {
   });
 }
 
-/** Our own account of a program that keeps still, by ps and the files of /proc. */
+async function withChild(
+  [command = '', ...args]: readonly string[],
+  body: (pid: number) => Promise<void>,
+): Promise<void> {
+  const child = spawn(command, args, { stdio: 'ignore', detached: true });
+  try {
+    await once(child, 'spawn');
+    await body(child.pid ?? 0);
+  } finally {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  }
+}
+
+let serial = 0;
+
+async function tellRunning(exporter: RunningExporter, name: string, pid: number): Promise<void> {
+  await exporter.tell(
+    step(serial++, `${name}:${name}`, 'STOPPED>STARTING', 'tries:0'),
+    step(serial++, `${name}:${name}`, 'STARTING>RUNNING', `pid:${pid}`),
+  );
+}
+
+/** Compares the metrics of an idle process with ps and the files of /proc. */
 async function assertAgree(supervisord: Supervisord, name: string): Promise<void> {
   const main = await pidOf(supervisord, name);
   await eventually(10_000, async () => {
@@ -153,7 +260,7 @@ function residentBytes(pid: number): number {
   return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
 }
 
-/** With what its children that have ended had used. */
+/** Includes the children that it has reaped. */
 function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

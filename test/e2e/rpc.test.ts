@@ -8,7 +8,7 @@ import { play, type Supervisord } from '../support/supervisord.ts';
 
 const rpc = suite('xml-rpc');
 
-/** Events count and state is right whatever XML-RPC does; `reason` is in the log once, in one line. */
+/** Without XML-RPC, events are still counted and states are right; `reason` is logged once, in one line. */
 async function assertEventsAlone(supervisord: Supervisord, reason: RegExp): Promise<void> {
   await supervisord.until(20_000, (metrics) => {
     assert.ok(
@@ -49,7 +49,7 @@ rpc(
 );
 
 rpc(
-  'the password is wrong: said, and not shown',
+  'a wrong password is reported without revealing it',
   timed(60_000, async () => {
     const environment = { RPC_PORT: String(await freePort()) };
     const section = { environment: 'SUPERVISOR_USERNAME="me",SUPERVISOR_PASSWORD="wrong-secret"' };
@@ -65,7 +65,7 @@ rpc(
 );
 
 rpc(
-  'the password is right: from the environment, and from the URL',
+  'the password is taken from the environment or from the URL',
   timed(60_000, async () => {
     const port = await freePort();
     const environment = { RPC_PORT: String(port) };
@@ -86,7 +86,7 @@ rpc(
 );
 
 rpc(
-  'an endpoint that takes the call and never answers',
+  'an endpoint that accepts the call and never answers',
   timed(60_000, async () => {
     const server: Server = createServer((socket) => socket.on('error', () => {}));
     const port = await freePort();

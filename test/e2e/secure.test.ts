@@ -11,7 +11,7 @@ import { play } from '../support/supervisord.ts';
 const secure = suite('secure');
 
 secure(
-  'a real Prometheus scrapes it with tls_config and basic_auth, and not with a wrong password',
+  'a real Prometheus scrapes the exporter with tls_config and basic_auth, but not with a wrong password',
   timed(90_000, () =>
     withFolder('secure', async (dir) => {
       const by = makeCertificate(dir, 'ca', { isAuthority: true });

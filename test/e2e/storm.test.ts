@@ -11,11 +11,11 @@ const storm = suite('storm');
 
 const STORM_MS = 12_000;
 
-/** What the other stories log besides would be most of what supervisord does in a storm. */
+/** The debug logging of the other configurations would dominate supervisord's work in a storm. */
 const INFO = { 'log.conf': '[supervisord]\nloglevel=info\n' };
 
 storm(
-  "24 programs in crash loops: for each, starts and exits are those of supervisord's log",
+  "with 24 processes in crash loops, starts and exits equal those in supervisord's log",
   timed(90_000, () =>
     play({ conf: 'storm', files: INFO }, async (supervisord) => {
       await begin(supervisord);
@@ -28,7 +28,7 @@ storm(
 );
 
 storm(
-  'another listener rejects each event twice: late and repeated deliveries count once',
+  'when another listener rejects each event twice, late and repeated deliveries count once',
   timed(90_000, () =>
     play({ conf: 'rejecting', files: INFO }, async (supervisord) => {
       await begin(supervisord);
@@ -42,12 +42,12 @@ storm(
 );
 
 storm(
-  'the exporter is killed in the middle, again and again: what it had not acknowledged comes to its next life',
+  'after the exporter is killed, its next start receives the events that were not acknowledged',
   timed(120_000, () =>
     play({ conf: 'storm', flags: ['--log.level=debug'], files: INFO }, async (supervisord) => {
       await begin(supervisord);
-      const lives = 5;
-      for (let life = 1; life < lives; life++) {
+      const starts = 5;
+      for (let start = 1; start < starts; start++) {
         await sleep(2_500);
         const { pid } = await supervisord.call<{ pid: number }>(
           'supervisor.getProcessInfo',
@@ -55,7 +55,7 @@ storm(
         );
         process.kill(pid, 'SIGKILL');
         await eventually(10_000, () =>
-          assert.is(readAccount(supervisord.log).get('exporter')?.spawned, life + 1),
+          assert.is(readAccount(supervisord.log).get('exporter')?.spawned, start + 1),
         );
       }
       await sleep(2_500);
@@ -88,16 +88,16 @@ storm(
   ),
 );
 
-/** Waits until the storm is on and the exporter counts. */
+/** Waits until the crash loops run and the exporter counts. */
 async function begin(supervisord: Supervisord): Promise<void> {
   await supervisord.until(40_000, (metrics) => {
     assert.ok(metrics.sum('supervisord_process_exits_total') > 24);
   });
 }
 
-/** Ends the storm, and waits until the exporter has every state as supervisord has it. */
+/** Ends the crash loops and waits until all states of the exporter equal supervisord's. */
 async function calm(supervisord: Supervisord): Promise<void> {
-  // One that is between two runs refuses to be stopped, and is started again.
+  // supervisord cannot stop a process that is between two runs, and starts it again.
   await eventually(30_000, async () => {
     await supervisord.ctl('stop', 'good:*', 'bad:*');
     const all = await supervisord.call<Array<{ group: string; state: number }>>(
@@ -147,7 +147,7 @@ async function assertCounted(supervisord: Supervisord): Promise<void> {
   assertNothingLost(metrics);
 }
 
-/** Of each program, the last end is the one shown: its exit code, or the signal of its stop. */
+/** The shown exit code or signal of each process is that of its last exit. */
 async function assertReasons(supervisord: Supervisord): Promise<void> {
   await eventually(20_000, async () => {
     const metrics = await supervisord.metrics();
@@ -166,7 +166,7 @@ function assertNothingLost(metrics: Exposition): void {
   assert.is(metrics.value('supervisord_exporter_resync_corrections_total'), 0);
 }
 
-/** What the exporter says it was told, over all its lives, each serial once. */
+/** The events that the exporter has logged over all its starts, each serial once. */
 function readEvents(log: string): Map<number, { event: string; process: string }> {
   const events = new Map<number, { event: string; process: string }>();
   for (const [, serial, event = '', process = ''] of log.matchAll(

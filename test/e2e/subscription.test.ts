@@ -13,7 +13,7 @@ const RESTARTED = {
 };
 
 subscription(
-  'without REMOTE_COMMUNICATION: said once, and states are right',
+  'without REMOTE_COMMUNICATION a warning is logged once and states are right',
   timed(90_000, () =>
     play(
       { conf: 'quiet', section: { events: 'PROCESS_STATE,PROCESS_GROUP,TICK_5' } },
@@ -40,7 +40,7 @@ subscription(
 );
 
 subscription(
-  'without ticks: states are right, and the silence between events is no failure',
+  'without ticks states are right, and a time without events is no failure',
   timed(60_000, () =>
     play(
       { conf: 'quiet', section: { events: 'PROCESS_STATE,PROCESS_GROUP,REMOTE_COMMUNICATION' } },
@@ -55,7 +55,7 @@ subscription(
 );
 
 subscription(
-  'without PROCESS_GROUP: a program that comes is known by its events, one that goes by the next snapshot',
+  'without PROCESS_GROUP a new process is known from its events, and a removed one after the next snapshot',
   timed(120_000, () =>
     play(
       { conf: 'quiet', section: { events: 'PROCESS_STATE,REMOTE_COMMUNICATION,TICK_60' } },

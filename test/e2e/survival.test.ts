@@ -9,7 +9,7 @@ const survival = suite('survival');
 survival(
   'a foreign write to stdout: supervisord stops sending events, and the exporter exits to be restarted',
   timed(120_000, () => {
-    // In its first life, a child of the same stdout says a word as soon as it is told to.
+    // After the first start, another process writes to the same stdout on command.
     const command = [
       `sh -c 'test -e "$STORY_DIR"/speak || (while ! test -e "$STORY_DIR"/speak; do sleep 0.1; done; echo hello) &`,
       `exec ${process.execPath} ${PROGRAM} --web.listen-address=127.0.0.1:$STORY_PORT'`,
@@ -44,7 +44,7 @@ survival(
 );
 
 survival(
-  'numprocs=2 is refused with a clear line',
+  'numprocs=2 is refused with a clear message',
   timed(60_000, () => {
     const section = {
       command: `${process.execPath} ${PROGRAM} --web.listen-address=127.0.0.1:0`,
@@ -66,7 +66,7 @@ survival(
 );
 
 survival(
-  'supervisord is killed: no exporter is left',
+  'the exporter ends when supervisord is killed',
   timed(60_000, () =>
     play({ conf: 'quiet' }, async (supervisord) => {
       await supervisord.until(15_000, (metrics) =>
@@ -84,7 +84,7 @@ survival(
 );
 
 survival(
-  'SIGTERM by supervisord: it ends in time, well',
+  'the exporter exits in time with status 0 after SIGTERM from supervisord',
   timed(60_000, () =>
     play({ conf: 'quiet' }, async (supervisord) => {
       await supervisord.until(15_000, (metrics) =>
@@ -92,7 +92,7 @@ survival(
       );
       const began = performance.now();
       await supervisord.ctl('stop', 'exporter');
-      // supervisord itself may take a second to look.
+      // supervisord itself may take a second to notice.
       assert.ok(performance.now() - began < 4_000);
       assert.match(supervisord.log, /stopped: exporter \(exit status 0\)/);
     }),

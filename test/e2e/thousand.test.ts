@@ -3,10 +3,10 @@ import * as assert from 'uvu/assert';
 import { timed } from '../support/deadline.ts';
 import { play } from '../support/supervisord.ts';
 
-const thousand = suite('a thousand programs');
+const thousand = suite('a thousand processes');
 
 thousand(
-  'a boot of 1,000 programs: right as soon as the snapshot is in, exact when the queue is worked off',
+  'in a boot of 1,000 processes states are right after the snapshot and counts are exact after the queue',
   timed(150_000, () =>
     play({ conf: 'thousand' }, async (supervisord) => {
       await supervisord.until(60_000, (metrics) => {

@@ -7,13 +7,13 @@ import { play } from '../support/supervisord.ts';
 const update = suite('update');
 
 update(
-  'supervisorctl update that swaps a program is visible at once, with no series left of the old one',
+  'a program replaced by supervisorctl update is visible at once, without series of the old one',
   timed(60_000, () =>
     play({ conf: 'update' }, async (supervisord) => {
       await supervisord.until(10_000, (metrics) =>
         assert.is(metrics.value('supervisord_up', { name: 'steady' }), 1),
       );
-      // autostart=false: nothing but the snapshot tells of it.
+      // With autostart=false only the snapshot contains it.
       supervisord.writeConf('swapped.conf', program('old', 'autostart=false'));
       await supervisord.ctl('update');
       await supervisord.until(2_000, (metrics) =>
@@ -37,7 +37,7 @@ update(
 );
 
 update(
-  'a program that is removed and added back begins anew',
+  'a process that is removed and added again starts from zero',
   timed(60_000, () =>
     play({ conf: 'update' }, async (supervisord) => {
       supervisord.writeConf('again.conf', program('again', 'startsecs=0'));

@@ -27,7 +27,7 @@ function reply(value: string): string {
 }
 
 client(
-  'over TCP, the socket path, the path, the method and the credentials are as they should be',
+  'requests over TCP and a Unix socket carry the right path, method and credentials',
   timed(10_000, async () => {
     let seen = '';
     const answer: RequestListener = (request, response) => {
@@ -59,7 +59,7 @@ client(
 );
 
 client(
-  'over TLS: a certificate that is not trusted is refused',
+  'an untrusted TLS certificate is refused',
   timed(20_000, async () => {
     const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
     execFileSync(
@@ -147,7 +147,7 @@ const FAILURES: ReadonlyArray<
     /answered m with SHUTDOWN_STATE \(fault 6\)$/,
   ],
   [
-    'a page',
+    'a web page',
     (_, response) => response.end('<html><body>hello</body></html>'),
     'ERR_RPC_NOT_XML_RPC',
     /did not answer with XML-RPC/,
@@ -187,7 +187,7 @@ const FAILURES: ReadonlyArray<
   ],
   ['silence', () => {}, 'ERR_RPC_TIMEOUT', /did not answer within 0.5 s$/],
   [
-    'silence in the middle',
+    'an answer that stalls',
     (_, response) => response.write('<?xml'),
     'ERR_RPC_TIMEOUT',
     /did not answer within 0.5 s$/,
@@ -206,7 +206,7 @@ for (const [title, answer, code, message] of FAILURES) {
 }
 
 client(
-  'nobody there: unreachable, in words',
+  'a missing server is reported as unreachable in plain words',
   timed(10_000, async () => {
     await failsWith(
       connect(`http://127.0.0.1:${await freePort()}`),
@@ -222,7 +222,7 @@ client(
 );
 
 client(
-  'a password is in no error',
+  'errors never contain a password',
   timed(10_000, () =>
     serving(
       createHttpServer((_, response) => response.writeHead(401).end()),
@@ -239,7 +239,7 @@ client(
 );
 
 client(
-  'one fault among the results of a multicall fails it, and names its call',
+  'a fault in one result fails the multicall and names the call',
   timed(10_000, () => {
     const fault = FAULT.replace('<fault><value>', '').replace('</value></fault>', '');
     return serving(
@@ -294,7 +294,7 @@ async function assertRejects(
   return error;
 }
 
-/** Runs `body` against a server on a port, or a socket, of its own. */
+/** Runs `body` against a server with its own port or socket. */
 async function serving(
   server: Server,
   body: (port: number) => Promise<void>,

@@ -33,6 +33,7 @@ const ANSWERS: ReadonlyArray<
   ['GET', '/metrics/', 404, /^text\/plain/, /not found/],
   ['POST', '/metrics', 405, /^text\/plain/, /method not allowed/],
   ['DELETE', '/', 405, /^text\/plain/, /method not allowed/],
+  ['OPTIONS', '/', 200, /^text\/plain/, /^$/],
 ];
 
 for (const [method, path, status, type, body] of ANSWERS) {
@@ -44,7 +45,7 @@ for (const [method, path, status, type, body] of ANSWERS) {
         assert.is(response.status, status);
         assert.match(response.headers.get('content-type') ?? '', type);
         assert.match(await response.text(), body);
-        if (status === 405) assert.is(response.headers.get('allow'), 'GET, HEAD');
+        if (status === 405) assert.is(response.headers.get('allow'), 'GET, HEAD, OPTIONS');
       }),
     ),
   );
@@ -94,6 +95,41 @@ http(
       assert.is(ports.length, 2);
       assert.is((await fetch(`http://[::1]:${ports[1]}/-/healthy`)).status, 200);
       assert.is((await fetch(`http://127.0.0.1:${ports[0]}/-/healthy`)).status, 200);
+    }),
+  ),
+);
+
+http(
+  'a name listens on its IPv4 address first, and each bound address is logged',
+  timed(10_000, () =>
+    withExporter({ args: ['--web.listen-address=localhost:0'] }, async (exporter) => {
+      const [, second = ''] = [...exporter.stderr.matchAll(/msg=listening address=(\S+)/g)].map(
+        ([, address]) => address,
+      );
+      assert.match(second, /^127\.0\.0\.1:\d+$/);
+      assert.is((await fetch(`http://${second}/-/healthy`)).status, 200);
+    }),
+  ),
+);
+
+http(
+  'events are acknowledged between the answers to 2,000 requests on one connection',
+  timed(30_000, () =>
+    withExporter({}, async (exporter) => {
+      const client = createConnection(exporter.port, '127.0.0.1');
+      client.on('error', () => {});
+      let answers = 0;
+      client.setEncoding('utf8').on('data', (text: string) => {
+        answers += text.split('HTTP/1.1 200').length - 1;
+      });
+      client.write('GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2_000));
+      let meanwhile = 0;
+      for (let serial = 0; answers < 1_000; serial++) {
+        await exporter.tell(step(serial, 'g:p', 'RUNNING>STOPPING', 'pid:1'));
+        meanwhile += 1;
+      }
+      client.destroy();
+      assert.ok(meanwhile >= 10, `${meanwhile} events`);
     }),
   ),
 );

@@ -14,7 +14,7 @@ import { group, remote, step, tick, wire } from '../support/wire.ts';
 const listener = suite('listener protocol');
 
 listener(
-  'READY, an answer for each event, and nothing else on stdout',
+  'stdout holds READY, one answer per event and nothing else',
   timed(20_000, () =>
     withExporter({ args: ['--log.level=debug'] }, async (exporter) => {
       await exporter.tell(
@@ -31,7 +31,7 @@ listener(
 );
 
 listener(
-  'an event is on /metrics by the time it is acknowledged',
+  'an event is visible on /metrics before it is acknowledged',
   timed(20_000, () =>
     withExporter({}, async (exporter) => {
       const story = [
@@ -59,7 +59,7 @@ listener(
 );
 
 listener(
-  'an event comes in any chunks: byte by byte and cut at each offset',
+  'an event is parsed whatever the chunks: byte by byte and cut at each offset',
   timed(60_000, () =>
     withExporter({}, async (exporter) => {
       const text = step(0, 'wörker-é:🚀', 'STARTING>RUNNING', 'pid:7');
@@ -67,7 +67,7 @@ listener(
       for (const [how, chunks] of everyChunking(Buffer.from(text))) {
         for (const chunk of chunks) {
           exporter.child.stdin.write(chunk);
-          // Let it be read on its own: two writes at once would be one chunk.
+          // Wait until it has been read, since two writes at once would form one chunk.
           await sleep(chunks.length === 2 ? 2 : 0);
         }
         answers += 1;
@@ -86,7 +86,7 @@ listener(
 );
 
 listener(
-  'what can not be understood is counted by its reason, answered OK, and life goes on',
+  'malformed events are counted by reason and acknowledged, and later events are processed',
   timed(20_000, () =>
     withExporter({}, async (exporter) => {
       await exporter.tell(
@@ -110,7 +110,7 @@ listener(
 );
 
 listener(
-  'what can not be framed ends the exporter: one line, exit status 1, no answer',
+  'input that cannot be framed ends the exporter with one line, exit status 1 and no answer',
   timed(20_000, () =>
     withExporter({}, async (exporter) => {
       await exporter.tell(tick(0, 5, 5));
@@ -129,7 +129,7 @@ listener(
 );
 
 listener(
-  'a skipped serial is lost after a while, and not if it comes late',
+  'a skipped serial is counted as lost after a while unless it arrives late',
   timed(20_000, () =>
     withExporter({}, async (exporter) => {
       await exporter.tell(
@@ -149,7 +149,7 @@ listener(
 );
 
 listener(
-  'events come from a file, too, up to its end',
+  'events are also read from a file up to its end',
   timed(20_000, async () => {
     const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
     try {
@@ -219,7 +219,7 @@ for (const arg of [
 }
 
 listener(
-  'a port that is taken: one clear line, exit status 1, and no event is acknowledged',
+  'a port in use ends the exporter with one line and exit status 1, and no event is acknowledged',
   timed(20_000, () =>
     withExporter({}, async (first) => {
       const { code, stdout, stderr } = await runToEnd([
@@ -238,7 +238,7 @@ listener(
 );
 
 listener(
-  'print-config: the shipped section with this very command, on stdout',
+  'print-config prints the shipped section with the current command',
   timed(20_000, async () => {
     const { code, stdout, stderr } = await runToEnd(['print-config', '--log.level=debug']);
     assert.is(code, 0);
@@ -256,7 +256,7 @@ listener(
 );
 
 listener(
-  '--help and --version go to stdout, and end well',
+  '--help and --version print to stdout and exit with status 0',
   timed(20_000, async () => {
     const help = await runToEnd(['--help']);
     assert.is(help.code, 0);

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { MAX_STREAMS, Streams } from '../../src/web/page/streams.ts';
+import { MAX_SUBSCRIBERS, SseHub } from '../../src/web/page/sse-hub.ts';
 import { applyChange, type Message, type View } from '../../src/web/page/view.ts';
 import { eventually, timed } from '../support/deadline.ts';
 import { ACKNOWLEDGED, type RunningExporter, withExporter } from '../support/exporter.ts';
@@ -13,7 +13,7 @@ import { step } from '../support/wire.ts';
 const page = suite('page');
 
 page(
-  'nothing from elsewhere, nothing inline, nothing framed, and nothing kept',
+  'the security headers forbid other origins, inline code, frames and caching',
   timed(10_000, () =>
     withExporter({}, async (exporter) => {
       const { headers } = await fetch(exporter.url('/'));
@@ -42,7 +42,7 @@ page(
 );
 
 page(
-  'what the page loads is asked for again, and sent again only if it is another',
+  'a browser revalidates the assets of the page by their ETag',
   timed(10_000, () =>
     withExporter({}, async (exporter) => {
       for (const path of ['/-/page.js', '/-/page.css', '/-/page.svg']) {
@@ -68,7 +68,7 @@ page(
 );
 
 page(
-  'the page has every process, and a name is text',
+  'the page lists every process and escapes its name',
   timed(10_000, () =>
     withExporter({}, async (exporter) => {
       await exporter.tell(
@@ -89,7 +89,7 @@ page(
 );
 
 page(
-  'a stream begins with everything, and then tells what changes as it does',
+  'a stream starts with a snapshot, followed by the changes',
   timed(20_000, () =>
     withExporter({}, async (exporter) => {
       await exporter.tell(step(0, 'web:web', 'STOPPED>STARTING', 'tries:0'));
@@ -97,8 +97,8 @@ page(
       assert.is(stream.response.headers['content-type'], 'text/event-stream');
       assert.is(stream.response.headers['cache-control'], 'no-store');
       await stream.until(([first]) => {
-        assert.is(first?.kind, 'whole');
-        const [web] = (first as Message & { kind: 'whole' }).view.rows;
+        assert.is(first?.kind, 'snapshot');
+        const [web] = (first as Message & { kind: 'snapshot' }).view.rows;
         assert.is(web?.state, 'STARTING');
       });
       assert.match(stream.text, /^data: \{[^\n]*\}\n\n$/);
@@ -108,17 +108,17 @@ page(
         step(2, 'web:web', 'RUNNING>EXITED', 'expected:0 pid:7'),
         step(1, 'web:web', 'STARTING>RUNNING', 'pid:7'),
       );
-      const { rows, steps } = await seen(stream, ({ rows }) => rows[0]?.state === 'EXITED');
+      const { rows, transitions } = await viewOf(stream, ({ rows }) => rows[0]?.state === 'EXITED');
       assert.is(rows.length, 1);
       assert.is(rows[0]?.unexpected, 1);
       assert.equal(
-        steps.map(({ from, to, expected }) => [from, to, expected]),
+        transitions.map(({ from, to, expected }) => [from, to, expected]),
         [
           ['RUNNING', 'EXITED', false],
           ['STARTING', 'RUNNING', undefined],
           ['STOPPED', 'STARTING', undefined],
         ],
-        'each once, the latest first',
+        'each transition once, the latest first',
       );
       stream.close();
     }),
@@ -126,12 +126,12 @@ page(
 );
 
 page(
-  'a stream outlives other answers, and says something every few seconds though nothing happens',
+  'a stream outlasts the time limit of other answers and sends heartbeats',
   timed(30_000, () =>
     withExporter({}, async (exporter) => {
       const began = performance.now();
       const stream = await openStream(exporter.url('/-/events'));
-      // The server gives other answers 15 s.
+      // The time limit of other answers is 15 s.
       await stream.until((messages) => {
         assert.ok(performance.now() - began > 15_500);
         assert.ok(messages.length >= 4, `${messages.length}`);
@@ -144,27 +144,27 @@ page(
 );
 
 page(
-  'a group that is removed goes from the page',
+  'the processes of a removed group disappear from the page',
   timed(10_000, () =>
     withExporter({}, async (exporter) => {
       await exporter.tell(step(0, 'web:web', 'STOPPED>STARTING', 'tries:0'));
       const stream = await openStream(exporter.url('/-/events'));
-      await seen(stream, ({ rows }) => rows.length === 1);
+      await viewOf(stream, ({ rows }) => rows.length === 1);
       await exporter.tell(
         'ver:3.0 server:s serial:9 pool:p poolserial:1 eventname:PROCESS_GROUP_REMOVED len:14\ngroupname:web\n',
       );
-      await seen(stream, ({ rows }) => rows.length === 0);
+      await viewOf(stream, ({ rows }) => rows.length === 0);
       stream.close();
     }),
   ),
 );
 
 page(
-  'in a storm, and with as many streams as there may be, events are acknowledged at once',
+  'events are acknowledged at once during a storm with the maximum number of streams',
   timed(60_000, () =>
     withExporter({}, async (exporter) => {
       const streams = await Promise.all(
-        Array.from({ length: MAX_STREAMS }, () => openStream(exporter.url('/-/events'))),
+        Array.from({ length: MAX_SUBSCRIBERS }, () => openStream(exporter.url('/-/events'))),
       );
       const refused = await openStream(exporter.url('/-/events'));
       assert.is(refused.response.statusCode, 503);
@@ -175,12 +175,15 @@ page(
       const median = latencies.sort((one, other) => one - other)[latencies.length >> 1] ?? 0;
       assert.ok(median < 10, `median of ${median} ms`);
       for (const stream of streams) {
-        const { steps } = await seen(stream, ({ steps }) => steps[0]?.number === 2_999);
-        assert.is(steps.length, 200);
-        assert.ok(stream.messages.length < 3_000, 'what comes together is told together');
+        const { transitions } = await viewOf(
+          stream,
+          ({ transitions }) => transitions[0]?.number === 2_999,
+        );
+        assert.is(transitions.length, 200);
+        assert.ok(stream.messages.length < 3_000, 'simultaneous changes are sent together');
       }
 
-      // Who goes makes room.
+      // A client that leaves makes room for another.
       streams[0]?.close();
       await eventually(5_000, async () => {
         const next = await openStream(exporter.url('/-/events'));
@@ -194,27 +197,27 @@ page(
 );
 
 page(
-  'a reader that has not read for a while sees everything once it does',
+  'a client that pauses receives a snapshot when it resumes',
   timed(60_000, () =>
     withExporter({}, async (exporter) => {
       const slow = await openStream(exporter.url('/-/events'));
-      await slow.until(([first]) => assert.is(first?.kind, 'whole'));
+      await slow.until(([first]) => assert.is(first?.kind, 'snapshot'));
       slow.response.pause();
       const quick = await openStream(exporter.url('/-/events'));
-      // Each message has about 3 MB of it.
+      // Each message is about 3 MB long.
       const name = 'x'.repeat(20_000);
       for (let round = 0; round < 15; round++) {
         await storm(exporter, 50, (serial) => `p:${name}-${serial % 50}`, round * 50);
         await sleep(120);
       }
-      await seen(quick, ({ steps }) => steps[0]?.number === 749);
+      await viewOf(quick, ({ transitions }) => transitions[0]?.number === 749);
 
       const heard = slow.messages.length;
       slow.response.resume();
-      await seen(slow, ({ steps }) => steps[0]?.number === 749);
+      await viewOf(slow, ({ transitions }) => transitions[0]?.number === 749);
       assert.ok(
-        slow.messages.slice(heard).some(({ kind }) => kind === 'whole'),
-        'it has missed some and is told all',
+        slow.messages.slice(heard).some(({ kind }) => kind === 'snapshot'),
+        'a snapshot replaces the missed messages',
       );
       slow.close();
       quick.close();
@@ -223,14 +226,14 @@ page(
 );
 
 page(
-  'for a reader that does not read no messages pile up',
+  'messages for a client that does not read are not queued',
   timed(20_000, () =>
-    withReader(
-      { whole: () => 'whole', stallTimeoutMs: 15_000, onEmpty() {} },
-      async ({ streams, response, socket }) => {
+    withSlowClient(
+      { snapshot: () => 'snapshot', onEmpty() {} },
+      async ({ hub, response, socket }) => {
         const size = 1_000_000;
         for (let message = 0; message < 50; message++) {
-          streams.send('x'.repeat(size));
+          hub.send('x'.repeat(size));
           await sleep(5);
         }
         const queued = response.writableLength;
@@ -240,27 +243,14 @@ page(
         socket.setEncoding('utf8').on('data', (more: string) => {
           text = `${text}${more}`.slice(-100);
         });
-        await eventually(5_000, () => assert.match(text, /data: whole\n\n\r\n$/));
+        await eventually(5_000, () => assert.match(text, /data: snapshot\n\n\r\n$/));
       },
     ),
   ),
 );
 
 page(
-  'a reader that takes nothing for too long is cut off',
-  timed(20_000, async () => {
-    let left = 0;
-    const onEmpty = () => {
-      left += 1;
-    };
-    await withReader({ whole: () => 'x'.repeat(50_000_000), stallTimeoutMs: 300, onEmpty }, () =>
-      eventually(5_000, () => assert.is(left, 1, 'cut off')),
-    );
-  }),
-);
-
-page(
-  'where the metrics are at the root, there is no page',
+  'there is no page when the telemetry path is the root',
   timed(10_000, () =>
     withExporter({ args: ['--web.telemetry-path=/'] }, async (exporter) => {
       for (const path of ['/-/events', '/-/page.js']) {
@@ -271,7 +261,7 @@ page(
 );
 
 page(
-  'with a stream open it ends as soon as it is told to',
+  'SIGTERM ends the exporter at once although a stream is open',
   timed(10_000, () =>
     withExporter({}, async (exporter) => {
       const stream = await openStream(exporter.url('/-/events'));
@@ -282,23 +272,23 @@ page(
   ),
 );
 
-interface Reader {
-  readonly streams: Streams;
+interface SlowClient {
+  readonly hub: SseHub;
   readonly response: ServerResponse;
-  /** Reads nothing until it is resumed. */
+  /** Paused until the test resumes it. */
   readonly socket: Socket;
 }
 
-/** A stream, and somebody who has asked for it and does not read. */
-async function withReader(
-  options: ConstructorParameters<typeof Streams>[0],
-  body: (reader: Reader) => Promise<void>,
+/** Runs `body` with a hub whose only subscriber is a client that does not read. */
+async function withSlowClient(
+  options: ConstructorParameters<typeof SseHub>[0],
+  body: (client: SlowClient) => Promise<void>,
 ): Promise<void> {
   let held: ServerResponse | undefined;
-  const streams = new Streams(options);
+  const hub = new SseHub(options);
   const server = createServer((_, response) => {
     response.writeHead(200);
-    streams.add(response);
+    hub.subscribe(response);
     held = response;
   }).listen(0, '127.0.0.1');
   try {
@@ -312,7 +302,7 @@ async function withReader(
       if (held === undefined) throw new Error('no request');
       return held;
     });
-    await body({ streams, response, socket });
+    await body({ hub, response, socket });
     socket.destroy();
   } finally {
     server.close();
@@ -320,20 +310,20 @@ async function withReader(
   }
 }
 
-/** What somebody sees who follows the stream; waits until `check` is content with it. */
-function seen(stream: StreamReader, check: (view: View) => boolean): Promise<View> {
+/** Waits until the view of a client that applies all messages passes `check`. */
+function viewOf(stream: StreamReader, check: (view: View) => boolean): Promise<View> {
   return stream.until((messages) => {
     let view: View | undefined;
     for (const message of messages) {
-      if (message.kind === 'whole') view = message.view;
+      if (message.kind === 'snapshot') view = message.view;
       else if (view !== undefined) view = applyChange(view, message);
     }
-    if (view === undefined || !check(view)) throw new Error('not seen');
+    if (view === undefined || !check(view)) throw new Error('the view does not pass the check');
     return view;
   }, 15_000);
 }
 
-/** Sends events as fast as they are acknowledged; resolves to how long each took, in milliseconds. */
+/** Sends events as fast as they are acknowledged. Resolves to the milliseconds that each took. */
 async function storm(
   exporter: RunningExporter,
   count: number,

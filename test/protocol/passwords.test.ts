@@ -92,7 +92,7 @@ passwords(
           assert.is(status, 200);
           assert.ok(ms < 2_000, `${ms} ms`);
         }
-        // Somebody new, from elsewhere, gets a turn at a comparison.
+        // A new client with another address gets a comparison.
         const other = await ask(exporter, 'alice:wrong', '127.0.0.2');
         assert.is(other.status, 401);
       } finally {
@@ -129,7 +129,7 @@ passwords(
 );
 
 passwords(
-  'rate_limit: a burst is answered, what goes beyond it is told to wait',
+  'rate_limit: a burst is answered, and further requests get 429',
   timed(30_000, () =>
     withUsers(
       { alice: 'secret' },
@@ -200,7 +200,7 @@ class Flood {
   }
 }
 
-/** Tells 300 events and times each acknowledgement, which a busy loop of the test would blur. */
+/** Sends 300 events and times each acknowledgement, which a busy loop of the test would blur. */
 async function acknowledgementP99(exporter: RunningExporter, serial: number): Promise<number> {
   const times: number[] = [];
   for (let number = serial; number < serial + 300; number++) {

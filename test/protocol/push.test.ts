@@ -20,7 +20,7 @@ interface Received {
   }>;
 }
 
-/** An Alertmanager that can be made to fail in ways that a real one can not. */
+/** An Alertmanager that can fail in ways that a real one cannot. */
 class FakeAlertmanager {
   readonly received: Received[] = [];
   status: number | 'never' = 200;
@@ -56,7 +56,7 @@ class FakeAlertmanager {
 }
 
 push(
-  'a death goes to every Alertmanager, with its prefix and its credentials, and the labels given',
+  'an exit is pushed to every Alertmanager with its path prefix, credentials and extra labels',
   timed(20_000, async () => {
     const [one, two] = [await FakeAlertmanager.start(), await FakeAlertmanager.start()];
     const args = [
@@ -106,7 +106,7 @@ push(
 );
 
 push(
-  'an Alertmanager that hangs and one that is gone: events are acknowledged, the failure is counted and said once',
+  'an Alertmanager that hangs and one that is gone: events are acknowledged, the failure is counted and logged once',
   timed(40_000, async () => {
     const hanging = await FakeAlertmanager.start();
     hanging.status = 'never';
@@ -126,10 +126,10 @@ push(
           assert.ok((await failed(exporter, gone)) >= 200);
           assert.ok((await failed(exporter, hanging.port)) >= 1);
         });
-        const said = exporter.stderr
+        const logged = exporter.stderr
           .split('\n')
-          .filter((line) => line.includes('does not take alerts'));
-        assert.is(said.length, 2, exporter.stderr);
+          .filter((line) => line.includes('did not accept alerts'));
+        assert.is(logged.length, 2, exporter.stderr);
       });
     } finally {
       hanging.stop();
@@ -138,7 +138,7 @@ push(
 );
 
 push(
-  'what failed is tried again, in its latest state; what was refused is not',
+  'a failed push is retried with the latest state; a rejected push is not',
   timed(40_000, async () => {
     const manager = await FakeAlertmanager.start();
     const args = [`--alertmanager.url=http://127.0.0.1:${manager.port}`];
@@ -148,7 +148,7 @@ push(
         manager.delayMs = 300;
         await exporter.tell(step(0, 'g:cat', 'BACKOFF>FATAL'));
         await eventually(5_000, () => assert.is(manager.received.length, 1));
-        // Its next state comes while the first one is still on its way.
+        // The next state arrives while the first one is still being sent.
         await exporter.tell(step(1, 'g:cat', 'FATAL>STARTING', 'tries:0'));
         await sleep(600);
         manager.status = 200;
@@ -157,7 +157,7 @@ push(
         const [alert, ...others] = manager.received[1]?.alerts ?? [];
         assert.equal(others, [], 'one alert, and not two states of it');
         assert.ok(lifetime(alert) > 140, 'the latest one, which says when it is over');
-        await eventually(5_000, () => assert.match(exporter.stderr, 'takes alerts again'));
+        await eventually(5_000, () => assert.match(exporter.stderr, 'accepts alerts again'));
 
         manager.status = 400;
         await exporter.tell(step(2, 'g:dog', 'BACKOFF>FATAL'));
@@ -173,7 +173,7 @@ push(
 );
 
 push(
-  'nothing is pushed unless asked, nor for what is no alert',
+  'nothing is pushed without the flag, or for an event that raises no alert',
   timed(20_000, async () => {
     const manager = await FakeAlertmanager.start();
     try {

@@ -10,7 +10,7 @@ import { remote, step } from '../support/wire.ts';
 
 const recovery = suite('recovery');
 
-/** So many that /metrics does not fit into what the kernel keeps for a connection. */
+/** So many processes that /metrics does not fit into the kernel's buffer of a connection. */
 const PROGRAMS = 2_000;
 
 const FAULT = `<?xml version='1.0'?><methodResponse><fault><value><struct><member><name>faultCode</name><value><int>6</int></value></member><member><name>faultString</name><value><string>SHUTDOWN_STATE</string></value></member></struct></value></fault></methodResponse>`;
@@ -31,7 +31,7 @@ const BREAKDOWNS: ReadonlyArray<readonly [title: string, answer: RequestListener
 
 for (const [title, breakdown, reason] of BREAKDOWNS) {
   recovery(
-    `${title}: said once, and once that it is over; in between events count`,
+    `${title} is logged once, and its end once; events are counted in between`,
     timed(30_000, async () => {
       const supervisor = await FakeSupervisor.start();
       supervisor.answer = breakdown;
@@ -41,7 +41,7 @@ for (const [title, breakdown, reason] of BREAKDOWNS) {
           '--supervisor.timeout=300ms',
         ];
         await withExporter({ args }, async (exporter) => {
-          await eventually(5_000, () => assert.ok(supervisor.requests >= 2, 'it is tried again'));
+          await eventually(5_000, () => assert.ok(supervisor.requests >= 2, 'the call is retried'));
           await exporter.tell(step(0, 'cat:cat', 'RUNNING>EXITED', 'expected:0 pid:7'));
           const broken = await exporter.metrics();
           assert.is(broken.value('supervisord_exporter_rpc_up'), 0);
@@ -51,10 +51,10 @@ for (const [title, breakdown, reason] of BREAKDOWNS) {
           await eventually(10_000, async () =>
             assert.is((await exporter.metrics()).value('supervisord_exporter_rpc_up'), 1),
           );
-          const said = exporter.stderr.split('\n').filter((line) => line.includes('XML-RPC'));
-          assert.is(said.length, 2, exporter.stderr);
-          assert.match(said[0] ?? '', reason);
-          assert.match(said[1] ?? '', 'XML-RPC works again');
+          const logged = exporter.stderr.split('\n').filter((line) => line.includes('XML-RPC'));
+          assert.is(logged.length, 2, exporter.stderr);
+          assert.match(logged[0] ?? '', reason);
+          assert.match(logged[1] ?? '', 'XML-RPC works again');
           const { value } =
             (await exporter.metrics()).where('supervisord_state', { name: 'dog' })[0] ?? {};
           assert.is(value, 20);
@@ -67,7 +67,7 @@ for (const [title, breakdown, reason] of BREAKDOWNS) {
 }
 
 recovery(
-  'a reply that does not end is given up at its limit',
+  'an endless reply is abandoned at the size limit',
   timed(60_000, async () => {
     const supervisor = await FakeSupervisor.start();
     const chunk = Buffer.alloc(1 << 20, ' ');
@@ -96,7 +96,7 @@ recovery(
 );
 
 recovery(
-  'SIGTERM in the middle of a scrape and of a resync: it ends within a second, with exit status 0',
+  'SIGTERM during a scrape and a resync ends the exporter within a second with exit status 0',
   timed(30_000, async () => {
     const supervisor = await FakeSupervisor.start();
     supervisor.answer = () => {};
@@ -120,7 +120,7 @@ recovery(
 );
 
 recovery(
-  'idle, half-open and slow connections by the hundred: events are acknowledged and scrapes answered',
+  'hundreds of idle, half-open and slow connections do not block events or scrapes',
   timed(90_000, () =>
     withExporter({}, async (exporter) => {
       for (let serial = 0; serial < PROGRAMS; serial++) {
@@ -153,7 +153,7 @@ recovery(
           100,
         );
         assert.ok(slowest < 2_000, `${slowest} ms`);
-        // Those that were cut off learn of it when they read on.
+        // Clients that were cut off notice it at their next read.
         for (const socket of slow) socket.resume();
         await eventually(20_000, () => {
           const cut = slow.filter((socket) => socket.closed).length;
@@ -166,7 +166,7 @@ recovery(
   ),
 );
 
-/** A supervisord that can be made to fail in ways that a real one can not. */
+/** A supervisord that can fail in ways that a real one cannot. */
 class FakeSupervisor {
   readonly #server: Server;
   requests = 0;
@@ -189,7 +189,7 @@ class FakeSupervisor {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Answers our one multicall as supervisord does, with one process: `dog`, RUNNING. */
+  /** Answers the exporter's multicall like supervisord, with one process: `dog`, RUNNING. */
   readonly asSupervisor: RequestListener = (_, response) => {
     const string = (text: string) => `<value><string>${text}</string></value>`;
     const int = (number: number) => `<value><int>${number}</int></value>`;
@@ -236,7 +236,7 @@ async function connect(exporter: RunningExporter, text = ''): Promise<Socket> {
   return socket;
 }
 
-/** Asks for /metrics and does not read the answer. */
+/** Requests /metrics and does not read the answer. */
 async function slowReader(exporter: RunningExporter): Promise<Socket> {
   const socket = await connect(exporter, 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
   socket.pause();

@@ -3,8 +3,10 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { parseWebConfig } from '../../src/web-config/parse.ts';
+import { contextOptions } from '../../src/web-config/tls.ts';
 import { makeCertificate } from '../support/certificates.ts';
-import { timed, within } from '../support/deadline.ts';
+import { eventually, timed, within } from '../support/deadline.ts';
 import { type RunningExporter, runToEnd, withExporter } from '../support/exporter.ts';
 import { withFolder } from '../support/prometheus.ts';
 import { curl, sClient } from '../support/secure.ts';
@@ -19,7 +21,7 @@ interface Pki {
   readonly client: (name: 'scraper' | 'stranger' | 'unnamed') => string[];
 }
 
-/** An authority with a server and clients, and a stranger who has signed himself. */
+/** An authority with a server and clients, and a stranger with a self-signed certificate. */
 function withPki(body: (pki: Pki) => Promise<void>): Promise<void> {
   return withFolder('tls', async (dir) => {
     const by = makeCertificate(dir, 'ca', { isAuthority: true });
@@ -65,14 +67,21 @@ tls(
           assert.is((await curl(exporter, 'https', path, ...trust)).status, 200, path);
         }
         assert.is((await curl(exporter, 'https', '/nonsense', ...trust)).status, 404);
-        assert.is((await curl(exporter, 'http', '/metrics')).status, 0);
+        const plain = await curl(exporter, 'http', '/metrics');
+        assert.is(plain.status, 400);
+        assert.match(plain.text, 'Client sent an HTTP request to an HTTPS server.');
+        assert.not.match(plain.text, 'supervisord');
         const untrusting = await curl(exporter, 'https', '/metrics');
         assert.match(untrusting.error, /certificate/);
         const output = await sClient(exporter, '-brief', '-CAfile', join(dir, 'ca.pem'));
         assert.match(output, /Protocol version: TLSv1\.3/);
         assert.match(output, /Verification: OK/);
         assert.match(output, /HTTP\/1\.1 200 OK.*healthy/s);
-        assert.match(exporter.stderr, /msg="a TLS handshake failed" client=\S+ reason=/);
+        assert.match(
+          exporter.stderr,
+          /level=WARN msg="a client was refused" client=127\.0\.0\.1 reason="tlsv1 alert unknown ca"/,
+        );
+        assert.match(exporter.stderr, /reason="plain HTTP on the port of HTTPS"/);
       }),
     ),
   ),
@@ -98,8 +107,8 @@ tls(
   ),
 );
 
-/** Whether no certificate, a stranger's and a verified one are let in. */
-const POLICIES: ReadonlyArray<readonly [lines: readonly string[], let_in: readonly boolean[]]> = [
+/** Whether no certificate, a stranger's and a verified one are allowed. */
+const POLICIES: ReadonlyArray<readonly [lines: readonly string[], allowed: readonly boolean[]]> = [
   [[], [true, true, true]],
   [['client_auth_type: RequestClientCert'], [true, true, true]],
   [['client_auth_type: RequireAnyClientCert'], [false, true, true]],
@@ -115,10 +124,10 @@ const POLICIES: ReadonlyArray<readonly [lines: readonly string[], let_in: readon
 ];
 
 tls(
-  'each client_auth_type lets in whom it says, with TLS 1.2 and 1.3',
+  'each client_auth_type allows the clients that it names, with TLS 1.2 and 1.3',
   timed(60_000, () =>
     withPki(async ({ dir, trust, client }) => {
-      for (const [lines, letIn] of POLICIES) {
+      for (const [lines, allowed] of POLICIES) {
         await withTls(dir, lines, async (exporter) => {
           for (const version of ['1.2', '1.3']) {
             const found: boolean[] = [];
@@ -127,10 +136,10 @@ tls(
               const { status } = await curl(exporter, 'https', '/-/healthy', ...limit);
               found.push(status === 200);
             }
-            assert.equal(found, letIn, `${lines[0]}, TLS ${version}`);
+            assert.equal(found, allowed, `${lines[0]}, TLS ${version}`);
           }
-          if (!letIn.every(Boolean)) assert.match(exporter.stderr, /msg="a client is not let in"/);
-          // Whoever does not check clients does not have browsers ask their users for certificates.
+          if (!allowed.every(Boolean)) assert.match(exporter.stderr, /msg="a client was refused"/);
+          // Without a check of clients no browser asks its user for a certificate.
           const output = await sClient(
             exporter,
             '-brief',
@@ -146,11 +155,11 @@ tls(
 );
 
 tls(
-  'client_allowed_sans: a verified client with none of the names is not let in',
+  'client_allowed_sans: a verified client with none of the names is refused',
   timed(60_000, () =>
     withPki(async ({ dir, trust, client }) => {
       const auth = ['client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: ca.pem'];
-      for (const [san, isLetIn] of [
+      for (const [san, isAllowed] of [
         ['scraper', true],
         ['"::1"', true],
         ['spiffe://cluster/scraper', true],
@@ -160,7 +169,7 @@ tls(
       ] as const) {
         await withTls(dir, [...auth, `client_allowed_sans: [x, ${san}]`], async (exporter) => {
           const known = await curl(exporter, 'https', '/', ...trust, ...client('scraper'));
-          assert.is(known.status === 200, isLetIn, san);
+          assert.is(known.status === 200, isAllowed, san);
           const unnamed = await curl(exporter, 'https', '/', ...trust, ...client('unnamed'));
           assert.is(unnamed.status, 0);
         });
@@ -170,6 +179,160 @@ tls(
 );
 
 const OLD = ['-cipher', 'ALL:@SECLEVEL=0'];
+
+/** A root, an issuing authority, clients of both, and certificates that nothing in the file verifies. */
+function withChain(
+  body: (pki: { dir: string; client: (name: string) => string[] }) => Promise<void>,
+) {
+  return withFolder('chain', async (dir) => {
+    const sans = 'DNS:localhost,IP:127.0.0.1';
+    const root = makeCertificate(dir, 'root', { isAuthority: true });
+    const issuing = makeCertificate(dir, 'issuing', { isAuthority: true, by: root });
+    const other = makeCertificate(dir, 'other', { isAuthority: true, by: root });
+    makeCertificate(dir, 'server', { sans });
+    makeCertificate(dir, 'scraper', { by: issuing });
+    makeCertificate(dir, 'expired', { by: issuing, isExpired: true });
+    makeCertificate(dir, 'cousin', { by: other });
+    makeCertificate(dir, 'ofroot', { by: root });
+    makeCertificate(dir, 'self', {});
+    makeCertificate(dir, 'forged', {
+      by: { cert: join(dir, 'scraper.pem'), key: join(dir, 'scraper.key') },
+    });
+    const read = (name: string) => readFileSync(join(dir, `${name}.pem`), 'utf8');
+    writeFileSync(join(dir, 'both.pem'), read('root') + read('issuing'));
+    writeFileSync(join(dir, 'pinned.pem'), `${read('scraper')}${read('self')}`);
+    // The client sends its issuer as well.
+    writeFileSync(join(dir, 'full.pem'), read('scraper') + read('issuing'));
+    writeFileSync(join(dir, 'full.key'), readFileSync(join(dir, 'scraper.key')));
+    await body({
+      dir,
+      client: (name) => ['--cert', join(dir, `${name}.pem`), '--key', join(dir, `${name}.key`)],
+    });
+  });
+}
+
+const CLIENTS = ['scraper', 'full', 'cousin', 'ofroot', 'self', 'expired', 'forged'] as const;
+
+/** Go's verdict on the clients: each certificate of the file is an anchor. */
+const ANCHORS: ReadonlyArray<
+  readonly [file: string, allowed: readonly (typeof CLIENTS)[number][]]
+> = [
+  ['issuing', ['scraper', 'full']],
+  ['scraper', ['scraper', 'full']],
+  ['self', ['self']],
+  ['pinned', ['scraper', 'full', 'self']],
+  ['root', ['full', 'ofroot']],
+  ['both', ['scraper', 'full', 'ofroot']],
+  ['expired', []],
+];
+
+tls(
+  'client_ca_file: each certificate is an anchor, also of an issuing authority or of one client',
+  timed(90_000, () =>
+    withChain(async ({ dir, client }) => {
+      const caFile = join(dir, 'ca.pem');
+      const copy = (name: string) => writeFileSync(caFile, readFileSync(join(dir, `${name}.pem`)));
+      copy('issuing');
+      const lines = ['client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: ca.pem'];
+      await withTls(dir, lines, async (exporter) => {
+        let changes = 0;
+        for (const [file, allowed] of ANCHORS) {
+          if (file !== 'issuing') {
+            copy(file);
+            changes += 1;
+            await eventually(8_000, () => {
+              const found = exporter.stderr.split('msg="web configuration changed"').length - 1;
+              assert.is(found, changes, exporter.stderr);
+            });
+          }
+          // By name, and by IP address, for which clients send no SNI.
+          for (const host of ['localhost', '127.0.0.1']) {
+            const found: string[] = [];
+            for (const name of CLIENTS) {
+              const { status } = await curl(
+                exporter,
+                'https',
+                '/-/healthy',
+                ...['--cacert', join(dir, 'server.pem'), '--connect-to', `localhost::${host}:`],
+                ...(host === 'localhost'
+                  ? []
+                  : ['--url', exporter.url('/').replace('http', 'https')]),
+                ...client(name),
+              );
+              if (status === 200) found.push(name);
+            }
+            assert.equal(found, allowed, `${file}.pem, ${host}`);
+          }
+        }
+        for (const reason of ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'CERT_HAS_EXPIRED']) {
+          assert.match(
+            exporter.stderr,
+            `level=WARN msg="a client was refused" client=127.0.0.1 reason="a certificate that client_ca does not verify: ${reason}"`,
+          );
+        }
+      });
+    }),
+  ),
+);
+
+tls(
+  'without allowPartialTrustChain a client_ca_file that lacks an issuer is refused, and no other',
+  timed(30_000, () =>
+    withChain(async ({ dir }) => {
+      const file = join(dir, 'web.yml');
+      const read = (name: string) => readFileSync(join(dir, name), 'utf8');
+      const auth = ['client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: ca.pem'];
+      const { tls: config } = parseWebConfig(file, webConfig('server', auth));
+      assert.ok(config);
+      const create = (name: string) => {
+        const pems = { cert: read('server.pem'), key: read('server.key'), clientCa: read(name) };
+        return () => contextOptions(config, pems, () => false);
+      };
+      for (const name of ['root.pem', 'both.pem', 'self.pem']) assert.not.throws(create(name));
+      for (const name of ['issuing.pem', 'scraper.pem', 'pinned.pem', 'full.pem']) {
+        assert.throws(create(name), /web\.yml:5: .*client_ca_file: lacks the issuer of .* CN=/);
+      }
+    }),
+  ),
+);
+
+tls(
+  'refused clients are logged at the default level, ten at once and then one a minute',
+  timed(60_000, () =>
+    withPki(async ({ dir, trust, client }) => {
+      const file = join(dir, 'web.yml');
+      const auth = ['client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: ca.pem'];
+      writeFileSync(file, webConfig('server', [...auth, 'client_allowed_sans: [scraper]']));
+      await withExporter({ args: [`--web.config.file=${file}`] }, async (exporter) => {
+        // A check of the port is no refusal.
+        const check = createConnection(exporter.port, '127.0.0.1');
+        await within(5_000, 'connection', new Promise<void>((resolve) => check.end(resolve)));
+        await curl(exporter, 'http', '/');
+        await curl(exporter, 'https', '/');
+        await curl(exporter, 'https', '/', ...trust);
+        await curl(exporter, 'https', '/', ...trust, ...client('stranger'));
+        await curl(exporter, 'https', '/', ...trust, ...client('unnamed'));
+        await curl(exporter, 'https', '/', ...trust, '--tls-max', '1.1');
+        const reasons = [
+          ...exporter.stderr.matchAll(/a client was refused" client=\S+ reason="?([^"\n]+)/g),
+        ];
+        assert.equal(
+          reasons.map(([, reason]) => reason),
+          [
+            'plain HTTP on the port of HTTPS',
+            'tlsv1 alert unknown ca',
+            'no certificate',
+            'a certificate that client_ca does not verify: DEPTH_ZERO_SELF_SIGNED_CERT',
+            'a certificate with none of client_allowed_sans',
+            'unsupported protocol',
+          ],
+        );
+        for (let number = 0; number < 20; number++) await curl(exporter, 'http', '/');
+        assert.is(exporter.stderr.split('a client was refused').length - 1, 10);
+      });
+    }),
+  ),
+);
 
 tls(
   'min_version and max_version: what is outside them is refused',
@@ -218,7 +381,7 @@ tls(
             /Ciphersuite: (\S+)/.exec(await sClient(exporter, '-brief', ...args))?.[1];
           assert.is(await chosen('-tls1_2', ...ofClient), 'ECDHE-RSA-CHACHA20-POLY1305');
           assert.is(await chosen('-tls1_2', '-cipher', 'ECDHE-RSA-AES128-GCM-SHA256'), undefined);
-          // As in Go, those of TLS 1.3 are not up for choice.
+          // As in Go, cipher_suites do not concern TLS 1.3.
           assert.is(
             await chosen('-tls1_3', '-ciphersuites', 'TLS_AES_128_GCM_SHA256'),
             'TLS_AES_128_GCM_SHA256',
@@ -302,7 +465,7 @@ tls(
         const began = performance.now();
         await within(
           15_000,
-          'end of the silent one',
+          'end of the silent connection',
           new Promise((resolve) => silent.once('close', resolve)),
         );
         assert.ok(performance.now() - began > 8_000);
@@ -313,7 +476,7 @@ tls(
 );
 
 tls(
-  'a file that can not be followed: one line that says where, nothing on stdout, exit status 2',
+  'a file that can not be used: one line that says where, nothing on stdout, exit status 2',
   timed(60_000, () =>
     withPki(async ({ dir }) => {
       const file = join(dir, 'web.yml');
@@ -326,8 +489,8 @@ tls(
         [undefined, 'web.yml: no such file'],
         ['tls: {}\n', 'web.yml:1: tls: unknown key'],
         [
-          webConfig('nobody', []),
-          `web.yml:2: tls_server_config.cert_file: can't read ${dir}/nobody.pem: no such file`,
+          webConfig('missing', []),
+          `web.yml:2: tls_server_config.cert_file: can't read ${dir}/missing.pem: no such file`,
         ],
         [
           webConfig('.', []).replace('..pem', '.'),
@@ -335,11 +498,11 @@ tls(
         ],
         [
           webConfig('server', []).replace('server.pem', 'empty.pem'),
-          'web.yml:2: tls_server_config.cert_file: holds no PEM certificate that OpenSSL can read',
+          'web.yml:2: tls_server_config.cert_file: contains no PEM certificate that OpenSSL can read',
         ],
         [
           webConfig('server', []).replace('server.key', 'server.pem'),
-          'web.yml:3: tls_server_config.key_file: holds no PEM private key that OpenSSL can read',
+          'web.yml:3: tls_server_config.key_file: contains no PEM private key that OpenSSL can read',
         ],
         [
           webConfig('server', []).replace('server.key', 'rsa.key'),
@@ -350,14 +513,14 @@ tls(
             'client_ca_file: half.pem',
             'client_auth_type: RequireAndVerifyClientCert',
           ]),
-          'web.yml:4: tls_server_config.client_ca_file: holds no PEM certificate',
+          'web.yml:4: tls_server_config.client_ca_file: contains no PEM certificate',
         ],
         [
           webConfig('server', [
             'client_ca_file: empty.pem',
             'client_auth_type: RequireAndVerifyClientCert',
           ]),
-          'web.yml:4: tls_server_config.client_ca_file: holds no PEM certificate',
+          'web.yml:4: tls_server_config.client_ca_file: contains no PEM certificate',
         ],
       ] as const) {
         if (text !== undefined) writeFileSync(file, text);

@@ -1,8 +1,8 @@
-/** supervisord's own account: what its log says of each program, to hold ours against. */
+/** Reads counts per process from supervisord's log, to compare them with the exporter's. */
 
 export interface ProgramAccount {
   spawned: number;
-  /** Exits of every kind but by a stop. */
+  /** Exits of every kind except stops. */
   exited: number;
   unexpected: number;
   stopped: number;
@@ -27,13 +27,13 @@ export function readAccount(log: string): Map<string, ProgramAccount> {
   return accounts;
 }
 
-/** How each program ended last, as the log words it: `exit status 3`, `terminated by SIGTERM`. */
+/** The last exit of each process in the words of the log: `exit status 3`, `terminated by SIGTERM`. */
 export function readLastEnds(log: string): Map<string, string> {
   const ends = log.matchAll(/(?:exited|stopped): (\S+) \((exit status \d+|terminated by SIG\w+)/g);
   return new Map([...ends].map(([, name = '', end = '']) => [name, end]));
 }
 
-/** How many events of our pool supervisord says it discarded. */
+/** How many events of the exporter's pool supervisord has discarded. */
 export function readDiscarded(log: string): number {
   return [...log.matchAll(/pool exporter event buffer overflowed, discarding event/g)].length;
 }

@@ -1,4 +1,4 @@
-/** Real Alertmanagers on ports and in folders of their own, and somebody whom they notify. */
+/** Real Alertmanagers with their own ports and folders, and a webhook receiver. */
 
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ export interface Notification {
   readonly alerts: readonly NotifiedAlert[];
 }
 
-/** A webhook receiver that remembers what it was told. */
+/** A webhook receiver that keeps all notifications. */
 export class Webhook {
   readonly notifications: Notification[] = [];
   readonly url: string;
@@ -36,7 +36,7 @@ export class Webhook {
     this.url = url;
   }
 
-  /** All that it was told of alerts whose labels include these, in the order it came. */
+  /** All notified alerts whose labels include these, in order of arrival. */
   told(labels: Labels = {}): readonly (NotifiedAlert & { readonly at: number })[] {
     return this.notifications.flatMap(({ at, alerts }) =>
       alerts.filter((alert) => includes(alert.labels, labels)).map((alert) => ({ ...alert, at })),

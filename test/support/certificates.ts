@@ -1,4 +1,4 @@
-/** Certificates as people make them: with openssl. */
+/** Certificates, made with openssl. */
 
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -10,12 +10,13 @@ export interface Certificate {
 }
 
 interface CertificateOptions {
-  /** The authority that signs it; left out, it signs itself. */
+  /** The authority that signs it; left out, the certificate is self-signed. */
   readonly by?: Certificate;
-  /** In the words of openssl: `DNS:localhost,IP:127.0.0.1`. */
+  /** In openssl's format: `DNS:localhost,IP:127.0.0.1`. */
   readonly sans?: string;
   readonly isAuthority?: boolean;
   readonly algorithm?: 'ec' | 'rsa';
+  readonly isExpired?: boolean;
 }
 
 const NEW_KEY = {
@@ -27,20 +28,28 @@ const NEW_KEY = {
 export function makeCertificate(
   dir: string,
   name: string,
-  { by, sans, isAuthority = false, algorithm = 'ec' }: CertificateOptions = {},
+  { by, sans, isAuthority = false, algorithm = 'ec', isExpired = false }: CertificateOptions = {},
 ): Certificate {
   const made = { cert: join(dir, `${name}.pem`), key: join(dir, `${name}.key`) };
-  execFileSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-nodes', '-days', '2', '-subj', `/CN=${name}`],
-      ...NEW_KEY[algorithm],
-      ...['-addext', `basicConstraints=critical,CA:${isAuthority ? 'TRUE' : 'FALSE'}`],
-      ...(sans === undefined ? [] : ['-addext', `subjectAltName=${sans}`]),
-      ...(by === undefined ? [] : ['-CA', by.cert, '-CAkey', by.key]),
-      ...['-keyout', made.key, '-out', made.cert],
-    ],
-    { stdio: 'pipe' },
-  );
+  const extensions = [
+    `basicConstraints=critical,CA:${isAuthority ? 'TRUE' : 'FALSE'}`,
+    ...(sans === undefined ? [] : [`subjectAltName=${sans}`]),
+  ];
+  const signedBy = by === undefined ? [] : ['-CA', by.cert, '-CAkey', by.key];
+  openssl([
+    ...['req', '-x509', '-nodes', '-days', '2', '-subj', `/CN=${name}`, ...NEW_KEY[algorithm]],
+    ...extensions.flatMap((extension) => ['-addext', extension]),
+    ...[...signedBy, '-keyout', made.key, '-out', made.cert],
+  ]);
+  if (isExpired) {
+    // Only `openssl x509 -req` accepts a validity that ends in the past.
+    const request = openssl(['req', '-new', '-key', made.key, '-subj', `/CN=${name}`]);
+    const signing = by === undefined ? ['-signkey', made.key] : [...signedBy, '-CAcreateserial'];
+    openssl(['x509', '-req', '-days', '-1', ...signing, '-out', made.cert], request);
+  }
   return made;
+}
+
+function openssl(args: readonly string[], input = ''): string {
+  return execFileSync('openssl', args, { stdio: 'pipe', encoding: 'utf8', input });
 }

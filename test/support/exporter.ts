@@ -26,8 +26,14 @@ export class RunningExporter {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], environment: NodeJS.ProcessEnv) {
-    this.child = spawn(process.execPath, [PROGRAM, ...args], {
+  /** `wrapper`: a command that runs the command after it. */
+  constructor(
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv,
+    wrapper: readonly string[] = [],
+  ) {
+    const [command = process.execPath, ...rest] = [...wrapper, process.execPath, PROGRAM, ...args];
+    this.child = spawn(command, rest, {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], ...environment },
     });
@@ -54,7 +60,7 @@ export class RunningExporter {
   async ready(): Promise<void> {
     await eventually(5_000, () => {
       if (!this.stdout.startsWith('READY\n')) throw new Error(`no READY; stderr: ${this.stderr}`);
-      // READY is said before the rest is loaded; this, when it listens.
+      // READY is written before the rest is loaded; this is logged when the exporter listens.
       if (!/msg"?[=:]"?supervisord\b/.test(this.stderr)) {
         throw new Error(`not listening; stderr: ${this.stderr}`);
       }
@@ -98,12 +104,17 @@ export class RunningExporter {
 
 /** Starts the program, waits for its READY, and ends it whatever `body` does. */
 export async function withExporter(
-  options: { readonly args?: readonly string[]; readonly environment?: NodeJS.ProcessEnv },
+  options: {
+    readonly args?: readonly string[];
+    readonly environment?: NodeJS.ProcessEnv;
+    readonly wrapper?: readonly string[];
+  },
   body: (exporter: RunningExporter) => Promise<void>,
 ): Promise<void> {
   const exporter = new RunningExporter(
     [ANY_PORT, ...(options.args ?? [])],
     options.environment ?? {},
+    options.wrapper,
   );
   try {
     await exporter.ready();

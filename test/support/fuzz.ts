@@ -36,7 +36,7 @@ export function framed(pick: (below: number) => number, serial: number): string 
   return pool[pick(pool.length)] ?? tick(serial, 5, 5);
 }
 
-/** Bytes that can't be framed, whatever comes behind them. */
+/** Bytes that cannot be framed, whatever follows them. */
 export function unframeable(pick: (below: number) => number): Buffer {
   const kinds = [
     Buffer.from('no length here\n'),

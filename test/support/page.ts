@@ -1,9 +1,9 @@
-/** What the page shows, written short. */
+/** Builds data of the page with defaults. */
 
-import type { Facts, Row, Step, View } from '../../src/web/page/view.ts';
+import type { PageContext, Row, Transition, View } from '../../src/web/page/view.ts';
 import { id } from './facts.ts';
 
-export const FACTS: Facts = {
+export const CONTEXT: PageContext = {
   identifier: 'supervisor',
   supervisordVersion: '4.2.5',
   supervisordState: 'RUNNING',
@@ -23,8 +23,8 @@ export function row(process: string, more: Partial<Row> = {}): Row {
     tries: 0,
     exits: 0,
     unexpected: 0,
-    lastUnexpected: undefined,
-    ended: undefined,
+    lastUnexpectedExit: undefined,
+    exitedAt: undefined,
     reason: undefined,
     spawnError: undefined,
     cpu: undefined,
@@ -33,7 +33,11 @@ export function row(process: string, more: Partial<Row> = {}): Row {
   };
 }
 
-export function step(number: number, process: string, more: Partial<Step> = {}): Step {
+export function transition(
+  number: number,
+  process: string,
+  more: Partial<Transition> = {},
+): Transition {
   return {
     number,
     at: number,
@@ -48,5 +52,5 @@ export function step(number: number, process: string, more: Partial<Step> = {}):
 }
 
 export function view(rows: readonly Row[], more: Partial<View> = {}): View {
-  return { now: 10_000, facts: FACTS, rows, steps: [], ...more };
+  return { now: 10_000, context: CONTEXT, rows, transitions: [], ...more };
 }

@@ -1,4 +1,4 @@
-/** A /proc of our own making, in a temporary folder, with the files as proc(5) has them. */
+/** A fake /proc in a temporary folder, with files as in proc(5). */
 
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,15 +6,15 @@ import { join } from 'node:path';
 
 export interface FakeProcess {
   readonly parent?: number;
-  /** `(NAME)` in its stat is made of it as the kernel does: as it is. */
   readonly name?: string;
   readonly state?: string;
+  /** In ticks since boot. */
   readonly start?: number;
   /** utime, stime, cutime, cstime. */
   readonly cpu?: readonly [number, number, number, number];
-  /** Besides the main thread. */
+  /** In addition to the main thread. */
   readonly threads?: readonly number[];
-  /** Of these children the named thread is the parent; all others are the main thread's. */
+  /** By child: the thread that forked it. All other children belong to the main thread. */
   readonly forkedBy?: Readonly<Record<number, number>>;
   readonly virtualBytes?: number;
   readonly residentPages?: number;
@@ -24,8 +24,14 @@ export interface FakeProcess {
 
 export const PAGE_SIZE = 65_536;
 
+/** The parent of a fake process unless another is given. */
+export const SUPERVISORD = 4_000;
+
+/** The exporter itself, in `self`. */
+export const OWN = { pid: 4_001, parent: SUPERVISORD, start: 500 };
+
 export function statOf(pid: number, process: FakeProcess = {}): string {
-  const { parent = 1, name = 'cat', state = 'S', start = 1_000, threads = [] } = process;
+  const { parent = SUPERVISORD, name = 'cat', state = 'S', start = 1_000, threads = [] } = process;
   const [utime, stime, cutime, cstime] = process.cpu ?? [0, 0, 0, 0];
   const { virtualBytes = 8_192 } = process;
   return `${pid} (${name}) ${state} ${parent} ${pid} ${pid} 0 -1 4194304 107 0 0 0 ${utime} ${stime} ${cutime} ${cstime} 20 0 ${1 + threads.length} 0 ${start} ${virtualBytes} 999 18446744073709551615 1 1 0 0 0 0 0 0 2 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n`;
@@ -47,16 +53,26 @@ export function auxvOf(...pairs: readonly (readonly [key: number, value: number]
 
 export class FakeProc {
   readonly root = mkdtempSync(join(tmpdir(), 'supervisor-exporter-proc-'));
-  readonly #tellsChildren: boolean;
+  readonly #listsChildren: boolean;
   readonly #processes = new Map<number, FakeProcess>();
 
-  constructor(options: { readonly tellsChildren: boolean }) {
-    this.#tellsChildren = options.tellsChildren;
+  constructor(options: { readonly listsChildren: boolean; readonly own?: typeof OWN }) {
+    this.#listsChildren = options.listsChildren;
+    const { own = OWN } = options;
     chmodSync(this.root, 0o755);
-    this.write('self/stat', statOf(1));
+    this.putOwn(own);
     this.write('self/auxv', auxvOf([33, 2 ** 46], [6, PAGE_SIZE], [17, 100]));
-    this.write('uptime', '1.00 1.00\n');
-    if (options.tellsChildren) this.write('thread-self/children', '');
+    this.setUptime(100);
+    chmodSync(join(this.root, 'uptime'), 0o666);
+    if (options.listsChildren) this.write('thread-self/children', '');
+  }
+
+  putOwn(own: typeof OWN): void {
+    this.write('self/stat', statOf(own.pid, own));
+  }
+
+  setUptime(seconds: number): void {
+    this.write('uptime', `${seconds.toFixed(2)} 1.00\n`);
   }
 
   put(pid: number, process: FakeProcess): void {
@@ -70,15 +86,15 @@ export class FakeProc {
     for (let fd = 0; fd < fds; fd++) this.write(`${pid}/fd/${fd}`, '');
     for (const thread of [pid, ...threads])
       mkdirSync(join(this.root, `${pid}/task/${thread}`), { recursive: true });
-    this.#tellChildren(pid);
-    this.#tellChildren(process.parent);
+    this.#listChildren(pid);
+    this.#listChildren(process.parent ?? SUPERVISORD);
   }
 
   remove(pid: number): void {
-    const parent = this.#processes.get(pid)?.parent;
+    const parent = this.#processes.get(pid)?.parent ?? SUPERVISORD;
     this.#processes.delete(pid);
     rmSync(join(this.root, String(pid)), { recursive: true, force: true });
-    this.#tellChildren(parent);
+    this.#listChildren(parent);
   }
 
   forbid(file: string): void {
@@ -89,9 +105,9 @@ export class FakeProc {
     rmSync(this.root, { recursive: true, force: true });
   }
 
-  #tellChildren(pid: number | undefined): void {
+  #listChildren(pid: number | undefined): void {
     const known = pid === undefined ? undefined : this.#processes.get(pid);
-    if (!this.#tellsChildren || pid === undefined || known === undefined) return;
+    if (!this.#listsChildren || pid === undefined || known === undefined) return;
     const { threads = [], forkedBy = {} } = known;
     const children = [...this.#processes].filter(([, { parent }]) => parent === pid);
     for (const thread of [pid, ...threads]) {
@@ -107,7 +123,7 @@ export class FakeProc {
   }
 }
 
-/** root may read everything: for as long as this takes we are nobody, if we are root. */
+/** Runs as the user nobody if we are root, since root may read everything. */
 export async function asNobody<Result>(action: () => Promise<Result>): Promise<Result> {
   const NOBODY = 65_534;
   const isRoot = process.geteuid?.() === 0;

@@ -1,4 +1,4 @@
-/** A real Prometheus on a port and in a folder of its own. */
+/** A real Prometheus with its own port and folder. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -33,11 +33,22 @@ export class Prometheus {
     return (await this.#get<Targets>('targets')).activeTargets;
   }
 
-  /** The Alertmanagers that it sends to, by their URL. */
+  /** The URLs of the Alertmanagers to which it sends. */
   async alertmanagers(): Promise<readonly string[]> {
     type Alertmanagers = { activeAlertmanagers: Array<{ url: string }> };
     const { activeAlertmanagers } = await this.#get<Alertmanagers>('alertmanagers');
     return activeAlertmanagers.map(({ url }) => url);
+  }
+
+  /** Waits until its targets are up and it has found its Alertmanagers. */
+  untilScraping(alertmanagers = 1): Promise<void> {
+    return eventually(20_000, async () => {
+      const healths = (await this.targets()).map(({ health }) => health);
+      const sentTo = (await this.alertmanagers()).length;
+      if (healths.join() !== 'up' || sentTo !== alertmanagers) {
+        throw new Error(`targets: ${healths.join()}; Alertmanagers: ${sentTo}`);
+      }
+    });
   }
 
   async #get<Data>(path: string): Promise<Data> {
@@ -51,8 +62,8 @@ export class Prometheus {
 }
 
 /**
- * Runs `body` beside a Prometheus that scrapes `target` each second; `scrape` has what else
- * its scrape_config says.
+ * Runs `body` with a Prometheus that scrapes `target` every second. `scrape` holds further
+ * members of the scrape_config.
  */
 export function withPrometheus(
   target: string,
@@ -79,8 +90,8 @@ export interface ShippedOptions {
 }
 
 /**
- * Runs `body`, once the first scrape is in, beside a Prometheus with the shipped
- * configuration and rules; only the addresses in it are others.
+ * Runs `body`, after the first scrape, with a Prometheus that has the shipped configuration and
+ * rules. Only the addresses are replaced.
  */
 export function withShippedPrometheus(
   { target, alertmanagers }: ShippedOptions,
@@ -93,25 +104,19 @@ export function withShippedPrometheus(
       }
       const config = shippedWith('prometheus.yml', {
         'localhost:9876': target,
-        // Behind the `- ` of a list.
+        // The addresses follow the `- ` of a list.
         'localhost:9093': alertmanagers.join('\n            - '),
       });
       writeFileSync(join(dir, 'prometheus.yml'), config);
     },
     async (prometheus) => {
-      await eventually(20_000, async () => {
-        const healths = (await prometheus.targets()).map(({ health }) => health);
-        const sentTo = (await prometheus.alertmanagers()).length;
-        if (healths.join() !== 'up' || sentTo !== alertmanagers.length) {
-          throw new Error(`targets: ${healths.join()}; Alertmanagers: ${sentTo}`);
-        }
-      });
+      await prometheus.untilScraping(alertmanagers.length);
       await body(prometheus);
     },
   );
 }
 
-/** The text of a shipped file, with each of `changes`, which are once in it, replaced. */
+/** The text of a shipped file with replacements. Each replaced text must occur exactly once. */
 export function shippedWith(file: string, changes: Readonly<Record<string, string>>): string {
   let text = readFileSync(join(SHIPPED, file), 'utf8');
   for (const [old, replacement] of Object.entries(changes)) {
@@ -122,7 +127,7 @@ export function shippedWith(file: string, changes: Readonly<Record<string, strin
   return text;
 }
 
-/** Runs `body` beside a Prometheus whose folder, with its prometheus.yml in it, `configure` has filled. */
+/** Runs `body` with a Prometheus. `configure` writes prometheus.yml into its folder. */
 export function runPrometheus(
   configure: (dir: string) => void,
   body: (prometheus: Prometheus, dir: string) => Promise<void>,
@@ -141,20 +146,23 @@ export function runPrometheus(
   });
 }
 
-/** Runs `body` with a folder that is gone afterwards. */
+/** Runs `body` with a folder that is removed afterwards, also on process.exit. */
 export async function withFolder(
   name: string,
   body: (dir: string) => Promise<void>,
 ): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), `supervisor-exporter-${name}-`));
+  const remove = () => rmSync(dir, { recursive: true, force: true });
+  process.once('exit', remove);
   try {
     await body(dir);
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    process.off('exit', remove);
+    remove();
   }
 }
 
-/** Runs `body` beside a server, once `readyUrl` answers 200, and ends it whatever `body` does. */
+/** Runs `body` once `readyUrl` answers 200, and ends the server afterwards, also on process.exit. */
 export async function withServer(
   [command = '', ...args]: readonly string[],
   readyUrl: string,
@@ -165,6 +173,8 @@ export async function withServer(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text;
   });
+  const kill = () => void child.kill('SIGKILL');
+  process.once('exit', kill);
   const exited = once(child, 'close');
   const endedEarly = exited.then(([code]) => {
     throw new Error(`exit status ${code}`);
@@ -176,7 +186,8 @@ export async function withServer(
     await Promise.race([body(), endedEarly]);
   } finally {
     child.kill('SIGTERM');
-    await within(20_000, `end of ${command}`, exited).catch(() => child.kill('SIGKILL'));
+    await within(20_000, `end of ${command}`, exited).catch(kill);
+    process.off('exit', kill);
   }
 }
 

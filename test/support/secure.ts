@@ -39,7 +39,7 @@ export function curl(
   });
 }
 
-/** What `openssl s_client` tells of the handshake, and what it gets for a GET of /-/healthy. */
+/** What `openssl s_client` prints about the handshake, and its answer to a GET of /-/healthy. */
 export async function sClient(
   exporter: RunningExporter,
   ...args: readonly string[]

@@ -1,4 +1,4 @@
-/** A reader of server-sent events, as slow as the test wants it. */
+/** A client of server-sent events that a test can pause. */
 
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Message } from '../../src/web/page/view.ts';
@@ -7,7 +7,7 @@ import { eventually, within } from './deadline.ts';
 export class StreamReader {
   readonly response: IncomingMessage;
   readonly messages: Message[] = [];
-  /** As it came over the wire. */
+  /** The last 100,000 characters as received. */
   text = '';
   isOver = false;
   readonly #request: ClientRequest;
@@ -18,7 +18,7 @@ export class StreamReader {
     response.on('close', () => {
       this.isOver = true;
     });
-    // A stream that is cut off ends with an error, which is what some tests wait for.
+    // Some tests wait for the error of a stream that the server has cut off.
     response.on('error', () => {});
     let rest = '';
     response.setEncoding('utf8').on('data', (more: string) => {
@@ -29,7 +29,7 @@ export class StreamReader {
     });
   }
 
-  /** Looks at what has come until `check` is content. */
+  /** Waits until `check` passes for the messages received so far, and resolves to its result. */
   until<T>(check: (messages: readonly Message[]) => T, ms = 5_000): Promise<Awaited<T>> {
     return eventually(ms, () => check(this.messages), 5);
   }

@@ -1,4 +1,4 @@
-/** A real supervisord that plays a story: its configuration, and a folder of its own. */
+/** A real supervisord with the configuration of a test and its own folder. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,12 +21,12 @@ export interface Story {
   readonly flags?: readonly string[];
   /** The name of the event pool, instead of `exporter`. */
   readonly pool?: string;
-  /** Replaces lines of the shipped section: `events` to its new value; undefined leaves it out. */
+  /** Replaces lines of the shipped section by key; undefined removes the line. */
   readonly section?: Readonly<Record<string, string | undefined>>;
   readonly environment?: NodeJS.ProcessEnv;
   /** Further .conf files, by name, that are there from the start. */
   readonly files?: Readonly<Record<string, string>>;
-  /** A descriptor to be its stdout. Node's own pipes are sockets, which nobody can open as /dev/stdout. */
+  /** The descriptor of its stdout. Node's pipes are sockets, which cannot be opened as /dev/stdout. */
   readonly stdout?: number;
 }
 
@@ -66,12 +66,12 @@ export class Supervisord {
     this.writeConf('exporter.conf', exporterSection({ ...this.#story, section }, this.port));
   }
 
-  /** supervisord's own account of what happened. */
+  /** supervisord's own log. */
   get log(): string {
     return readFileSync(join(this.dir, 'supervisord.log'), 'utf8');
   }
 
-  /** What the exporter logged, over all its lives. */
+  /** What the exporter has logged, over all its starts. */
   get exporterLog(): string {
     return readFileSync(join(this.dir, 'exporter.log'), 'utf8');
   }
@@ -89,7 +89,7 @@ export class Supervisord {
     return new Exposition(await response.text());
   }
 
-  /** Looks at /metrics until `check` is content. */
+  /** Scrapes /metrics until `check` passes. */
   until(ms: number, check: (metrics: Exposition) => void): Promise<void> {
     return eventually(ms, async () => {
       try {
@@ -139,7 +139,7 @@ export class Supervisord {
   }
 }
 
-/** Plays a story with the exporter as it is shipped, and ends it whatever `body` does. */
+/** Runs `body` with a supervisord and the shipped section of the exporter, and ends both afterwards. */
 export async function play(
   story: Story,
   body: (supervisord: Supervisord) => Promise<void>,
@@ -152,7 +152,7 @@ export async function play(
   }
 }
 
-/** The shipped section, with this build, this port and the changes of the story. */
+/** The shipped section with this build, this port and the changes of the test. */
 function exporterSection(story: Story, port: number): string {
   const flags = [`--web.listen-address=127.0.0.1:${port}`, ...(story.flags ?? [])];
   const changes: Record<string, string | undefined> = {

@@ -1,13 +1,16 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { subjectAltNames, whyRefused } from '../../src/web-config/clients.ts';
+import {
+  subjectAltNames,
+  verifyClientCertificate,
+} from '../../src/web-config/client-certificate.ts';
 import type { ClientAuth } from '../../src/web-config/webconfig.ts';
 
 const clients = suite('clients by certificate');
 
 const NONE = undefined;
-const UNKNOWN = { isVerified: false, subjectAltName: 'DNS:scraper' };
-const VERIFIED = { isVerified: true, subjectAltName: 'DNS:scraper' };
+const UNKNOWN = { verificationError: 'CERT_HAS_EXPIRED', subjectAltName: 'DNS:scraper' };
+const VERIFIED = { verificationError: undefined, subjectAltName: 'DNS:scraper' };
 
 const POLICIES: ReadonlyArray<
   readonly [type: ClientAuth, none: boolean, unknown: boolean, verified: boolean]
@@ -25,7 +28,8 @@ for (const [clientAuth, ...admitted] of POLICIES) {
     () => {
       const found = [NONE, UNKNOWN, VERIFIED].map(
         (certificate) =>
-          whyRefused({ clientAuth, allowedSans: undefined }, certificate) === undefined,
+          verifyClientCertificate({ clientAuth, allowedSans: undefined }, certificate) ===
+          undefined,
       );
       assert.equal(found, admitted);
     },
@@ -33,10 +37,16 @@ for (const [clientAuth, ...admitted] of POLICIES) {
 
   clients(`${clientAuth} with client_allowed_sans: one of them has to be there besides`, () => {
     const policy = { clientAuth, allowedSans: ['other', 'scraper'] };
-    assert.is.not(whyRefused(policy, NONE), undefined);
-    assert.is(whyRefused(policy, VERIFIED), undefined);
-    assert.is.not(whyRefused(policy, { isVerified: true, subjectAltName: 'DNS:me' }), undefined);
-    assert.is.not(whyRefused(policy, { isVerified: true, subjectAltName: undefined }), undefined);
+    assert.is.not(verifyClientCertificate(policy, NONE), undefined);
+    assert.is(verifyClientCertificate(policy, VERIFIED), undefined);
+    assert.is.not(
+      verifyClientCertificate(policy, { verificationError: undefined, subjectAltName: 'DNS:me' }),
+      undefined,
+    );
+    assert.is.not(
+      verifyClientCertificate(policy, { verificationError: undefined, subjectAltName: undefined }),
+      undefined,
+    );
   });
 }
 
@@ -52,12 +62,12 @@ const NAMES: ReadonlyArray<readonly [text: string | undefined, names: readonly s
   ['URI:"http://x/, DNS:scraper"', ['http://x/, DNS:scraper']],
   ['DNS:"a\\", DNS:scraper"', ['a", DNS:scraper']],
   ['DirName:"CN = \\", DNS:scraper"', []],
-  // What can't be told apart ends the reading.
+  // The names end at text that is ambiguous.
   ['DNS:a, "rubbish, DNS:scraper', ['a']],
 ];
 
 for (const [text, names] of NAMES) {
-  clients(`${text} names ${names.join(' and ') || 'nobody'}`, () =>
+  clients(`${text} contains ${names.join(' and ') || 'no name'}`, () =>
     assert.equal(subjectAltNames(text), names),
   );
 }

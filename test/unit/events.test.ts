@@ -123,7 +123,7 @@ const UNDERSTOOD: ReadonlyArray<readonly [wire: string, event: Readonly<Record<s
   ];
 
 for (const [text, expected] of UNDERSTOOD) {
-  events(`${JSON.stringify(text.slice(text.indexOf('eventname:')))} is understood`, () => {
+  events(`${JSON.stringify(text.slice(text.indexOf('eventname:')))} is parsed`, () => {
     const event: Readonly<Record<string, unknown>> = { ...parse(text) };
     for (const [field, value] of Object.entries({ serial: 3, ...expected })) {
       assert.equal(event[field], value, field);
@@ -186,7 +186,7 @@ for (const [text, reason, serial] of MALFORMED) {
   });
 }
 
-events('whatever comes, parsing gives a value', () => {
+events('parsing any text returns a value', () => {
   const text = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc

@@ -3,10 +3,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { joinPlain } from '../../src/exposition/cached-text.ts';
 import { ProcessText } from '../../src/metrics/process-text.ts';
-import { UsageText } from '../../src/metrics/usage.ts';
+import { USAGE_FAMILIES } from '../../src/metrics/usage.ts';
 import type { Process } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
-import type { Usage } from '../../src/resources/resources.ts';
+import type { ResourceUsage } from '../../src/resources/resources.ts';
 import type { ProcessState } from '../../src/supervisor/states.ts';
 import { timed } from '../support/deadline.ts';
 import { Exposition } from '../support/exposition.ts';
@@ -14,7 +14,6 @@ import { event, info, snapshot } from '../support/facts.ts';
 
 const exposition = suite('exposition of the processes');
 
-/** More than go on one page. */
 const MANY = Array.from({ length: 1_234 }, (_, index) => `many:${index}`);
 
 const LAP = ['RUNNING>STOPPING', 'STOPPING>STOPPED', 'STOPPED>STARTING', 'STARTING>RUNNING'];
@@ -22,19 +21,19 @@ const LAP = ['RUNNING>STOPPING', 'STOPPING>STOPPED', 'STOPPED>STARTING', 'STARTI
 const UP_AFTER = [1, 0, 0, 1];
 
 exposition(
-  'after whatever has changed, the text is what a fresh one would be',
+  'after any change the text is the same as one that is written from scratch',
   timed(10_000, async () => {
     const table = new ProcessTable();
-    const subject = new ProcessText(table, { exitReasons: true });
+    const subject = processText(table);
     const changes: ReadonlyArray<() => unknown> = [
       () => {},
-      () => table.transition(event(0, 'cat', 'STOPPED>STARTING', { tries: 0 }), 1.5),
-      () => table.transition(event(1, 'cat', 'STARTING>RUNNING', { pid: 7 }), 2.5),
-      () => table.transition(event(2, 'pets:dog', 'STOPPED>STARTING', { tries: 0 }), 3),
-      () => table.transition(event(3, 'cat', 'RUNNING>EXITED', { expected: false }), 4),
-      () => table.transition(event(4, 'cat', 'EXITED>STARTING'), 4),
+      () => table.apply(event(0, 'cat', 'STOPPED>STARTING', { tries: 0 }), 1.5),
+      () => table.apply(event(1, 'cat', 'STARTING>RUNNING', { pid: 7 }), 2.5),
+      () => table.apply(event(2, 'pets:dog', 'STOPPED>STARTING', { tries: 0 }), 3),
+      () => table.apply(event(3, 'cat', 'RUNNING>EXITED', { expected: false }), 4),
+      () => table.apply(event(4, 'cat', 'EXITED>STARTING'), 4),
       () =>
-        table.takeAt(
+        table.applySnapshotAt(
           snapshot([
             info('cat', 'BACKOFF', { stop: 5 }),
             info('pets:dog', 'RUNNING', { start: 3 }),
@@ -42,52 +41,59 @@ exposition(
           5,
         ),
       () => table.removeGroup('cat', 6),
-      () => table.transition(event(7, 'cat', 'STOPPED>STARTING'), 8),
-      () => table.transition(event(8, 'cat', 'STARTING>UNKNOWN'), 9),
-      () => table.takeAhead(snapshot([info('pets:dog', 'FATAL')]), 99),
-      () => table.takeAt(ofMany('RUNNING'), 100),
-      () => table.transition(event(101, 'many:700', 'RUNNING>EXITED', { expected: true }), 10),
-      () => table.transition(event(103, 'many:1', 'RUNNING>STOPPING'), 11),
-      // It is late, and counts all the same.
-      () => table.transition(event(102, 'many:1', 'RUNNING>UNKNOWN'), 11),
-      () => table.takeAt(ofMany('RUNNING'), 104),
-      () => table.takeAt(ofMany('STOPPED'), 105),
+      () => table.apply(event(7, 'cat', 'STOPPED>STARTING'), 8),
+      () => table.apply(event(8, 'cat', 'STARTING>UNKNOWN'), 9),
+      () => table.applyUnorderedSnapshot(snapshot([info('pets:dog', 'FATAL')]), 99),
+      () => table.applySnapshotAt(ofMany('RUNNING'), 100),
+      () => table.apply(event(101, 'many:700', 'RUNNING>EXITED', { expected: true }), 10),
+      () => table.apply(event(103, 'many:1', 'RUNNING>STOPPING'), 11),
+      // A late event counts as well.
+      () => table.apply(event(102, 'many:1', 'RUNNING>UNKNOWN'), 11),
+      () => table.applySnapshotAt(ofMany('RUNNING'), 104),
+      () => table.applySnapshotAt(ofMany('STOPPED'), 105),
       () => table.removeGroup('many', 106),
-      () => table.takeAt(snapshot([info('cat', 'BACKOFF', { spawnError: 'no such file' })]), 107),
       () =>
-        table.takeAt(snapshot([info('cat', 'FATAL', { spawnError: 'can not "stat" it' })]), 108),
+        table.applySnapshotAt(
+          snapshot([info('cat', 'BACKOFF', { spawnError: 'no such file' })]),
+          107,
+        ),
+      () =>
+        table.applySnapshotAt(
+          snapshot([info('cat', 'FATAL', { spawnError: 'can not "stat" it' })]),
+          108,
+        ),
     ];
     for (const [step, change] of changes.entries()) {
       change();
       const text = await textOf(subject);
-      assert.is(text, await textOf(new ProcessText(table, { exitReasons: true })), `step ${step}`);
+      assert.is(text, await textOf(processText(table)), `step ${step}`);
       assert.is(await textOf(subject), text);
     }
   }),
 );
 
 exposition(
-  'only what has changed is written anew',
+  'only chunks with a changed value are written again',
   timed(10_000, async () => {
     const table = new ProcessTable();
-    const subject = new ProcessText(table, { exitReasons: true });
-    table.takeAt(ofMany('RUNNING'), 0);
+    const subject = processText(table);
+    table.applySnapshotAt(ofMany('RUNNING'), 0);
     const before = await subject.render();
-    table.takeAt(ofMany('RUNNING'), 1);
+    table.applySnapshotAt(ofMany('RUNNING'), 1);
     assert.equal(newTextsIn(await subject.render(), before), 0);
 
-    table.transition(event(2, 'many:5', 'RUNNING>STOPPING'), 9);
-    // supervisord_up and its start, its state, when it came to be, and the transition.
+    table.apply(event(2, 'many:5', 'RUNNING>STOPPING'), 9);
+    // supervisord_up, its start time, its state, its last transition and that transition's counter.
     assert.equal(newTextsIn(await subject.render(), before), 5);
   }),
 );
 
 exposition(
-  'a text shows each process as it was at one moment, though all of them change in each turn',
+  'a text shows each process at one moment, although all of them change in each turn of the event loop',
   timed(10_000, async () => {
     const table = new ProcessTable();
-    table.takeAt(ofMany('RUNNING'), 0);
-    const subject = new ProcessText(table, { exitReasons: true });
+    table.applySnapshotAt(ofMany('RUNNING'), 0);
+    const subject = processText(table);
     let isWritten = false;
     const rendered = textOf(subject).finally(() => {
       isWritten = true;
@@ -95,7 +101,7 @@ exposition(
     let serial = 1;
     for (let turn = 0; !isWritten; turn++) {
       for (const process of MANY) {
-        table.transition(event(serial++, process, LAP[turn % LAP.length] ?? '', { tries: 0 }), 9);
+        table.apply(event(serial++, process, LAP[turn % LAP.length] ?? '', { tries: 0 }), 9);
       }
       await nextTurn();
     }
@@ -109,24 +115,24 @@ exposition(
     for (const { labels, value } of up) {
       assert.is(value, UP_AFTER[(steps.get(labels['name']) ?? 0) % LAP.length]);
     }
-    assert.is(await textOf(subject), await textOf(new ProcessText(table, { exitReasons: true })));
+    assert.is(await textOf(subject), await textOf(processText(table)));
   }),
 );
 
 exposition('a series that has no value now is left out, and comes back', async () => {
   const table = new ProcessTable();
-  const subject = new ProcessText(table, { exitReasons: true });
+  const subject = processText(table);
   const start = async () =>
     new Exposition(await textOf(subject)).value('supervisord_start_time_seconds');
-  table.transition(event(0, 'cat', 'STOPPED>STARTING'), 1.5);
+  table.apply(event(0, 'cat', 'STOPPED>STARTING'), 1.5);
   assert.is(await start(), 1.5);
-  table.transition(event(1, 'cat', 'STARTING>BACKOFF', { tries: 1 }), 2);
+  table.apply(event(1, 'cat', 'STARTING>BACKOFF', { tries: 1 }), 2);
   assert.is(await start(), undefined);
-  table.transition(event(2, 'cat', 'BACKOFF>STARTING', { tries: 1 }), 3);
+  table.apply(event(2, 'cat', 'BACKOFF>STARTING', { tries: 1 }), 3);
   assert.is(await start(), 3);
 });
 
-exposition("node_exporter's metrics are those of XML-RPC, as soon as an event tells", async () => {
+exposition("node_exporter's metrics follow XML-RPC, and change with each event", async () => {
   const table = new ProcessTable();
   const subject = new ProcessText(table, { exitReasons: false, compat: 'node_exporter' });
   const shown = async () => {
@@ -135,31 +141,33 @@ exposition("node_exporter's metrics are those of XML-RPC, as soon as an event te
       metrics.value(`node_supervisord_${name}`),
     );
   };
-  table.takeAt(snapshot([info('cat', 'EXITED', { start: 1, stop: 2, exitStatus: 3 })]), 0);
+  table.applySnapshotAt(snapshot([info('cat', 'EXITED', { start: 1, stop: 2, exitStatus: 3 })]), 0);
   assert.equal(await shown(), [0, 100, 3, undefined]);
-  table.transition(event(1, 'cat', 'EXITED>STARTING', { tries: 0 }), 3);
+  table.apply(event(1, 'cat', 'EXITED>STARTING', { tries: 0 }), 3);
   assert.equal(await shown(), [1, 10, 0, 3]);
-  table.transition(event(2, 'cat', 'STARTING>BACKOFF', { tries: 1 }), 4);
+  table.apply(event(2, 'cat', 'STARTING>BACKOFF', { tries: 1 }), 4);
   assert.equal(await shown(), [0, 30, 0, undefined]);
-  table.transition(event(3, 'cat', 'BACKOFF>FATAL'), 5);
+  table.apply(event(3, 'cat', 'BACKOFF>FATAL'), 5);
   assert.equal(await shown(), [0, 200, 0, undefined]);
-  table.transition(event(4, 'cat', 'FATAL>STARTING', { tries: 0 }), 6);
-  table.transition(event(5, 'cat', 'STARTING>RUNNING', { pid: 7 }), 7);
+  table.apply(event(4, 'cat', 'FATAL>STARTING', { tries: 0 }), 6);
+  table.apply(event(5, 'cat', 'STARTING>RUNNING', { pid: 7 }), 7);
   assert.equal(await shown(), [1, 20, 0, 6]);
-  table.transition(event(6, 'cat', 'RUNNING>STOPPING', { pid: 7 }), 8);
+  table.apply(event(6, 'cat', 'RUNNING>STOPPING', { pid: 7 }), 8);
   assert.equal(await shown(), [1, 40, 0, 6]);
 });
 
-exposition('names are data: whatever a label may hold is escaped', async () => {
+exposition('label values are escaped', async () => {
   const table = new ProcessTable();
-  table.transition(event(0, 'a"b\\c\nd:🚀', 'STOPPED>STARTING'), 1);
+  table.apply(event(0, 'a"b\\c\nd:🚀', 'STOPPED>STARTING'), 1);
   assert.match(
-    await textOf(new ProcessText(table, { exitReasons: true })),
+    await textOf(processText(table)),
     'supervisord_up{name="🚀",group="a\\"b\\\\c\\nd"} 1\n',
   );
 });
 
-const USAGE: Usage = {
+const USAGE_METRICS = new Set(USAGE_FAMILIES.map(({ name }) => name));
+
+const USAGE: ResourceUsage = {
   pid: 7,
   cpuUserSeconds: 1.25,
   cpuSystemSeconds: 0,
@@ -171,46 +179,49 @@ const USAGE: Usage = {
   processes: 1,
 };
 
-exposition('what a process uses, as far as it is known, and for as long as it runs', async () => {
-  const table = new ProcessTable();
-  table.transition(event(0, 'cat', 'STARTING>RUNNING', { pid: 7 }), 1);
-  table.transition(event(1, 'pets:dog', 'STARTING>RUNNING', { pid: 8 }), 1);
-  let cat: Usage | undefined = USAGE;
-  const source = {
-    readings: 1,
-    usageOf: ({ id }: Readonly<Process>) => (id.name === 'cat' ? cat : undefined),
-  };
-  const subject = new UsageText(table, source);
-  const samples = async () =>
-    new Exposition(String(joinPlain(await subject.render()))).samples.map(
-      ({ name, labels, value }) => `${name} ${Object.values(labels).join(' ')} ${value}`,
-    );
-  const told = [
-    'supervisord_process_cpu_seconds_total cat cat user 1.25',
-    'supervisord_process_cpu_seconds_total cat cat system 0',
-    'supervisord_process_resident_memory_bytes cat cat 4096',
-    'supervisord_process_virtual_memory_bytes cat cat 140737488351232',
-    'supervisord_process_threads cat cat 2',
-    'supervisord_process_open_fds cat cat 3',
-    'supervisord_process_max_fds cat cat 1024',
-    'supervisord_process_subprocesses cat cat 1',
-  ];
-  assert.equal(await samples(), told);
+exposition(
+  'resource usage is shown as far as it is known, and while the process runs',
+  async () => {
+    const table = new ProcessTable();
+    table.apply(event(0, 'cat', 'STARTING>RUNNING', { pid: 7 }), 1);
+    table.apply(event(1, 'pets:dog', 'STARTING>RUNNING', { pid: 8 }), 1);
+    let cat: ResourceUsage | undefined = USAGE;
+    const resources = {
+      usageOf: ({ id }: Readonly<Process>) => (id.name === 'cat' ? cat : undefined),
+    };
+    const subject = new ProcessText(table, { exitReasons: true, resources });
+    const samples = async () =>
+      new Exposition(await textOf(subject)).samples
+        .filter(({ name }) => USAGE_METRICS.has(name))
+        .map(({ name, labels, value }) => `${name} ${Object.values(labels).join(' ')} ${value}`);
+    const shown = [
+      'supervisord_process_cpu_seconds_total cat cat user 1.25',
+      'supervisord_process_cpu_seconds_total cat cat system 0',
+      'supervisord_process_resident_memory_bytes cat cat 4096',
+      'supervisord_process_virtual_memory_bytes cat cat 140737488351232',
+      'supervisord_process_threads cat cat 2',
+      'supervisord_process_open_fds cat cat 3',
+      'supervisord_process_max_fds cat cat 1024',
+      'supervisord_process_subprocesses cat cat 1',
+    ];
+    assert.equal(await samples(), shown);
 
-  cat = { ...USAGE, cpuUserSeconds: 1.5, openFds: undefined };
-  assert.equal(await samples(), told, 'no new reading');
-  source.readings += 1;
-  const changed = told.filter((line) => !line.includes('open_fds'));
-  changed[0] = 'supervisord_process_cpu_seconds_total cat cat user 1.5';
-  assert.equal(await samples(), changed);
+    cat = { ...USAGE, cpuUserSeconds: 1.5, openFds: undefined };
+    const changed = shown.filter((line) => !line.includes('open_fds'));
+    changed[0] = 'supervisord_process_cpu_seconds_total cat cat user 1.5';
+    assert.equal(await samples(), changed);
 
-  cat = undefined;
-  table.transition(event(2, 'cat', 'RUNNING>EXITED'), 2);
-  assert.equal(await samples(), []);
-  cat = USAGE;
-  source.readings += 1;
-  assert.equal(await samples(), told);
-});
+    cat = undefined;
+    table.apply(event(2, 'cat', 'RUNNING>EXITED'), 2);
+    assert.equal(await samples(), []);
+    cat = USAGE;
+    assert.equal(await samples(), shown);
+  },
+);
+
+function processText(table: ProcessTable): ProcessText {
+  return new ProcessText(table, { exitReasons: true });
+}
 
 function ofMany(state: ProcessState) {
   return snapshot(MANY.map((process) => info(process, state, { start: 3 })));

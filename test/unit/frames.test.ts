@@ -58,7 +58,7 @@ for (const [title, events] of CASES) {
   );
 }
 
-frames('the rest of the text is kept for more', () => {
+frames('the rest of the text is kept until more arrives', () => {
   const event = tick(0, 5, 1201063880);
   assert.equal(splitFrames(''), ['']);
   assert.equal(splitFrames(event), [event, '']);
@@ -69,19 +69,19 @@ frames('the rest of the text is kept for more', () => {
 });
 
 const UNFRAMEABLE: ReadonlyArray<readonly [title: string, text: string, reason: RegExp]> = [
-  ['no len', 'ver:3.0 server:supervisor serial:1\nwhen:5', /ends in no len/],
-  ['an empty line', '\nwhen:5', /ends in no len/],
-  ['a negative len', 'ver:3.0 len:-5\nwhen:5', /ends in no len/],
-  ['a len that is no number', 'ver:3.0 len:five\nwhen:5', /ends in no len/],
-  ['text behind len', 'ver:3.0 len:5 \nwhen:5', /ends in no len/],
-  ['an absurd len', `ver:3.0 len:${'9'.repeat(400)}\n`, /payload of over/],
-  ['a len one over the limit', `ver:3.0 len:${MAX_PAYLOAD_LENGTH + 1}\n`, /payload of over/],
-  ['an endless header', 'x'.repeat(MAX_HEADER_LENGTH + 1), /header of over/],
-  ['binary', '\u0000\ufffd\u0001\n', /ends in no len: "\\u0000/],
+  ['no len', 'ver:3.0 server:supervisor serial:1\nwhen:5', /does not end with len/],
+  ['an empty line', '\nwhen:5', /does not end with len/],
+  ['a negative len', 'ver:3.0 len:-5\nwhen:5', /does not end with len/],
+  ['a len that is no number', 'ver:3.0 len:five\nwhen:5', /does not end with len/],
+  ['text after len', 'ver:3.0 len:5 \nwhen:5', /does not end with len/],
+  ['an absurd len', `ver:3.0 len:${'9'.repeat(400)}\n`, /payload of more than/],
+  ['a len one over the limit', `ver:3.0 len:${MAX_PAYLOAD_LENGTH + 1}\n`, /payload of more than/],
+  ['an endless header', 'x'.repeat(MAX_HEADER_LENGTH + 1), /header of more than/],
+  ['binary', '\u0000\ufffd\u0001\n', /does not end with len: "\\u0000/],
 ];
 
 for (const [title, text, reason] of UNFRAMEABLE) {
-  frames(`${title}: can't be framed, comes out whole and says why`, () => {
+  frames(`${title} cannot be framed: the text is returned unchanged with the error`, () => {
     assert.equal(splitFrames(text), [text, '']);
     const frame = readFrame(text);
     assert.is(frame.kind, 'unframeable');
@@ -89,12 +89,12 @@ for (const [title, text, reason] of UNFRAMEABLE) {
   });
 }
 
-frames('a good event before one that can not be framed is still read', () => {
+frames('an event before text that cannot be framed is still parsed', () => {
   const good = tick(0, 5, 5);
   assert.equal(splitFrames(`${good}rubbish\nmore`), [good, 'rubbish\nmore', '']);
 });
 
-frames('the longest payload is taken', () => {
+frames('the longest allowed payload is accepted', () => {
   const payload = 'é'.repeat(MAX_PAYLOAD_LENGTH);
   assert.equal(splitFrames(`ver:3.0 len:${MAX_PAYLOAD_LENGTH}\n${payload}x`).at(-1), 'x');
 });

@@ -5,14 +5,14 @@ import { createLogger, type LogFields, type LogFormat, type LogLevel } from '../
 const log = suite('log');
 const NOW = new Date('2026-01-02T03:04:05.678Z');
 
-log('logfmt quotes what would break the line', () => {
+log('logfmt quotes values that would break the line', () => {
   assert.is(
     line('logfmt', 'a b', { plain: 'x:y/z', equals: 'a=b', newline: 'a\nb', none: '', n: 1 }),
     'time=2026-01-02T03:04:05.678Z level=WARN msg="a b" plain=x:y/z equals="a=b" newline="a\\nb" none="" n=1\n',
   );
 });
 
-log('JSON is one object a line', () => {
+log('JSON logs one object per line', () => {
   assert.equal(JSON.parse(line('json', 'a\nb', { n: 1, ok: true })), {
     time: '2026-01-02T03:04:05.678Z',
     level: 'WARN',
@@ -22,7 +22,7 @@ log('JSON is one object a line', () => {
   });
 });
 
-log('what is below the level is left out', () => {
+log('messages below the log level are omitted', () => {
   const lines: string[] = [];
   const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
   for (const lowest of levels) {

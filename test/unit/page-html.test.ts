@@ -1,18 +1,18 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PROCESS_STATES } from '../../src/supervisor/states.ts';
-import { DEFAULT, parseQuery } from '../../src/web/page/arrange.ts';
-import { documentOf } from '../../src/web/page/document.ts';
+import { renderDocument } from '../../src/web/page/document.ts';
 import { ago, bytes, clock, duration, isoTime, percent } from '../../src/web/page/format.ts';
 import { h, toHtml } from '../../src/web/page/markup.ts';
+import { DEFAULT_QUERY, parseQuery } from '../../src/web/page/table-query.ts';
 import type { View } from '../../src/web/page/view.ts';
-import { FACTS, row, step, view } from '../support/page.ts';
+import { CONTEXT, row, transition, view } from '../support/page.ts';
 
 const page = suite('page html');
 
 const HOSTILE = `<script>alert(1)</script><img/src=x/onerror=alert(1)>"'&amp;`;
 
-page('text is text, wherever it stands', () => {
+page('toHtml escapes text in elements and attributes', () => {
   const html = toHtml(h('a', { title: HOSTILE, id: undefined }, HOSTILE, undefined, h('b', {})));
   const escaped = HOSTILE.replaceAll('&', '&#38;')
     .replaceAll('<', '&#60;')
@@ -23,26 +23,29 @@ page('text is text, wherever it stands', () => {
   assert.is(toHtml(h('input', { value: '' })), '<input value="">');
 });
 
-page('whatever supervisord and the address say is text on the page', () => {
+page('text from supervisord and from the URL is escaped', () => {
   const name = HOSTILE.replaceAll(/[\s:]/g, '');
-  const hostile = view([row(name, { reason: HOSTILE, ended: 1, lastUnexpected: 1, exits: 1 })], {
-    facts: {
-      ...FACTS,
-      identifier: HOSTILE,
-      supervisordVersion: HOSTILE,
-      supervisordState: HOSTILE,
-      rpc: { failure: HOSTILE },
+  const hostile = view(
+    [row(name, { reason: HOSTILE, exitedAt: 1, lastUnexpectedExit: 1, exits: 1 })],
+    {
+      context: {
+        ...CONTEXT,
+        identifier: HOSTILE,
+        supervisordVersion: HOSTILE,
+        supervisordState: HOSTILE,
+        rpc: { failure: HOSTILE },
+      },
+      transitions: [transition(1, name, { reason: HOSTILE })],
     },
-    steps: [step(1, name, { reason: HOSTILE })],
-  });
+  );
   const html = write(hostile, `?q=${encodeURIComponent(HOSTILE)}`);
   assert.not.match(html, /<script>|<img|onerror=alert\(1\)>|"'/);
   const tags = [...html.matchAll(/<script[^>]*>/g)].map(([tag]) => tag);
   assert.equal(tags, ['<script type="module" src="./-/page.js">']);
 });
 
-page('every tag is closed, and there is nothing inline', () => {
-  const html = write(view([row('web'), row('db')], { steps: [step(1, 'web')] }));
+page('every tag is closed, and there are no inline styles or scripts', () => {
+  const html = write(view([row('web'), row('db')], { transitions: [transition(1, 'web')] }));
   for (const tag of ['html', 'head', 'body', 'table', 'tbody', 'tr', 'td', 'th', 'section', 'a']) {
     const opened = html.match(new RegExp(`<${tag}[ >]`, 'g'))?.length ?? 0;
     assert.ok(opened > 0, tag);
@@ -51,14 +54,14 @@ page('every tag is closed, and there is nothing inline', () => {
   assert.not.match(html, / style=| on\w+=|<style/);
 });
 
-page('many rows are written in pieces, each row once', () => {
+page('a long table is yielded in pieces and holds each row once', () => {
   const rows = Array.from({ length: 333 }, (_, index) => row(`p-${index}`));
-  const pieces = [...documentOf(view(rows), OPTIONS)];
+  const pieces = [...renderDocument(view(rows), OPTIONS)];
   assert.ok(pieces.length > 15);
   for (const { name } of rows) assert.is(pieces.join('').split(`>${name}<`).length, 2, name);
 });
 
-page('the page says all that is known of a process', () => {
+page('a row shows all that is known about a process', () => {
   const now = Date.UTC(2026, 10, 24, 12) / 1000;
   const known = row('shop:web', {
     state: 'RUNNING',
@@ -67,8 +70,8 @@ page('the page says all that is known of a process', () => {
     pid: 4711,
     exits: 12,
     unexpected: 3,
-    lastUnexpected: now - 120,
-    ended: now - 120,
+    lastUnexpectedExit: now - 120,
+    exitedAt: now - 120,
     reason: 'exit status 3',
     cpu: 0.125,
     memory: 3 * 2 ** 20,
@@ -92,26 +95,26 @@ page('the page says all that is known of a process', () => {
   }
 });
 
-page('there are no columns for what is not read', () => {
-  const html = write(view([row('web')], { facts: { ...FACTS, hasUsage: false } }));
+page('the resource columns are absent when resource usage is not collected', () => {
+  const html = write(view([row('web')], { context: { ...CONTEXT, hasUsage: false } }));
   assert.not.match(html, /Memory|CPU/);
 });
 
-const NOTICES: readonly (readonly [facts: Partial<View['facts']>, said: RegExp])[] = [
+const WARNINGS: readonly (readonly [context: Partial<View['context']>, expected: RegExp])[] = [
   [{ rpc: { failure: 'wrong password' } }, /XML-RPC fails[^<]*: wrong password/],
   [{ rpc: 'none' }, /supervisord has no HTTP server/],
   [{ eventsLost: 1 }, /has discarded 1 event before/],
   [{ eventsLost: 42 }, /has discarded 42 events before/],
 ];
 
-for (const [facts, said] of NOTICES) {
-  page(`it says ${said}`, () => {
-    assert.match(write(view([row('web')], { facts: { ...FACTS, ...facts } })), said);
-    assert.not.match(write(view([row('web')])), said);
+for (const [context, expected] of WARNINGS) {
+  page(`the page warns with ${expected}`, () => {
+    assert.match(write(view([row('web')], { context: { ...CONTEXT, ...context } })), expected);
+    assert.not.match(write(view([row('web')])), expected);
   });
 }
 
-page('the links count and toggle the states that there are', () => {
+page('the state links show counts and toggle the filter', () => {
   const html = write(
     view(PROCESS_STATES.map((state) => row(state.toLowerCase(), { state }))),
     '?state=FATAL',
@@ -123,7 +126,7 @@ page('the links count and toggle the states that there are', () => {
   assert.match(html, /1 of 8 processes shown/);
 });
 
-page('the head of the column that is sorted by says so', () => {
+page('the header of the sorted column has aria-sort', () => {
   assert.match(write(view([row('web')])), /aria-sort="ascending"><a href="\?sort=-state">State/);
   assert.match(
     write(view([row('web')]), '?sort=-memory'),
@@ -131,7 +134,7 @@ page('the head of the column that is sorted by says so', () => {
   );
 });
 
-page('links are relative, so that a proxy may put the page under a prefix', () => {
+page('all links are relative, so that a proxy may serve the page under a prefix', () => {
   for (const [, link = ''] of write(view([])).matchAll(/ (?:href|src)="([^"]*)"/g)) {
     assert.match(link, /^(?:\.\/|\?|#)/);
   }
@@ -158,22 +161,22 @@ const FORMATS: readonly (readonly [written: string, expected: string])[] = [
   [percent(2.5), '250.0%'],
   [clock(3661.5, 3662, () => 0), '01:01:01'],
   [clock(3661.5, 3662, () => 0, { millis: true }), '01:01:01.500'],
-  // Two hours ahead of UTC.
+  // A zone two hours ahead of UTC.
   [clock(3661.5, 3662, () => -120), '03:01:01'],
   [clock(3661.5, 90_000, () => 0), '1970-01-01 01:01:01'],
-  // Yesterday by UTC, and today where the reader is.
+  // Yesterday in UTC and today in the zone of the reader.
   [clock(86_399, 86_401, () => -120), '01:59:59'],
   [isoTime(1e300), '1970-01-01T00:00:00.000Z'],
 ];
 
 for (const [written, expected] of FORMATS) {
-  page(`${expected} is written so`, () => assert.is(written, expected));
+  page(`a value is formatted as ${expected}`, () => assert.is(written, expected));
 }
 
-const OPTIONS = { arrangement: DEFAULT, telemetryPath: '/metrics', build: 'abc' };
+const OPTIONS = { query: DEFAULT_QUERY, telemetryPath: '/metrics', build: 'abc' };
 
 function write(view: View, query = ''): string {
-  return [...documentOf(view, { ...OPTIONS, arrangement: parseQuery(query) })].join('');
+  return [...renderDocument(view, { ...OPTIONS, query: parseQuery(query) })].join('');
 }
 
 page.run();

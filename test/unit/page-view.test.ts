@@ -2,36 +2,37 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { newProcess } from '../../src/processes/process.ts';
-import { RecentTransitions } from '../../src/processes/recent.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
-import { CpuMeter } from '../../src/web/page/meter.ts';
+import type { ExitReason } from '../../src/processes/termination.ts';
+import { keyOf } from '../../src/supervisor/process-id.ts';
+import { CpuRates } from '../../src/web/page/cpu-rate.ts';
+import { RecentTransitions } from '../../src/web/page/recent-transitions.ts';
 import {
   applyChange,
   changeBetween,
-  MAX_STEPS,
   type Row,
   rowOf,
-  stepOf,
+  transitionOf,
   type View,
 } from '../../src/web/page/view.ts';
 import { event, id } from '../support/facts.ts';
-import { FACTS, row, step, view } from '../support/page.ts';
+import { CONTEXT, row, transition, view } from '../support/page.ts';
 
 const page = suite('page view');
 const NO_USAGE = { cpu: undefined, memory: undefined };
 
 const NAME = (signal: number) => (signal === 9 ? 'SIGKILL' : `signal ${signal}`);
 
-page('a row says what the process table knows', () => {
+page('a row holds the facts of the process table', () => {
   const table = new ProcessTable();
-  table.transition(event(0, 'web', 'STOPPED>STARTING', { tries: 0 }), 100.5);
-  table.transition(event(1, 'web', 'STARTING>RUNNING', { pid: 7 }), 101.5);
-  const running = table.get(id('web')) ?? newProcess(id('none'), 'UNKNOWN', 0);
+  table.apply(event(0, 'web', 'STOPPED>STARTING', { tries: 0 }), 100.5);
+  table.apply(event(1, 'web', 'STARTING>RUNNING', { pid: 7 }), 101.5);
+  const running = table.get(id('web')) ?? newProcess(id('none'), 'UNKNOWN');
   assert.equal(
     rowOf(running, { cpu: 0.5, memory: 1024 }, NAME),
     row('web', { state: 'RUNNING', since: 101.5, start: 100.5, pid: 7, cpu: 0.5, memory: 1024 }),
   );
-  table.transition(event(2, 'web', 'RUNNING>EXITED', { pid: 7, expected: false }), 110);
+  table.apply(event(2, 'web', 'RUNNING>EXITED', { pid: 7, expected: false }), 110);
   assert.equal(
     rowOf(running, NO_USAGE, NAME),
     row('web', {
@@ -39,33 +40,17 @@ page('a row says what the process table knows', () => {
       since: 110,
       exits: 1,
       unexpected: 1,
-      lastUnexpected: 110,
-      ended: 110,
+      lastUnexpectedExit: 110,
+      exitedAt: 110,
+      reason: 'reason not known yet',
     }),
-    'it has no uptime while it is down',
+    'no start time while the process is down',
   );
 });
 
-page('the latest transitions are kept, the newest first, and no more than are shown', () => {
-  const recent = new RecentTransitions();
-  assert.equal(recent.values(), []);
-  for (let serial = 0; serial < MAX_STEPS * 2 + 7; serial++) {
-    recent.push(event(serial, 'web', 'STOPPED>STARTING'), 1000 + serial);
-    const kept = recent.values();
-    assert.is(kept.length, Math.min(serial + 1, MAX_STEPS));
-    assert.is(kept[0]?.number, serial);
-    assert.is(kept.at(-1)?.number, Math.max(0, serial + 1 - MAX_STEPS));
-  }
-  const numbers = recent.values().map(({ number }) => number);
-  assert.equal(
-    numbers,
-    [...numbers].sort((one, other) => other - one),
-  );
-});
-
-page('a step says what its event says', () => {
+page('a transition holds the facts of its event', () => {
   const exit = event(3, 'group:web', 'RUNNING>EXITED', { expected: false, pid: 7 });
-  assert.equal(stepOf({ number: 9, event: exit, at: 12.5, end: undefined }, NAME), {
+  assert.equal(transitionOf({ number: 9, event: exit, at: 12.5, termination: undefined }, NAME), {
     number: 9,
     at: 12.5,
     group: 'group',
@@ -78,43 +63,37 @@ page('a step says what its event says', () => {
   });
 });
 
-const REASONS = [
-  [{ status: 3, signal: 0 }, 'exit status 3'],
-  [{ status: 0, signal: 0 }, 'exit status 0'],
-  [{ status: -1, signal: 9 }, 'SIGKILL'],
-  [{ status: -1, signal: undefined }, 'a signal'],
-] as const;
+const REASONS: readonly (readonly [reason: ExitReason, shown: string | undefined])[] = [
+  [{ kind: 'exited', source: 'log', exitCode: 3 }, 'exit status 3'],
+  [{ kind: 'exited', source: 'xml-rpc', exitCode: 0 }, 'exit status 0'],
+  [{ kind: 'signalled', source: 'log', signal: 9, coreDumped: false }, 'SIGKILL'],
+  [{ kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined }, 'a signal'],
+  [{ kind: 'unknown' }, undefined],
+];
 
-for (const [ending, said] of REASONS) {
-  page(`a run that ended of ${said} says so, also when it is found out after the restart`, () => {
+for (const [reason, shown] of REASONS) {
+  page(`an exit for the reason ${JSON.stringify(reason)} is shown as ${shown}`, () => {
     const table = new ProcessTable();
-    table.transition(event(0, 'web', 'RUNNING>EXITED', { pid: 7, expected: false }), 100);
-    const [first] = table.takeUnexplained();
-    table.transition(event(1, 'web', 'EXITED>STARTING', { tries: 0 }), 101);
-    table.transition(event(2, 'web', 'STARTING>RUNNING', { pid: 8 }), 102);
-    if (first === undefined) throw new Error('no end');
-    table.explain(first.id, first.end, { ending, spawnError: undefined });
-    const reasons = () => table.recent.values().map((recent) => stepOf(recent, NAME).reason);
-    assert.equal(reasons(), [undefined, undefined, said]);
-
-    // The next end is known before its event comes.
-    const next = { status: 1, signal: 0 };
-    table.foretell(id('web'), 8, { ending: next, spawnError: undefined });
-    table.transition(event(3, 'web', 'RUNNING>EXITED', { pid: 8, expected: false }), 103);
-    assert.equal(reasons(), ['exit status 1', undefined, undefined, said]);
+    const recent = new RecentTransitions();
+    const changes = table.apply(event(0, 'web', 'RUNNING>EXITED', { pid: 7 }), 100);
+    for (const change of changes) recent.handle(change);
     const [web] = table.values();
-    assert.is(web && rowOf(web, NO_USAGE, NAME).reason, 'exit status 1');
-
-    // What is found out late of an end that is not the last one is still told of that one.
-    table.explain(first.id, { ...first.end }, { ending: next, spawnError: undefined });
-    assert.equal(reasons(), ['exit status 1', undefined, undefined, said]);
+    const reasons = () => [
+      web && rowOf(web, NO_USAGE, NAME).reason,
+      ...recent.values().map((transition) => transitionOf(transition, NAME).reason),
+    ];
+    assert.equal(reasons(), ['reason not known yet', 'reason not known yet']);
+    const terminationId = web?.termination?.id ?? -1;
+    const later = table.setTerminationFacts(id('web'), terminationId, { reason });
+    for (const change of later) recent.handle(change);
+    assert.equal(reasons(), [shown, shown]);
   });
 }
 
-page('whoever saw the view before, and is told the change, sees the view after', () => {
+page('a view with a change applied equals the later view', () => {
   fc.assert(
     fc.property(views(), views(), (before, after) => {
-      // As it comes over the wire.
+      // JSON, as sent over the stream.
       const change = JSON.parse(JSON.stringify(changeBetween(before, after)));
       const seen = applyChange(JSON.parse(JSON.stringify(before)), change);
       assert.equal(comparable(seen), comparable(after));
@@ -122,50 +101,50 @@ page('whoever saw the view before, and is told the change, sees the view after',
   );
 });
 
-page('a change tells only what has changed', () => {
+page('a change holds only what has changed', () => {
   const before = view([row('a'), row('b'), row('c')]);
   const after = view([row('a'), row('b', { exits: 1 })], { now: 5 });
   assert.equal(changeBetween(before, after), {
     now: 5,
     rows: [row('b', { exits: 1 })],
-    gone: ['c:c'],
+    removed: [keyOf(id('c'))],
   });
   assert.equal(changeBetween(after, { ...after, now: 6 }), { now: 6 });
 });
 
-page('a step whose reason becomes known when another has followed stays in its place', () => {
-  const before = { ...view([]), steps: [step(2, 'web'), step(1, 'web')] };
-  const change = { now: 5, steps: [{ ...step(1, 'web'), reason: 'SIGKILL' }] };
+page('a transition whose reason becomes known late keeps its place', () => {
+  const before = { ...view([]), transitions: [transition(2, 'web'), transition(1, 'web')] };
+  const change = { now: 5, transitions: [{ ...transition(1, 'web'), reason: 'SIGKILL' }] };
   assert.equal(
-    applyChange(before, change).steps.map(({ number, reason }) => [number, reason]),
+    applyChange(before, change).transitions.map(({ number, reason }) => [number, reason]),
     [
-      [2, step(2, 'web').reason],
+      [2, transition(2, 'web').reason],
       [1, 'SIGKILL'],
     ],
   );
 });
 
-page('CPU in use is what was used between two looks at the same process', () => {
-  const meter = new CpuMeter();
-  const process = newProcess(id('web'), 'RUNNING', 0);
+page('the CPU rate is computed from two readings of the same process', () => {
+  const rates = new CpuRates();
+  const process = newProcess(id('web'), 'RUNNING');
   const used = (pid: number, cpuUserSeconds: number) => ({
     pid,
     cpuUserSeconds,
     cpuSystemSeconds: 1,
     residentBytes: 0,
   });
-  meter.take(process, used(7, 10), 100);
-  assert.is(meter.coresOf(process, 7), undefined, 'after one look');
-  meter.take(process, used(7, 11), 102);
-  assert.is(meter.coresOf(process, 7), 0.5);
-  meter.take(process, used(7, 99), 102.5);
-  assert.is(meter.coresOf(process, 7), 0.5, 'too soon after the one before');
-  assert.is(meter.coresOf(process, 8), undefined, 'of another run');
-  meter.take(process, used(8, 0), 110);
-  assert.is(meter.coresOf(process, 8), undefined, 'after one look at the next run');
+  rates.observe(process, used(7, 10), 100);
+  assert.is(rates.coresOf(process, 7), undefined, 'after one reading');
+  rates.observe(process, used(7, 11), 102);
+  assert.is(rates.coresOf(process, 7), 0.5);
+  rates.observe(process, used(7, 99), 102.5);
+  assert.is(rates.coresOf(process, 7), 0.5, 'too soon after the previous reading');
+  assert.is(rates.coresOf(process, 8), undefined, 'of another pid');
+  rates.observe(process, used(8, 0), 110);
+  assert.is(rates.coresOf(process, 8), undefined, 'after one reading of the next pid');
 });
 
-/** Steps that follow one another, and rows of any of a few processes. */
+/** Consecutive transitions, and rows of some of four processes. */
 function views(): fc.Arbitrary<View> {
   const rows = fc.uniqueArray(
     fc.record({ name: fc.constantFrom('a', 'b', 'c', 'd'), exits: fc.nat(3) }),
@@ -174,17 +153,17 @@ function views(): fc.Arbitrary<View> {
   const from = fc.nat(3);
   return fc.record({ rows, from, eventsLost: fc.nat(1) }).map(({ rows, from, eventsLost }) => ({
     now: from,
-    facts: { ...FACTS, eventsLost },
+    context: { ...CONTEXT, eventsLost },
     rows: rows.map(({ name, exits }) => row(name, { exits })),
-    steps: Array.from({ length: from }, (_, number) => step(number, 'a')).reverse(),
+    transitions: Array.from({ length: from }, (_, number) => transition(number, 'a')).reverse(),
   }));
 }
 
-/** The order of the rows is the reader's. Steps are never taken back. */
+/** The order of rows does not matter, and transitions are never removed. */
 function comparable(view: View): unknown {
-  const { now, facts, rows } = JSON.parse(JSON.stringify(view)) as View;
+  const { now, context, rows } = JSON.parse(JSON.stringify(view)) as View;
   const names = (one: Row, other: Row) => (one.name < other.name ? -1 : 1);
-  return { now, facts, rows: [...rows].sort(names) };
+  return { now, context, rows: [...rows].sort(names) };
 }
 
 page.run();

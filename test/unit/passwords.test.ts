@@ -1,9 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Comparer } from '../../src/web-config/comparer.ts';
-import { readBasicAuthorization } from '../../src/web-config/credentials.ts';
-import { type Login, Passwords } from '../../src/web-config/passwords.ts';
-import { Verdicts } from '../../src/web-config/verdicts.ts';
+import { AuthCache } from '../../src/web-config/auth-cache.ts';
+import { Authenticator, type LoginAttempt } from '../../src/web-config/authenticator.ts';
+import { BcryptWorker } from '../../src/web-config/bcrypt-worker.ts';
+import { readBasicAuthorization } from '../../src/web-config/middleware.ts';
 import { eventually, timed, within } from '../support/deadline.ts';
 
 const passwords = suite('passwords');
@@ -43,11 +43,16 @@ class Comparisons {
 
 function begin() {
   const comparisons = new Comparisons();
-  return { comparisons, checked: new Passwords(comparisons.compare) };
+  return { comparisons, checked: new Authenticator(comparisons.compare) };
 }
 
-function login(user: string, password: string, client = 'here', isWanted = () => true): Login {
-  return { credentials: { username: user, password }, client, isWanted };
+function login(
+  user: string,
+  password: string,
+  client = 'here',
+  isClientConnected = () => true,
+): LoginAttempt {
+  return { credentials: { username: user, password }, client, isClientConnected };
 }
 
 passwords(
@@ -63,7 +68,7 @@ passwords(
 );
 
 passwords(
-  'so is a wrong one',
+  'a wrong password is compared once as well',
   timed(5_000, async () => {
     const { comparisons, checked } = begin();
     const first = checked.check(USERS, login('alice', 'guess'));
@@ -91,11 +96,11 @@ passwords(
 );
 
 passwords(
-  'an unknown user is compared with a hash of the cost of a known one, and is wrong whatever comes of it',
+  'an unknown user is compared with a dummy hash of the cost of a known one and is always wrong',
   timed(5_000, async () => {
     const { comparisons, checked } = begin();
     for (let number = 0; number < 20; number++) {
-      const verdict = checked.check(USERS, login(`nobody${number}`, 'fakepassword'));
+      const verdict = checked.check(USERS, login(`stranger${number}`, 'fakepassword'));
       await comparisons.answer(true);
       assert.is(await verdict, 'wrong');
     }
@@ -110,7 +115,7 @@ passwords(
 );
 
 passwords(
-  'one client has four waiting, and all together sixteen; further ones are told at once',
+  'the queue has four places for one client and sixteen for all; further attempts are refused at once',
   timed(5_000, async () => {
     const { comparisons, checked } = begin();
     const ask = (number: number, client: string) =>
@@ -129,7 +134,7 @@ passwords(
 );
 
 passwords(
-  'the same asked again while it waits is compared once',
+  'the same attempt made again while the first waits is compared once',
   timed(5_000, async () => {
     const { comparisons, checked } = begin();
     const verdicts = [1, 2, 3].map(() => checked.check(USERS, login('alice', 'secret')));
@@ -140,7 +145,7 @@ passwords(
 );
 
 passwords(
-  'a right password that is known is right while the queue is full',
+  'a cached right password is accepted while the queue is full',
   timed(5_000, async () => {
     const { comparisons, checked } = begin();
     const first = checked.check(USERS, login('alice', 'secret'));
@@ -154,7 +159,7 @@ passwords(
 );
 
 passwords(
-  'whoever has gone while waiting is not compared',
+  'an attempt whose client has disconnected is not compared',
   timed(5_000, async () => {
     const { comparisons, checked } = begin();
     let isThere = true;
@@ -176,7 +181,7 @@ passwords(
 );
 
 passwords(
-  'a comparison that fails lets nobody in, is not remembered, and the next one is made',
+  'a failed comparison admits no client and is not cached',
   timed(5_000, async () => {
     const { comparisons, checked } = begin();
     const first = checked.check(USERS, login('alice', 'secret'));
@@ -189,9 +194,9 @@ passwords(
 );
 
 passwords(
-  'a hundred verdicts of each kind are kept, and the wrong never drive out the right',
+  'the cache keeps a hundred results of each kind, and wrong ones never evict right ones',
   () => {
-    const verdicts = new Verdicts();
+    const verdicts = new AuthCache();
     const keys = Array.from({ length: 101 }, (_, number) =>
       verdicts.keyOf('u', ALICE, `${number}`),
     );
@@ -204,17 +209,14 @@ passwords(
   },
 );
 
-passwords(
-  'the keys of verdicts hold no password, differ between lives, and never run together',
-  () => {
-    const verdicts = new Verdicts();
-    const key = verdicts.keyOf('alice', ALICE, 'secret');
-    assert.not.match(key, 'secret');
-    assert.is(key, verdicts.keyOf('alice', ALICE, 'secret'));
-    assert.is.not(key, new Verdicts().keyOf('alice', ALICE, 'secret'));
-    assert.is.not(verdicts.keyOf('a', 'b', 'c,d'), verdicts.keyOf('a', 'b,c', 'd'));
-  },
-);
+passwords('cache keys contain no password, differ between caches, and are unambiguous', () => {
+  const verdicts = new AuthCache();
+  const key = verdicts.keyOf('alice', ALICE, 'secret');
+  assert.not.match(key, 'secret');
+  assert.is(key, verdicts.keyOf('alice', ALICE, 'secret'));
+  assert.is.not(key, new AuthCache().keyOf('alice', ALICE, 'secret'));
+  assert.is.not(verdicts.keyOf('a', 'b', 'c,d'), verdicts.keyOf('a', 'b,c', 'd'));
+});
 
 const HEADERS: ReadonlyArray<
   readonly [header: string | undefined, user: string | undefined, password?: string]
@@ -233,7 +235,7 @@ const HEADERS: ReadonlyArray<
 
 for (const [header, username, password] of HEADERS) {
   passwords(
-    `Authorization: ${header} is ${username === undefined ? 'nobody' : `${username}, ${password}`}`,
+    `Authorization: ${header} is ${username === undefined ? 'no credentials' : `${username}, ${password}`}`,
     () => {
       assert.equal(
         readBasicAuthorization(header),
@@ -254,16 +256,21 @@ parentPort.on('message', ({ password }) => {
 });`;
 
 for (const [way, reason] of [
-  ['die', /ended/],
+  ['die', /exited/],
   ['throw', /broken/],
 ] as const) {
   passwords(
-    `a thread that ends by ${way} fails its comparison, and another one takes its place`,
+    `a thread that exits by ${way} fails its comparison and is restarted`,
     timed(10_000, async () => {
       const deaths: string[] = [];
-      const comparer = new Comparer((death) => deaths.push(death), FAITHFUL);
+      const ending = new AbortController();
+      const worker = new BcryptWorker({
+        onExit: (death) => deaths.push(death),
+        signal: ending.signal,
+        source: FAITHFUL,
+      });
       const compare = (password: string) =>
-        within(5_000, password, comparer.compare({ password, hash: ALICE }));
+        within(5_000, password, worker.compare({ password, hash: ALICE }));
       try {
         assert.is(await compare('right'), true);
         assert.is(await compare('wrong'), false);
@@ -272,21 +279,22 @@ for (const [way, reason] of [
         assert.match(deaths[0] ?? '', reason);
         await eventually(5_000, async () => assert.is(await compare('right'), true), 50);
       } finally {
-        comparer.stop();
+        ending.abort();
       }
     }),
   );
 }
 
 passwords(
-  'a thread that dies at once is started once a second, and lets nobody in',
+  'a thread that exits at once is restarted at most once a second',
   timed(10_000, async () => {
     let deaths = 0;
-    const comparer = new Comparer(() => deaths++, 'process.exit(1)');
+    const { signal } = new AbortController();
+    const worker = new BcryptWorker({ onExit: () => deaths++, signal, source: 'process.exit(1)' });
     const answers: string[] = [];
     for (let number = 0; number < 50; number++) {
       answers.push(
-        await comparer.compare({ password: 'right', hash: ALICE }).then(
+        await worker.compare({ password: 'right', hash: ALICE }).then(
           () => 'right',
           () => 'failed',
         ),

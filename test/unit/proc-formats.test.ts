@@ -7,23 +7,25 @@ import {
   parsePageSize,
   parseResidentPages,
   parseStat,
+  parseUptime,
 } from '../../src/resources/formats.ts';
 import { auxvOf, limitsOf, statOf } from '../support/procfs.ts';
 
 const formats = suite('formats of /proc');
 
 const STAT = {
+  pid: 4_194_303,
   parent: 12,
   isZombie: false,
   own: { user: 345, system: 67 },
-  waited: { user: 8, system: 9 },
+  reaped: { user: 8, system: 9 },
   threads: 3,
   start: 123_456_789,
   virtualBytes: 140_737_488_351_232,
 };
 
 for (const name of ['cat', 'a b', ')', 'a) S 1 2 3', '((', '', 'wörker-é', '🚀', ') Z 9 (']) {
-  formats(`stat of a program that is called ${JSON.stringify(name)}`, () => {
+  formats(`stat of a process with the name ${JSON.stringify(name)}`, () => {
     const text = statOf(4_194_303, {
       parent: 12,
       name,
@@ -79,7 +81,13 @@ formats('limits', () => {
   assert.is(parseMaxFds(Buffer.from('')), undefined);
 });
 
-formats('the size of a page, whatever a word is', () => {
+formats('uptime', () => {
+  assert.is(parseUptime(Buffer.from('350735.47 234388.90\n')), 350_735.47);
+  assert.is(parseUptime(Buffer.from('')), undefined);
+  assert.is(parseUptime(Buffer.from('a day')), undefined);
+});
+
+formats('the page size, whatever the word size is', () => {
   for (const size of [4_096, 16_384, 65_536]) {
     const pairs = [[33, 0x7ffc_1234_5000] as const, [51, 6] as const, [6, size] as const];
     assert.is(parsePageSize(auxvOf(...pairs)), size);
@@ -94,16 +102,17 @@ formats('the size of a page, whatever a word is', () => {
   assert.is(parsePageSize(new Uint8Array(7)), undefined);
 });
 
-formats('the real files of this very process', () => {
+formats('the real files of this process', () => {
   const read = (file: string) => readFileSync(`/proc/self/${file}`);
   const stat = parseStat(read('stat'));
+  assert.is(stat?.pid, process.pid);
   assert.is(stat?.parent, process.ppid);
   assert.ok((stat?.threads ?? 0) > 1);
   const { userCPUTime } = process.resourceUsage();
   assert.ok(Math.abs((stat?.own.user ?? 0) - userCPUTime / 10_000) < 20);
   const resident = (parseResidentPages(read('statm')) ?? 0) * (parsePageSize(read('auxv')) ?? 0);
-  const told = process.memoryUsage().rss;
-  assert.ok(Math.abs(resident - told) < 0.2 * told, `${resident} of ${told}`);
+  const { rss } = process.memoryUsage();
+  assert.ok(Math.abs(resident - rss) < 0.2 * rss, `${resident} of ${rss}`);
   assert.ok((parseMaxFds(read('limits')) ?? 0) > 0);
 });
 

@@ -27,7 +27,7 @@ for (const bytes of [777, 65_536, XML.length]) {
 }
 
 reply(
-  'the event loop turns while a long reply is read that came at once',
+  'the event loop keeps running while a long reply is parsed that arrived at once',
   timed(20_000, async () => {
     let turns = 0;
     let isRead = false;
@@ -38,7 +38,7 @@ reply(
     setImmediate(turn);
     await readReply(chunks(XML.length));
     isRead = true;
-    // Each slice takes at least half a millisecond, and at most what a piece takes on top.
+    // Each slice takes at least half a millisecond, and at most one more piece.
     assert.ok(turns > 20, `${turns} turns`);
   }),
 );
@@ -64,7 +64,7 @@ for (const [title, text] of [
 }
 
 reply(
-  'a connection that breaks in the middle: rejected with its error',
+  'a connection that breaks in the middle rejects with its error',
   timed(5_000, async () => {
     const broken = (async function* () {
       yield XML.subarray(0, 5_000);

@@ -5,7 +5,7 @@ import { RpcError } from '../../src/util/errors.ts';
 
 const snapshots = suite('snapshot');
 
-/** As supervisord 4.2.5 answers. */
+/** An answer of supervisord 4.2.5. */
 const CAT = {
   name: 'cat',
   group: 'pets',
@@ -24,7 +24,7 @@ const CAT = {
 };
 const REST = [{ statecode: 1, statename: 'RUNNING' }, '4.2.5', 'supervisor'];
 
-snapshots('what supervisord answers', () => {
+snapshots('an answer of supervisord is parsed', () => {
   assert.equal(parseSnapshot([[CAT], ...REST]), {
     server: { version: '4.2.5', identifier: 'supervisor', stateCode: 1 },
     now: 1795477432,
@@ -54,13 +54,13 @@ for (const [state, spawnerr, error] of [
   [100, 'Bad exit code 3', undefined],
   [30, 'x'.repeat(500), 'x'.repeat(200)],
 ] as const) {
-  snapshots(`spawnerr ${JSON.stringify(spawnerr.slice(0, 20))} in state ${state}`, () => {
+  snapshots(`spawnerr ${JSON.stringify(spawnerr.slice(0, 20))} in state ${state} is parsed`, () => {
     const [cat] = parseSnapshot([[{ ...CAT, state, spawnerr }], ...REST]).processes;
     assert.is(cat?.spawnError, error);
   });
 }
 
-snapshots('no process at all', () => {
+snapshots('an answer without processes is valid', () => {
   assert.equal(parseSnapshot([[], ...REST]).processes, []);
 });
 
@@ -91,7 +91,7 @@ const WRONG: ReadonlyArray<readonly [title: string, results: readonly unknown[],
       /pid of pets:cat should be a number and is null/,
     ],
     [
-      'no state of supervisord',
+      'a missing state of supervisord',
       [[CAT], null, '4.2.5', 'supervisor'],
       /getState should be a struct/,
     ],
@@ -114,7 +114,7 @@ const WRONG: ReadonlyArray<readonly [title: string, results: readonly unknown[],
   ];
 
 for (const [title, results, message] of WRONG) {
-  snapshots(`${title}: an error that says what is wrong and where`, () => {
+  snapshots(`${title} is an error that names the place and the problem`, () => {
     assert.throws(
       () => parseSnapshot(results),
       (error: unknown) =>

@@ -433,7 +433,7 @@ table('a snapshot changes nothing that it confirms', () => {
   let confirmed = 0;
   for (const before of SNAPSHOTS) {
     for (const isReasonKnown of [false, true]) {
-      const process = newProcess(id('cat'), before.state, 0);
+      const process = newProcess(id('cat'), before.state);
       Object.assign(
         process,
         snapshotUpdate(process, before, () => PENDING),
@@ -457,7 +457,7 @@ table('a snapshot changes nothing that it confirms', () => {
   assert.ok(confirmed > SNAPSHOTS.length / 2, `${confirmed} are confirmed`);
 });
 
-table('a process that a snapshot confirms keeps its revision', () => {
+table('a snapshot publishes only the processes that it changes', () => {
   const subject = new ProcessTable();
   const reported = (pid: number) =>
     snapshot([
@@ -465,13 +465,12 @@ table('a process that a snapshot confirms keeps its revision', () => {
       info('dog', 'RUNNING', { start: 5, pid }),
     ]);
   subject.applySnapshotAt(reported(8), 0);
-  const revisions = () => ['cat', 'dog'].map((name) => subject.get(id(name))?.revision);
-  const [cat, dog] = revisions();
-  subject.applySnapshotAt(reported(8), 1);
-  assert.equal(revisions(), [cat, dog]);
-  subject.applySnapshotAt(reported(9), 2);
-  assert.is(revisions()[0], cat);
-  assert.is(revisions()[1], subject.version);
+  assert.equal(subject.applySnapshotAt(reported(8), 1).changes, []);
+  const { changes } = subject.applySnapshotAt(reported(9), 2);
+  assert.equal(
+    changes.map((change) => [change.kind, 'process' in change && change.process?.id.name]),
+    [['updated', 'dog']],
+  );
 });
 
 function derive(process: Readonly<Process>): Derived {

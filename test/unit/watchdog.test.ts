@@ -26,9 +26,9 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
     ['seconds', 154],
     ['seconds', 2, 'stalled'],
   ],
-  'events, and no tick among them: not watched': [['seconds', 10], ['event'], ['seconds', 9_999]],
-  'a tick, then silence': [['event'], ['tick 60'], ['seconds', 154], ['seconds', 2, 'stalled']],
-  'other events show as well that supervisord sends': [
+  'events without ticks are not monitored': [['seconds', 10], ['event'], ['seconds', 9_999]],
+  'no events after a tick': [['event'], ['tick 60'], ['seconds', 154], ['seconds', 2, 'stalled']],
+  'events other than ticks count as well': [
     ['tick 60'],
     ['seconds', 140],
     ['event'],
@@ -37,7 +37,7 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
     ['seconds', 154],
     ['seconds', 2, 'stalled'],
   ],
-  'ticks of two periods: the shorter one counts': [
+  'of two tick periods the shorter one counts': [
     ['tick 60'],
     ['tick 5'],
     ['tick 60'],
@@ -45,7 +45,7 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
     ['seconds', 1, 'stalled'],
   ],
   'hourly ticks': [['tick 3600'], ['seconds', 9_000], ['seconds', 6, 'stalled']],
-  'silence while supervisord hangs does not count': [
+  'time during which supervisord hangs does not count': [
     ['tick 60'],
     ['supervisord hangs'],
     ['seconds', 1_000],
@@ -54,7 +54,7 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
     ['seconds', 154],
     ['seconds', 2, 'stalled'],
   ],
-  'supervisord answers first, and its tick is received after that': [
+  'a tick that arrives after the answer of supervisord counts': [
     ['tick 60'],
     ['seconds', 152],
     ['tick 60'],

@@ -1,4 +1,6 @@
-/** The files that the page loads; `npm run build` writes them in. */
+/** The files that the page loads. `npm run build` embeds them. */
+
+import { ICON_PATH, SCRIPT_PATH, STYLE_PATH } from '../paths.ts';
 
 declare const BUILD_PAGE_ASSETS: PageAssets | undefined;
 
@@ -16,7 +18,7 @@ interface PageAssets {
 export interface Asset {
   readonly contentType: string;
   readonly body: string;
-  /** Of the body, so that a browser asks again and is told that nothing has changed; weak, for it may be gzipped. */
+  /** Lets a browser revalidate its copy. Weak, because the body may be sent gzipped. */
   readonly etag: string;
 }
 
@@ -25,12 +27,12 @@ const UNBUILT: PageAssets = { script: NONE, style: NONE, icon: NONE };
 const BUILT = typeof BUILD_PAGE_ASSETS === 'object' ? BUILD_PAGE_ASSETS : UNBUILT;
 
 export const ASSETS: ReadonlyMap<string, Asset> = new Map([
-  ['/-/page.js', asset('text/javascript; charset=utf-8', BUILT.script)],
-  ['/-/page.css', asset('text/css; charset=utf-8', BUILT.style)],
-  ['/-/page.svg', asset('image/svg+xml', BUILT.icon)],
+  [SCRIPT_PATH, asset('text/javascript; charset=utf-8', BUILT.script)],
+  [STYLE_PATH, asset('text/css; charset=utf-8', BUILT.style)],
+  [ICON_PATH, asset('image/svg+xml', BUILT.icon)],
 ]);
 
-/** Which script belongs to this server. */
+/** Identifies the script of this build of the exporter. */
 export const BUILD = BUILT.script.digest;
 
 function asset(contentType: string, { body, digest }: PageAsset): Asset {

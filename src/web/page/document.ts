@@ -1,27 +1,27 @@
-/** The whole page, as the server writes it: complete and plain, and no script has to run. */
+/** The complete page as rendered by the server. It works without scripts. */
 
-import type { Arrangement } from './arrange.ts';
 import { clock } from './format.ts';
 import { h, type Markup, toHtml } from './markup.ts';
 import {
   heading,
   health,
-  notices,
-  remainder,
+  rowCount,
   rowsToShow,
   rowWriter,
-  type Sight,
   stateFilter,
-  stepRow,
   tableHead,
   title,
+  transitionRow,
+  type ViewOptions,
+  warnings,
 } from './parts.ts';
+import type { TableQuery } from './table-query.ts';
 import type { View } from './view.ts';
 
 export interface DocumentOptions {
-  readonly arrangement: Arrangement;
+  readonly query: TableQuery;
   readonly telemetryPath: string;
-  /** Told to the script, which loads the page anew once a stream tells another. */
+  /** Identifies the page's script, which reloads the page when the stream announces another build. */
   readonly build: string;
 }
 
@@ -29,38 +29,41 @@ export interface DocumentOptions {
 const UTC = () => 0;
 
 /**
- * The page piece by piece, a few rows each, so that whoever writes it can let go of
- * the event loop between. All links are relative: a proxy may serve it under a prefix.
+ * Yields the page in pieces of a few rows, so that the caller can yield to the event loop in
+ * between. All links are relative, so that a proxy may serve the page under a prefix.
  */
-export function* documentOf(view: View, options: DocumentOptions): Generator<string> {
-  const sight: Sight = { arrangement: options.arrangement, offset: UTC };
-  const rows = rowsToShow(view, sight);
+export function* renderDocument(
+  view: View,
+  { query, telemetryPath, build }: DocumentOptions,
+): Generator<string> {
+  const options: ViewOptions = { query, zoneOffset: UTC };
+  const rows = rowsToShow(view, options);
   yield '<!doctype html>\n<html lang="en">\n';
-  yield toHtml(head(view, options.build));
+  yield toHtml(head(view, build));
   yield '\n<body>\n';
-  yield toHtml(banner(view, sight));
+  yield toHtml(banner(view, options));
   yield '\n<main>\n<section aria-labelledby="processes">';
-  yield toHtml(tools(sight));
+  yield toHtml(tools(options));
   yield '\n<table id="processes-table">';
   yield toHtml(h('caption', { id: 'processes', class: 'hidden' }, 'Processes'));
-  yield toHtml(tableHead(view, sight));
+  yield toHtml(tableHead(view, options));
   yield '\n<tbody id="rows">\n';
-  yield* inPieces(rows, rowWriter(view, sight));
+  yield* inPieces(rows, rowWriter(view, options));
   yield '</tbody>\n</table>\n';
-  yield toHtml(remainder(rows.length, view.rows.length));
+  yield toHtml(rowCount(rows.length, view.rows.length));
   yield '\n</section>\n<section id="latest" aria-labelledby="latest-title">\n';
   yield '<h2 id="latest-title">Latest transitions</h2>\n';
   yield '<div class="scroll" tabindex="0" role="region" aria-labelledby="latest-title">\n';
-  yield '<table id="steps-table">\n';
-  yield toHtml(STEPS_HEAD);
-  yield '\n<tbody id="steps">\n';
-  yield* inPieces(view.steps, (step) => stepRow(step, view, sight));
+  yield '<table id="transitions-table">\n';
+  yield toHtml(TRANSITIONS_HEAD);
+  yield '\n<tbody id="transitions">\n';
+  yield* inPieces(view.transitions, (transition) => transitionRow(transition, view, options));
   yield '</tbody>\n</table>\n</div>\n</section>\n</main>\n';
-  yield toHtml(footer(view, options.telemetryPath));
+  yield toHtml(footer(view, telemetryPath));
   yield '\n</body>\n</html>\n';
 }
 
-/** Together they take less than a millisecond. */
+/** Rendering so many rows takes less than a millisecond. */
 const PIECE_ROWS = 20;
 
 function* inPieces<Item>(items: readonly Item[], write: (item: Item) => Markup): Generator<string> {
@@ -85,7 +88,7 @@ function head(view: View, build: string): Markup {
   );
 }
 
-function banner(view: View, sight: Sight): Markup {
+function banner(view: View, options: ViewOptions): Markup {
   return h(
     'header',
     {},
@@ -93,15 +96,15 @@ function banner(view: View, sight: Sight): Markup {
     h(
       'p',
       { id: 'live', role: 'status' },
-      `As of ${clock(view.now, view.now, UTC)} UTC; reload for later.`,
+      `As of ${clock(view.now, view.now, UTC)} UTC; reload to update.`,
     ),
-    notices(view),
-    stateFilter(view, sight),
+    warnings(view),
+    stateFilter(view, options),
   );
 }
 
-/** Hidden until the script shows it: without one, the text filter is the `q` of the address. */
-function tools({ arrangement }: Sight): Markup {
+/** The filter is hidden until the script runs. Without scripts, use the `q` parameter of the URL. */
+function tools({ query }: ViewOptions): Markup {
   return h(
     'p',
     { class: 'tools' },
@@ -114,20 +117,20 @@ function tools({ arrangement }: Sight): Markup {
         placeholder: 'Filter…',
         autocomplete: 'off',
         spellcheck: 'false',
-        value: arrangement.text,
+        value: query.text,
       }),
     ),
     h('a', { href: '#latest', class: 'jump' }, 'Latest transitions'),
   );
 }
 
-const STEPS_HEAD = h(
+const TRANSITIONS_HEAD = h(
   'thead',
   {},
   h(
     'tr',
     {},
-    ...['Time', 'Process', 'From', 'To', 'Why'].map((text) => h('th', { scope: 'col' }, text)),
+    ...['Time', 'Process', 'From', 'To', 'Details'].map((text) => h('th', { scope: 'col' }, text)),
   ),
 );
 

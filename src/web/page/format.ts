@@ -1,13 +1,13 @@
-/** Times and amounts as people read them. */
+/** Formats times and amounts for people. */
 
-/** Minutes that local time is behind UTC at a moment (epoch seconds), as Date.getTimezoneOffset has it. */
+/** UTC minus local time in minutes at an epoch time in seconds, as Date.getTimezoneOffset returns it. */
 export type ZoneOffset = (at: number) => number;
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** `42s`, `12m 05s`, `5h 12m`, `3d 4h`. A clock that was set back makes it `0s`. */
+/** `42s`, `12m 05s`, `5h 12m`, `3d 4h`. A negative duration, after the clock was set back, is `0s`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   if (whole < MINUTE) return `${whole}s`;
@@ -17,13 +17,13 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / DAY)}d ${Math.floor((whole % DAY) / HOUR)}h`;
 }
 
-/** `just now`, `12m ago`: no finer than it matters. */
+/** `just now`, `12m ago`: the largest unit only. */
 export function ago(seconds: number): string {
   if (seconds < 1) return 'just now';
   return `${duration(seconds).split(' ')[0]} ago`;
 }
 
-/** The time of the day, with milliseconds where asked; the date before it if that is another. */
+/** The time of day, preceded by the date unless it is that of `now`. */
 export function clock(
   at: number,
   now: number,
@@ -49,7 +49,7 @@ export function isoTime(at: number): string {
   return inZone(at, () => 0);
 }
 
-/** `0.3%`, of one core. */
+/** Of one core, such as `0.3%`. */
 export function percent(cores: number): string {
   return `${(cores * 100).toFixed(1)}%`;
 }
@@ -63,7 +63,7 @@ export function bytes(amount: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${BYTE_UNITS[unit]}`;
 }
 
-/** Beyond that Date has no word for it (ECMA-262, section 21.4.1.1). */
+/** The largest time that Date can represent (ECMA-262, section 21.4.1.1). */
 const MAX_DATE_MS = 8.64e15;
 
 function inZone(at: number, offset: ZoneOffset): string {

@@ -1,6 +1,6 @@
 /**
- * HTML as data: the server writes it as text, the browser makes elements of it. What stands
- * in a string is text on both sides, whatever characters it holds.
+ * HTML as data: the server renders it as text, the browser creates elements from it. A string
+ * is text on both sides, whatever characters it holds.
  */
 
 export interface Markup {
@@ -11,10 +11,10 @@ export interface Markup {
 
 export type Child = Markup | string;
 
-/** Their names are ours and never data. One that is undefined is left out. */
+/** Names are constants of the code, never data. An attribute that is undefined is omitted. */
 export type Attributes = Readonly<Record<string, string | undefined>>;
 
-/** A child that is undefined is left out. */
+/** A child that is undefined is omitted. */
 export function h(
   tag: string,
   attributes: Attributes,
@@ -23,7 +23,7 @@ export function h(
   return { tag, attributes, children: children.filter((child) => child !== undefined) };
 }
 
-/** Elements that have neither children nor an end tag (HTML, section 13.1.2). */
+/** Elements without children and end tag (HTML, section 13.1.2). */
 const VOID_TAGS: ReadonlySet<string> = new Set(['input', 'link', 'meta']);
 
 export function toHtml(child: Child): string {

@@ -1,4 +1,4 @@
-/** `/`, a page for people: what it needs of the exporter, and its answers. */
+/** The page at `/`: its document, its assets and its event stream. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -6,25 +6,28 @@ import type { ChangeFeed } from '../../processes/changes.ts';
 import type { Process } from '../../processes/process.ts';
 import type { ProcessTable } from '../../processes/table.ts';
 import { signalName } from '../../supervisor/signals.ts';
+import { Mutex } from '../../util/mutex.ts';
+import { EVENTS_PATH } from '../paths.ts';
 import { sendCompressible, sendText } from '../respond.ts';
-import { parseQuery } from './arrange.ts';
 import { ASSETS, type Asset, BUILD } from './assets.ts';
-import { documentOf } from './document.ts';
-import { Live } from './live.ts';
-import { type Consumptions, CpuMeter } from './meter.ts';
+import { CpuRates, type ResourceUsageReader } from './cpu-rate.ts';
+import { renderDocument } from './document.ts';
+import { LiveUpdates } from './live-updates.ts';
 import { RecentTransitions } from './recent-transitions.ts';
-import { type Facts, type Row, rowOf, stepOf, type View } from './view.ts';
+import { parseQuery } from './table-query.ts';
+import { type PageContext, type Row, rowOf, transitionOf, type View } from './view.ts';
 
 export interface PageOptions {
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
-  readonly facts: () => Omit<Facts, 'hasUsage'>;
-  /** undefined where what processes use is not read. */
-  readonly consumptions: Consumptions | undefined;
+  readonly context: () => Omit<PageContext, 'hasUsage'>;
+  /** undefined where resource usage is not collected. */
+  readonly resources: ResourceUsageReader | undefined;
   readonly telemetryPath: string;
+  readonly signal: AbortSignal;
 }
 
-/** Nothing from elsewhere, nothing inline, nothing that could be sent anywhere. */
+/** Allows nothing from other origins and nothing inline. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -40,43 +43,43 @@ const CONTENT_SECURITY_POLICY = [
 
 export class Page {
   readonly #options: PageOptions;
-  readonly #meter = new CpuMeter();
+  readonly #cpuRates = new CpuRates();
   readonly #recent = new RecentTransitions();
-  readonly #live = new Live({ gather: () => this.#gather(), refresh: () => this.#measure() });
+  /** One document at a time: many clients at once would delay events. */
+  readonly #documents = new Mutex();
+  readonly #liveUpdates: LiveUpdates;
 
   constructor(options: PageOptions) {
     this.#options = options;
+    this.#liveUpdates = new LiveUpdates({
+      buildView: () => this.#buildView(),
+      refresh: () => this.#readUsage(),
+      signal: options.signal,
+    });
     options.changes.subscribe((change) => {
       this.#recent.handle(change);
-      this.#live.poke();
+      this.#liveUpdates.schedule();
     });
   }
 
-  stop(): void {
-    this.#live.stop();
-  }
-
-  /**
-   * Answers a path that is the page's; undefined where it is not. `outlive` takes a response
-   * out of the server's bounds on answers.
-   */
+  /** Answers the paths of the page; returns undefined for any other path. */
   answer(
     path: string,
     request: IncomingMessage,
     response: ServerResponse,
-    outlive: () => void,
   ): Promise<void> | undefined {
-    if (path === '/') return this.#sendDocument(request, response);
-    if (path === '/-/events') return this.#sendStream(request, response, outlive);
+    if (path === '/') return this.#documents.run(() => this.#sendDocument(request, response));
+    if (path === EVENTS_PATH) return this.#sendStream(request, response);
     const asset = ASSETS.get(path);
     return asset && sendAsset(asset, request, response);
   }
 
   async #sendDocument(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    await this.#measure();
-    const [, query = ''] = (request.url ?? '').split('?', 2);
-    const pieces = documentOf(this.#gather(), {
-      arrangement: parseQuery(query),
+    if (response.destroyed) return;
+    await this.#readUsage();
+    const [, search = ''] = (request.url ?? '').split('?', 2);
+    const pieces = renderDocument(this.#buildView(), {
+      query: parseQuery(search),
       telemetryPath: this.#options.telemetryPath,
       build: BUILD,
     });
@@ -91,12 +94,8 @@ export class Page {
     sendCompressible(request, response, 200, 'text/html; charset=utf-8', html);
   }
 
-  async #sendStream(
-    request: IncomingMessage,
-    response: ServerResponse,
-    outlive: () => void,
-  ): Promise<void> {
-    if (this.#live.isFull) {
+  async #sendStream(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#liveUpdates.isFull) {
       response.setHeader('Retry-After', '15');
       return sendText(request, response, 503, 'too many streams are open\n');
     }
@@ -104,42 +103,41 @@ export class Page {
       'Content-Type': 'text/event-stream',
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
-      // nginx would otherwise hold back what it gets until it has enough of it.
+      // nginx would otherwise buffer the stream.
       'X-Accel-Buffering': 'no',
     });
     if (request.method === 'HEAD') return void response.end();
-    outlive();
-    this.#live.add(response);
+    this.#liveUpdates.subscribe(response);
   }
 
-  /** Has read what processes use; others may have it read at the same time, and then it is read once. */
-  async #measure(): Promise<void> {
-    const { table, consumptions } = this.#options;
-    await consumptions?.read();
+  /** Reads resource usage; a reading that is in progress is shared. */
+  async #readUsage(): Promise<void> {
+    const { table, resources } = this.#options;
+    await resources?.read();
     const at = performance.now() / 1000;
     for (const process of table.values()) {
-      const used = consumptions?.usageOf(process);
-      if (used !== undefined) this.#meter.take(process, used, at);
+      const usage = resources?.usageOf(process);
+      if (usage !== undefined) this.#cpuRates.observe(process, usage, at);
     }
   }
 
-  #gather(): View {
-    const { table, facts, consumptions } = this.#options;
+  #buildView(): View {
+    const { table, context, resources } = this.#options;
     return {
       now: Date.now() / 1000,
-      facts: { ...facts(), hasUsage: consumptions !== undefined },
+      context: { ...context(), hasUsage: resources !== undefined },
       rows: [...table.values()].map((process) =>
         rowOf(process, this.#usageOf(process), signalName),
       ),
-      steps: this.#recent.values().map((transition) => stepOf(transition, signalName)),
+      transitions: this.#recent.values().map((recent) => transitionOf(recent, signalName)),
     };
   }
 
   #usageOf(process: Readonly<Process>): Pick<Row, 'cpu' | 'memory'> {
-    const used = this.#options.consumptions?.usageOf(process);
+    const usage = this.#options.resources?.usageOf(process);
     return {
-      cpu: used && this.#meter.coresOf(process, used.pid),
-      memory: used?.residentBytes,
+      cpu: usage && this.#cpuRates.coresOf(process, usage.pid),
+      memory: usage?.residentBytes,
     };
   }
 }
@@ -151,12 +149,12 @@ async function sendAsset(
 ): Promise<void> {
   response.setHeader('ETag', etag);
   response.setHeader('Cache-Control', 'no-cache');
-  if (isKnown(request.headers['if-none-match'], etag)) response.writeHead(304).end();
+  if (isCurrent(request.headers['if-none-match'], etag)) response.writeHead(304).end();
   else sendCompressible(request, response, 200, contentType, body);
 }
 
-/** Whether an If-None-Match names this ETag (RFC 9110, section 13.1.2). */
-function isKnown(header: string | undefined, etag: string): boolean {
+/** Whether an If-None-Match header names this ETag (RFC 9110, section 13.1.2). */
+function isCurrent(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   const known = header.split(',').map((tag) => tag.trim());
   return known.includes(etag) || known.includes('*');

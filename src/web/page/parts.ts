@@ -1,20 +1,7 @@
-/** The parts of the page that change: written here for the server and for the browser. */
+/** The parts of the page that change, rendered by the server and by the browser alike. */
 
 import type { ProcessId } from '../../supervisor/process-id.ts';
 import type { ProcessState } from '../../supervisor/states.ts';
-import {
-  type Arrangement,
-  arrange,
-  type Column,
-  DEFAULT,
-  formatQuery,
-  isDownUnexpectedly,
-  isRecent,
-  isTrouble,
-  sortedBy,
-  troubleOf,
-  withStateToggled,
-} from './arrange.ts';
 import {
   ago,
   bytes,
@@ -26,19 +13,32 @@ import {
   type ZoneOffset,
 } from './format.ts';
 import { type Child, h, type Markup } from './markup.ts';
-import type { Facts, Row, Step, View } from './view.ts';
+import {
+  applyQuery,
+  type Column,
+  DEFAULT_QUERY,
+  formatQuery,
+  isDownUnexpectedly,
+  isInTrouble,
+  isRecent,
+  severityOf,
+  type TableQuery,
+  withSort,
+  withStateToggled,
+} from './table-query.ts';
+import type { PageContext, Row, Transition, View } from './view.ts';
 
-/** From where, so to speak, one looks at the view. */
-export interface Sight {
-  readonly arrangement: Arrangement;
-  readonly offset: ZoneOffset;
+/** What a reader chooses: filter, sort order and time zone. */
+export interface ViewOptions {
+  readonly query: TableQuery;
+  readonly zoneOffset: ZoneOffset;
 }
 
 interface ColumnSpec {
   readonly column: Column;
   readonly title: string;
   readonly isNumber: boolean;
-  readonly cell: (row: Row, now: number, offset: ZoneOffset) => readonly (Child | undefined)[];
+  readonly cell: (row: Row, now: number, zoneOffset: ZoneOffset) => readonly (Child | undefined)[];
 }
 
 const NOTHING = h('span', { class: 'none' }, '–');
@@ -51,8 +51,8 @@ const COLUMN_SPECS: readonly ColumnSpec[] = [
     column: 'since',
     title: 'Since',
     isNumber: false,
-    cell: ({ since }, now, offset) => [
-      since ? timeOf(since, offset, clock(since, now, offset)) : NOTHING,
+    cell: ({ since }, now, zoneOffset) => [
+      since ? timeOf(since, zoneOffset, clock(since, now, zoneOffset)) : NOTHING,
     ],
   },
   {
@@ -67,7 +67,7 @@ const COLUMN_SPECS: readonly ColumnSpec[] = [
     isNumber: true,
     cell: ({ exits }) => [exits ? String(exits) : ZERO],
   },
-  { column: 'unexpected', title: 'Unexpected', isNumber: true, cell: unexpectedCell },
+  { column: 'unexpected', title: 'Unexpected', isNumber: true, cell: unexpectedExitsCell },
   { column: 'exit', title: 'Last exit', isNumber: false, cell: exitCell },
   {
     column: 'cpu',
@@ -91,15 +91,15 @@ const COLUMN_SPECS: readonly ColumnSpec[] = [
 
 const USAGE_COLUMNS: ReadonlySet<Column> = new Set(['cpu', 'memory']);
 
-function columnsOf({ hasUsage }: Facts): readonly ColumnSpec[] {
+function columnsOf({ hasUsage }: PageContext): readonly ColumnSpec[] {
   return hasUsage ? COLUMN_SPECS : COLUMN_SPECS.filter(({ column }) => !USAGE_COLUMNS.has(column));
 }
 
-/** Each head is a link that sorts, so that it does so without scripts, too. */
-export function tableHead({ facts }: View, { arrangement }: Sight): Markup {
-  const heads = columnsOf(facts).map(({ column, title, isNumber }) => {
-    const isSorted = arrangement.sort === column;
-    const direction = arrangement.isDescending ? 'descending' : 'ascending';
+/** Each header is a link, so that sorting works without scripts. */
+export function tableHead({ context }: View, { query }: ViewOptions): Markup {
+  const heads = columnsOf(context).map(({ column, title, isNumber }) => {
+    const isSorted = query.sort === column;
+    const direction = query.isDescending ? 'descending' : 'ascending';
     return h(
       'th',
       {
@@ -107,34 +107,36 @@ export function tableHead({ facts }: View, { arrangement }: Sight): Markup {
         class: `${column}${isNumber ? ' number' : ''}`,
         'aria-sort': isSorted ? direction : undefined,
       },
-      h('a', { href: formatQuery(sortedBy(arrangement, column)) }, title),
+      h('a', { href: formatQuery(withSort(query, column)) }, title),
     );
   });
   return h('thead', { id: 'head' }, h('tr', {}, ...heads));
 }
 
-/** The rows to show, in their order. */
-export function rowsToShow(view: View, { arrangement }: Sight): readonly Row[] {
-  return arrange(view.rows, arrangement, view.now);
+export function rowsToShow(view: View, { query }: ViewOptions): readonly Row[] {
+  return applyQuery(view.rows, query, view.now);
 }
 
-/** Writes rows; each on its own, so that whoever has many can part the work. */
-export function rowWriter({ facts, now }: View, { offset }: Sight): (row: Row) => Markup {
-  const columns = columnsOf(facts);
+/** Returns a function that renders one row, so that the caller can yield between rows. */
+export function rowWriter(
+  { context, now }: View,
+  { zoneOffset }: ViewOptions,
+): (row: Row) => Markup {
+  const columns = columnsOf(context);
   return (row) => {
     const cells = columns.map(({ column, title, isNumber, cell }) => {
-      const children = cell(row, now, offset);
+      const children = cell(row, now, zoneOffset);
       if (column === 'process') return h('th', { scope: 'row', class: column }, ...children);
       const isEmpty = children[0] === NOTHING || children[0] === ZERO;
       const name = `${column}${isNumber ? ' number' : ''}${isEmpty ? ' empty' : ''}`;
       return h('td', { class: name, 'data-title': title }, ...children);
     });
-    const level = isTrouble(row, now) ? `trouble level-${troubleOf(row, now)}` : undefined;
-    return h('tr', { class: level }, ...cells);
+    const severity = isInTrouble(row, now) ? `trouble severity-${severityOf(row, now)}` : undefined;
+    return h('tr', { class: severity }, ...cells);
   };
 }
 
-/** Written as supervisorctl does; and kept apart, should a name be written from right to left. */
+/** Formatted as by supervisorctl. <bdi> isolates right-to-left names. */
 function nameOf({ group, name }: ProcessId): Markup {
   return group === name
     ? h('bdi', {}, name)
@@ -150,72 +152,79 @@ function stateOf(state: ProcessState): Markup {
   return h('span', { class: `badge ${state}` }, state);
 }
 
-function unexpectedCell({ unexpected, lastUnexpected }: Row, now: number): readonly Child[] {
+function unexpectedExitsCell(
+  { unexpected, lastUnexpectedExit }: Row,
+  now: number,
+): readonly Child[] {
   if (unexpected === 0) return [ZERO];
   const text = String(unexpected);
-  return [isRecent(lastUnexpected, now) ? h('strong', { class: 'recent' }, text) : text];
+  return [isRecent(lastUnexpectedExit, now) ? h('strong', { class: 'recent' }, text) : text];
 }
 
-function exitCell(row: Row, now: number, offset: ZoneOffset): readonly (Child | undefined)[] {
-  const { ended, reason, spawnError, lastUnexpected } = row;
+function exitCell(row: Row, now: number, zoneOffset: ZoneOffset): readonly (Child | undefined)[] {
+  const { exitedAt, reason, spawnError, lastUnexpectedExit } = row;
   const isUnexpected =
-    ended !== undefined && lastUnexpected !== undefined && ended <= lastUnexpected;
-  const stands = isUnexpected && (isRecent(ended, now) || isDownUnexpectedly(row));
-  const why = [reason, isUnexpected ? 'unexpected' : undefined, spawnError].filter(Boolean);
-  if (ended === undefined && why.length === 0) return [NOTHING];
+    exitedAt !== undefined && lastUnexpectedExit !== undefined && exitedAt <= lastUnexpectedExit;
+  const isHighlighted = isUnexpected && (isRecent(exitedAt, now) || isDownUnexpectedly(row));
+  const details = [reason, isUnexpected ? 'unexpected' : undefined, spawnError].filter(Boolean);
+  if (exitedAt === undefined && details.length === 0) return [NOTHING];
   return [
-    why.length === 0
+    details.length === 0
       ? undefined
-      : h('span', { class: stands ? 'reason recent' : 'reason' }, why.join(', ')),
-    ended === undefined ? undefined : timeOf(ended, offset, ago(now - ended)),
+      : h('span', { class: isHighlighted ? 'reason recent' : 'reason' }, details.join(', ')),
+    exitedAt === undefined ? undefined : timeOf(exitedAt, zoneOffset, ago(now - exitedAt)),
   ];
 }
 
-function timeOf(at: number, offset: ZoneOffset, text: string): Markup {
-  return h('time', { datetime: isoTime(at), title: fullTime(at, offset) }, text);
+function timeOf(at: number, zoneOffset: ZoneOffset, text: string): Markup {
+  return h('time', { datetime: isoTime(at), title: fullTime(at, zoneOffset) }, text);
 }
 
 function small(text: string): Markup {
   return h('small', {}, text);
 }
 
-export function stepRow(step: Step, { now }: View, { offset }: Sight): Markup {
-  const { at, from, to, expected } = step;
-  const time = clock(at, now, offset, { millis: true });
+export function transitionRow(
+  transition: Transition,
+  { now }: View,
+  { zoneOffset }: ViewOptions,
+): Markup {
+  const { at, from, to, expected } = transition;
+  const time = clock(at, now, zoneOffset, { millis: true });
   return h(
     'tr',
     { class: expected === false || to === 'FATAL' || to === 'UNKNOWN' ? 'bad' : undefined },
-    h('td', { class: 'at' }, timeOf(at, offset, time)),
-    h('th', { scope: 'row', class: 'process' }, nameOf(step)),
+    h('td', { class: 'at' }, timeOf(at, zoneOffset, time)),
+    h('th', { scope: 'row', class: 'process' }, nameOf(transition)),
     h('td', { class: 'from' }, stateOf(from)),
     h('td', { class: 'to' }, stateOf(to)),
-    h('td', { class: 'why' }, whyOf(step)),
+    h('td', { class: 'details' }, detailsOf(transition)),
   );
 }
 
-function whyOf({ to, expected, tries, reason }: Step): string {
-  const said = [];
-  if (expected !== undefined) said.push(expected ? 'expected' : 'unexpected');
-  if (reason !== undefined) said.push(reason);
+function detailsOf({ to, expected, tries, reason }: Transition): string {
+  const details: string[] = [];
+  if (expected !== undefined) details.push(expected ? 'expected' : 'unexpected');
+  if (reason !== undefined) details.push(reason);
   if (tries !== undefined && tries > 0 && (to === 'BACKOFF' || to === 'STARTING')) {
-    said.push(`try ${tries}`);
+    details.push(`try ${tries}`);
   }
-  return said.join(', ');
+  return details.join(', ');
 }
 
 /**
- * How many are in each state; a click shows those alone, or with those shown already. The
- * states stay where they are when there are none in them, so that nothing moves away from
- * under a pointer; but for UNKNOWN, which hardly anybody ever sees.
+ * The number of processes in each state; a click adds the state to the filter or removes it.
+ * States without processes keep their place, so that nothing moves under the pointer. UNKNOWN
+ * is the exception, as it is very rare.
  */
-export function stateFilter({ rows }: View, { arrangement }: Sight): Markup {
+export function stateFilter({ rows }: View, { query }: ViewOptions): Markup {
   const counts = new Map<ProcessState, number>();
   for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
-  const { states } = arrangement;
+  const { states } = query;
   const all = h(
     'a',
     {
-      href: formatQuery({ ...arrangement, states: DEFAULT.states }),
+      href: formatQuery({ ...query, states: DEFAULT_QUERY.states }),
       'aria-current': states.size === 0 ? 'true' : undefined,
     },
     h('b', {}, String(rows.length)),
@@ -223,12 +232,12 @@ export function stateFilter({ rows }: View, { arrangement }: Sight): Markup {
   );
   const isShown = (state: ProcessState) =>
     state !== 'UNKNOWN' || counts.has(state) || states.has(state);
-  const links = WORST_FIRST.filter(isShown).map((state) =>
+  const links = STATES_BY_SEVERITY.filter(isShown).map((state) =>
     h(
       'a',
       {
         class: counts.has(state) ? undefined : 'zero',
-        href: formatQuery(withStateToggled(arrangement, state)),
+        href: formatQuery(withStateToggled(query, state)),
         'aria-current': states.has(state) ? 'true' : undefined,
       },
       h('b', {}, String(counts.get(state) ?? 0)),
@@ -239,7 +248,7 @@ export function stateFilter({ rows }: View, { arrangement }: Sight): Markup {
   return h('nav', { id: 'states', 'aria-label': 'Filter by state' }, all, ...links);
 }
 
-const WORST_FIRST: readonly ProcessState[] = [
+const STATES_BY_SEVERITY: readonly ProcessState[] = [
   'FATAL',
   'UNKNOWN',
   'BACKOFF',
@@ -250,25 +259,25 @@ const WORST_FIRST: readonly ProcessState[] = [
   'STOPPED',
 ];
 
-/** What is wrong beyond a single process, and how many exits there were of late. */
-export function notices({ facts, rows, now }: View): Markup {
-  const said: Markup[] = [];
-  const warn = (text: string) => said.push(h('li', { class: 'warning' }, text));
-  const { rpc, eventsLost } = facts;
+/** Problems that concern more than one process, and the number of recent unexpected exits. */
+export function warnings({ context, rows, now }: View): Markup {
+  const items: Markup[] = [];
+  const warn = (text: string) => items.push(h('li', { class: 'warning' }, text));
+  const { rpc, eventsLost } = context;
   if (typeof rpc === 'object') {
-    warn(`XML-RPC fails, so states are what events tell: ${rpc.failure}`);
+    warn(`XML-RPC fails; states are known from events only: ${rpc.failure}`);
   }
   if (rpc === 'none') {
-    warn('supervisord has no HTTP server: a program is known from its first event on.');
+    warn('supervisord has no HTTP server; a process is listed only after its first event.');
   }
   if (eventsLost > 0) {
     warn(
-      `supervisord has discarded ${eventsLost} ${eventsLost === 1 ? 'event' : 'events'} before delivery: raise buffer_size.`,
+      `supervisord has discarded ${eventsLost} ${eventsLost === 1 ? 'event' : 'events'} before delivery; raise buffer_size.`,
     );
   }
-  const recent = rows.filter(({ lastUnexpected }) => isRecent(lastUnexpected, now)).length;
+  const recent = rows.filter(({ lastUnexpectedExit }) => isRecent(lastUnexpectedExit, now)).length;
   if (recent > 0) {
-    said.push(
+    items.push(
       h(
         'li',
         { class: 'recent' },
@@ -276,46 +285,46 @@ export function notices({ facts, rows, now }: View): Markup {
       ),
     );
   }
-  return h('ul', { id: 'notices' }, ...said);
+  return h('ul', { id: 'warnings' }, ...items);
 }
 
-export function title({ facts, rows, now }: View): string {
-  const trouble = rows.filter((row) => isTrouble(row, now)).length;
-  return `${trouble > 0 ? `(${trouble}) ` : ''}${facts.identifier ?? 'supervisord'} – Supervisor`;
+export function title({ context, rows, now }: View): string {
+  const inTrouble = rows.filter((row) => isInTrouble(row, now)).length;
+  return `${inTrouble > 0 ? `(${inTrouble}) ` : ''}${context.identifier ?? 'supervisord'} – Supervisor`;
 }
 
-export function heading({ facts }: View): Markup {
-  const { identifier, supervisordVersion, supervisordState } = facts;
-  const what = `supervisord ${supervisordVersion ?? ''}`.trim();
+export function heading({ context }: View): Markup {
+  const { identifier, supervisordVersion, supervisordState } = context;
+  const server = `supervisord ${supervisordVersion ?? ''}`.trim();
   return h(
     'h1',
     { id: 'heading' },
     h('bdi', {}, identifier ?? 'supervisord'),
     ' ',
-    h('small', {}, supervisordState === undefined ? what : `${what}, ${supervisordState}`),
+    h('small', {}, supervisordState === undefined ? server : `${server}, ${supervisordState}`),
   );
 }
 
-/** The last line: how the exporter is doing. */
-export function health({ facts }: View): Markup {
-  const { exporterVersion, rpc, eventsLost } = facts;
-  const said = [
+/** The status of the exporter, in the footer. */
+export function health({ context }: View): Markup {
+  const { exporterVersion, rpc, eventsLost } = context;
+  const items = [
     `supervisor-exporter ${exporterVersion}`,
     `XML-RPC ${typeof rpc === 'object' ? 'fails' : RPC_WORDS[rpc]}`,
     `${eventsLost} ${eventsLost === 1 ? 'event' : 'events'} lost`,
   ];
-  return h('span', { id: 'health' }, said.join(' · '));
+  return h('span', { id: 'health' }, items.join(' · '));
 }
 
 const RPC_WORDS = { works: 'works', pending: 'not tried yet', none: 'not configured' } as const;
 
-/** Said below the table where it shows less than there is. */
-export function remainder(shown: number, all: number): Markup {
+/** Shown below the table when the filter hides rows. */
+export function rowCount(shown: number, all: number): Markup {
   const text =
     all === 0
       ? 'No process is known yet.'
       : shown === all
         ? ''
         : `${shown} of ${all} processes shown.`;
-  return h('p', { id: 'remainder' }, text);
+  return h('p', { id: 'row-count' }, text);
 }

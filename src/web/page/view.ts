@@ -1,4 +1,4 @@
-/** What the page shows, as plain data: made here, sent as JSON, and written as HTML on both sides. */
+/** The data of the page: built by the server, sent as JSON, rendered by server and browser. */
 
 import type { Process } from '../../processes/process.ts';
 import type { ExitReason } from '../../processes/termination.ts';
@@ -9,23 +9,23 @@ import type { RecentTransition } from './recent-transitions.ts';
 /** All times are epoch seconds of the exporter's clock. */
 export interface View {
   readonly now: number;
-  readonly facts: Facts;
+  readonly context: PageContext;
   readonly rows: readonly Row[];
   /** The latest first. */
-  readonly steps: readonly Step[];
+  readonly transitions: readonly Transition[];
 }
 
-/** supervisord and the exporter themselves. */
-export interface Facts {
-  /** Undefined until supervisord has said it. */
+/** The state of supervisord and of the exporter. */
+export interface PageContext {
+  /** undefined until XML-RPC has answered. */
   readonly identifier: string | undefined;
   readonly supervisordVersion: string | undefined;
   readonly supervisordState: string | undefined;
-  /** Whether XML-RPC works; the reason where it does not. */
+  /** Whether XML-RPC works; if not, the error. */
   readonly rpc: 'works' | 'pending' | 'none' | { readonly failure: string };
   readonly eventsLost: number;
   readonly exporterVersion: string;
-  /** Whether CPU and memory are read at all. */
+  /** Whether CPU and memory are collected. */
   readonly hasUsage: boolean;
 }
 
@@ -36,18 +36,18 @@ export interface Row {
   readonly state: ProcessState;
   /** When it entered its state. */
   readonly since: number | undefined;
-  /** When the present run began; undefined while it is down. */
+  /** When the process started; undefined while it is down. */
   readonly start: number | undefined;
   readonly pid: number | undefined;
   readonly tries: number;
   readonly exits: number;
   readonly unexpected: number;
-  readonly lastUnexpected: number | undefined;
-  /** When it last ended. */
-  readonly ended: number | undefined;
-  /** Why it last ended; undefined where that is not known. */
+  readonly lastUnexpectedExit: number | undefined;
+  /** When it last exited. */
+  readonly exitedAt: number | undefined;
+  /** The reason of the last exit; undefined where it is not known. */
   readonly reason: string | undefined;
-  /** Why it could not be started; only in BACKOFF and FATAL. */
+  /** Why it could not be started; in BACKOFF and FATAL only. */
   readonly spawnError: string | undefined;
   /** Cores in use, 1 for all of one. */
   readonly cpu: number | undefined;
@@ -55,9 +55,8 @@ export interface Row {
   readonly memory: number | undefined;
 }
 
-/** One transition that happened. */
-export interface Step {
-  /** Of its own in a life of the exporter, and the higher the later. */
+export interface Transition {
+  /** Unique since the start of the exporter; a later transition has a higher number. */
   readonly number: number;
   readonly at: number;
   readonly group: string;
@@ -69,28 +68,28 @@ export interface Step {
   readonly reason: string | undefined;
 }
 
-/** What a stream tells: first the whole, then what has changed since. */
+/** The stream starts with a snapshot, followed by changes. */
 export type Message =
-  | { readonly kind: 'whole'; readonly build: string; readonly view: View }
+  | { readonly kind: 'snapshot'; readonly build: string; readonly view: View }
   | ({ readonly kind: 'change' } & Change);
 
 export interface Change {
   readonly now: number;
-  readonly facts?: Facts;
+  readonly context?: PageContext;
   /** Rows that are new or have changed. */
   readonly rows?: readonly Row[];
-  readonly gone?: readonly ProcessKey[];
-  /** Steps that have come since, or of which more is known. The latest first. */
-  readonly steps?: readonly Step[];
+  readonly removed?: readonly ProcessKey[];
+  /** Transitions that are new or whose reason has become known. The latest first. */
+  readonly transitions?: readonly Transition[];
 }
 
-/** Steps that are shown; as many are remembered. */
-export const MAX_STEPS = 200;
+/** How many transitions are kept and shown. */
+export const MAX_TRANSITIONS = 200;
 
-/** States in which there is a process of the system. */
+/** States in which an operating system process exists. */
 const ALIVE: ReadonlySet<ProcessState> = new Set(['STARTING', 'RUNNING', 'STOPPING']);
 
-/** What people call the signal of a number. */
+/** Returns the name of a signal, such as SIGKILL. */
 export type SignalName = (signal: number) => string;
 
 export function rowOf(
@@ -110,8 +109,8 @@ export function rowOf(
     tries: process.backoffTries,
     exits: process.exits,
     unexpected: process.unexpectedExits,
-    lastUnexpected: process.lastUnexpectedExit?.finishedAt,
-    ended: last?.finishedAt,
+    lastUnexpectedExit: process.lastUnexpectedExit?.finishedAt,
+    exitedAt: last?.finishedAt,
     reason: last && describeReason(last.reason, nameOf),
     spawnError: process.spawnError,
     cpu: usage.cpu,
@@ -119,7 +118,10 @@ export function rowOf(
   };
 }
 
-export function stepOf(transition: Readonly<RecentTransition>, nameOf: SignalName): Step {
+export function transitionOf(
+  transition: Readonly<RecentTransition>,
+  nameOf: SignalName,
+): Transition {
   const { number, event, at, termination } = transition;
   return {
     number,
@@ -151,7 +153,7 @@ function describeReason(reason: ExitReason, nameOf: SignalName): string | undefi
   }
 }
 
-/** What has to be told to whoever has been told `before`. */
+/** The change that turns `before` into `after`. */
 export function changeBetween(before: View, after: View): Change {
   const known = new Map(before.rows.map((row) => [keyOf(row), row]));
   const rows = after.rows.filter((row) => {
@@ -160,39 +162,42 @@ export function changeBetween(before: View, after: View): Change {
     known.delete(key);
     return old === undefined || !isSame(old, row);
   });
-  const told = new Map(before.steps.map((step) => [step.number, step]));
-  const steps = after.steps.filter((step) => {
-    const old = told.get(step.number);
-    return old === undefined || !isSame(old, step);
+  const previous = new Map(before.transitions.map((transition) => [transition.number, transition]));
+  const transitions = after.transitions.filter((transition) => {
+    const old = previous.get(transition.number);
+    return old === undefined || !isSame(old, transition);
   });
   return {
     now: after.now,
-    ...(JSON.stringify(before.facts) !== JSON.stringify(after.facts) && { facts: after.facts }),
+    ...(JSON.stringify(before.context) !== JSON.stringify(after.context) && {
+      context: after.context,
+    }),
     ...(rows.length > 0 && { rows }),
-    ...(known.size > 0 && { gone: [...known.keys()] }),
-    ...(steps.length > 0 && { steps }),
+    ...(known.size > 0 && { removed: [...known.keys()] }),
+    ...(transitions.length > 0 && { transitions }),
   };
 }
 
-/** What somebody sees who saw `view`, and has been told of a change. */
 export function applyChange(view: View, change: Change): View {
   const rows = new Map(view.rows.map((row) => [keyOf(row), row]));
   for (const row of change.rows ?? []) rows.set(keyOf(row), row);
-  for (const key of change.gone ?? []) rows.delete(key);
-  const steps = new Map(view.steps.map((step) => [step.number, step]));
-  for (const step of change.steps ?? []) steps.set(step.number, step);
-  // The latest first; what became known later of an earlier one does not make it a later one.
-  const inOrder = [...steps.values()].sort((one, other) => other.number - one.number);
+  for (const key of change.removed ?? []) rows.delete(key);
+  const transitions = new Map(
+    view.transitions.map((transition) => [transition.number, transition]),
+  );
+  for (const transition of change.transitions ?? []) transitions.set(transition.number, transition);
+  // A reason that becomes known late does not move its transition.
+  const inOrder = [...transitions.values()].sort((one, other) => other.number - one.number);
   return {
     now: change.now,
-    facts: change.facts ?? view.facts,
+    context: change.context ?? view.context,
     rows: [...rows.values()],
-    steps: inOrder.slice(0, MAX_STEPS),
+    transitions: inOrder.slice(0, MAX_TRANSITIONS),
   };
 }
 
-/** Both are flat, and have the same members in the same order. */
-function isSame<T extends Row | Step>(one: T, other: T): boolean {
+/** Both objects must be flat and have the same members. */
+function isSame<T extends Row | Transition>(one: T, other: T): boolean {
   for (const member in one) if (one[member] !== other[member]) return false;
   return true;
 }

@@ -1,57 +1,56 @@
-/** Elements from markup, and only what has changed from one markup to the next. */
+/** Creates elements from markup, and patches them where the markup has changed. */
 
 import type { Child, Markup } from '../markup.ts';
 
-/** Keeps one element of the document at its latest markup. */
-export class Part {
+/** One element of the document that follows its markup. */
+export class PatchedElement {
   #element: Element;
-  #shown: Markup | undefined;
+  #markup: Markup | undefined;
 
-  /** What the server wrote under this id is replaced by the first markup. */
+  /** The first update replaces the element that the server has rendered. */
   constructor(id: string) {
     this.#element = byId(id);
   }
 
-  show(markup: Markup): void {
-    const element = this.#shown === undefined ? undefined : this.#element;
-    if (element !== undefined && this.#shown !== undefined) {
-      patch(element, this.#shown, markup);
+  update(markup: Markup): void {
+    if (this.#markup !== undefined) {
+      patch(this.#element, this.#markup, markup);
     } else {
-      const born = create(markup);
-      this.#element.replaceWith(born);
-      this.#element = born;
+      const created = create(markup);
+      this.#element.replaceWith(created);
+      this.#element = created;
     }
-    this.#shown = markup;
+    this.#markup = markup;
   }
 }
 
-/** Keeps the rows of a table, each by its key, so that one that moves stays the same element. */
-export class Rows {
+/** The rows of a table, identified by key, so that a row that moves stays the same element. */
+export class PatchedRows {
   readonly #body: Element;
-  #shown = new Map<string, { readonly element: Element; markup: Markup }>();
+  #rows = new Map<string, { readonly element: Element; markup: Markup }>();
 
   constructor(id: string) {
     this.#body = byId(id);
   }
 
-  show(rows: readonly (readonly [key: string, markup: Markup])[]): void {
-    const isFirst = this.#shown.size === 0;
+  update(rows: readonly (readonly [key: string, markup: Markup])[]): void {
+    const isFirst = this.#rows.size === 0;
     if (isFirst) this.#body.replaceChildren();
     const next = new Map<string, { readonly element: Element; markup: Markup }>();
     for (const [key, markup] of rows) {
-      const row = this.#shown.get(key) ?? { element: create(markup), markup };
-      if (!isFirst && !this.#shown.has(key)) row.element.classList.add('new');
+      const row = this.#rows.get(key) ?? { element: create(markup), markup };
+      if (!isFirst && !this.#rows.has(key)) row.element.classList.add('new');
       patch(row.element, row.markup, markup);
       row.markup = markup;
       next.set(key, row);
     }
-    for (const [key, { element }] of this.#shown) if (!next.has(key)) element.remove();
+    for (const [key, { element }] of this.#rows) if (!next.has(key)) element.remove();
     let place = this.#body.firstElementChild;
     for (const { element } of next.values()) {
       if (element === place) place = place.nextElementSibling;
       else this.#body.insertBefore(element, place);
     }
-    this.#shown = next;
+    this.#rows = next;
   }
 }
 
@@ -74,7 +73,7 @@ function createChild(child: Child): Element | Text {
   return typeof child === 'string' ? document.createTextNode(child) : create(child);
 }
 
-/** `element` was made of `before`, and has the same tag as `after`. */
+/** `element` was created from `before`, whose tag is that of `after`. */
 function patch(element: Element, before: Markup, after: Markup): void {
   for (const name of Object.keys({ ...before.attributes, ...after.attributes })) {
     const value = after.attributes[name];

@@ -1,111 +1,114 @@
-/** What the page does in a browser: follows the stream, and sorts and filters without a reload. */
+/** The page's script: applies the event stream, and sorts and filters without a reload. */
 
 import { keyOf } from '../../../supervisor/process-id.ts';
-import { type Arrangement, formatQuery, parseQuery } from '../arrange.ts';
 import { clock } from '../format.ts';
 import { h } from '../markup.ts';
 import {
   heading,
   health,
-  notices,
-  remainder,
+  rowCount,
   rowsToShow,
   rowWriter,
   stateFilter,
-  stepRow,
   tableHead,
   title,
+  transitionRow,
+  warnings,
 } from '../parts.ts';
+import { formatQuery, parseQuery, type TableQuery } from '../table-query.ts';
 import { applyChange, type Message, type View } from '../view.ts';
-import { byId, Part, Rows } from './dom.ts';
-import { follow } from './stream.ts';
+import { byId, PatchedElement, PatchedRows } from './dom.ts';
+import { followStream } from './stream.ts';
 
 const parts = {
-  heading: new Part('heading'),
-  live: new Part('live'),
-  notices: new Part('notices'),
-  states: new Part('states'),
-  head: new Part('head'),
-  rows: new Rows('rows'),
-  remainder: new Part('remainder'),
-  steps: new Rows('steps'),
-  health: new Part('health'),
+  heading: new PatchedElement('heading'),
+  live: new PatchedElement('live'),
+  warnings: new PatchedElement('warnings'),
+  states: new PatchedElement('states'),
+  head: new PatchedElement('head'),
+  rows: new PatchedRows('rows'),
+  rowCount: new PatchedElement('row-count'),
+  transitions: new PatchedRows('transitions'),
+  health: new PatchedElement('health'),
 };
 
 const filter = byId('filter');
 const input = filter.querySelector('input');
 const build = document.querySelector('meta[name=build]')?.getAttribute('content');
 
-let arrangement: Arrangement = parseQuery(location.search);
+let query: TableQuery = parseQuery(location.search);
 let view: View | undefined;
-/** This clock when the last message came, in milliseconds since the page was opened. */
-let heardAt = 0;
+/** When the last message was received, in milliseconds since the page was opened. */
+let receivedAt = 0;
 let isLive = false;
-let isDrawing = false;
+let isDrawScheduled = false;
 
-function take(message: Message): void {
-  if (message.kind === 'whole') {
-    if (message.build !== build) reloadFor(message.build);
+function handleMessage(message: Message): void {
+  if (message.kind === 'snapshot') {
+    if (message.build !== build) reloadOnce(message.build);
     view = message.view;
   } else if (view !== undefined) {
     view = applyChange(view, message);
   }
-  heardAt = performance.now();
+  receivedAt = performance.now();
   isLive = true;
-  draw();
+  scheduleDraw();
 }
 
-/** The exporter is another one than this script belongs to. Once: what is between us may keep an old page. */
-function reloadFor(build: string): void {
+/** Loads the page of another build of the exporter. Only once, since a proxy may cache the old page. */
+function reloadOnce(build: string): void {
   if (sessionStorage.getItem('build') === build) return;
   sessionStorage.setItem('build', build);
   location.reload();
 }
 
-function lose(): void {
+function handleLoss(): void {
   isLive = false;
-  draw();
+  scheduleDraw();
 }
 
-/** Once a frame at most. */
-function draw(): void {
-  if (isDrawing) return;
-  isDrawing = true;
+/** Draws in the next animation frame. */
+function scheduleDraw(): void {
+  if (isDrawScheduled) return;
+  isDrawScheduled = true;
   requestAnimationFrame(() => {
-    isDrawing = false;
-    if (view !== undefined) show(view);
-    showLive();
+    isDrawScheduled = false;
+    if (view !== undefined) draw(view);
+    drawStatus();
   });
 }
 
-/** Time goes on between two messages, and stands still where none come. */
-function show(view: View): void {
-  const now = isLive ? view.now + (performance.now() - heardAt) / 1000 : view.now;
+/** The clock advances between two messages and stops when the connection is lost. */
+function draw(view: View): void {
+  const now = isLive ? view.now + (performance.now() - receivedAt) / 1000 : view.now;
   const current = { ...view, now };
-  const sight = { arrangement, offset: zoneOffset };
-  const rows = rowsToShow(current, sight);
-  const write = rowWriter(current, sight);
-  parts.heading.show(heading(current));
-  parts.notices.show(notices(current));
-  parts.states.show(stateFilter(current, sight));
-  parts.head.show(tableHead(current, sight));
-  parts.rows.show(rows.map((row) => [keyOf(row), write(row)]));
-  parts.remainder.show(remainder(rows.length, view.rows.length));
-  parts.steps.show(
-    current.steps.map((step) => [String(step.number), stepRow(step, current, sight)]),
+  const options = { query, zoneOffset };
+  const rows = rowsToShow(current, options);
+  const write = rowWriter(current, options);
+  parts.heading.update(heading(current));
+  parts.warnings.update(warnings(current));
+  parts.states.update(stateFilter(current, options));
+  parts.head.update(tableHead(current, options));
+  parts.rows.update(rows.map((row) => [keyOf(row), write(row)]));
+  parts.rowCount.update(rowCount(rows.length, view.rows.length));
+  parts.transitions.update(
+    current.transitions.map((transition) => [
+      String(transition.number),
+      transitionRow(transition, current, options),
+    ]),
   );
-  parts.health.show(health(current));
+  parts.health.update(health(current));
   document.title = title(current);
 }
 
-function showLive(): void {
+function drawStatus(): void {
   const since = view === undefined ? '' : `, as of ${clock(view.now, view.now, zoneOffset)}`;
   document.body.classList.toggle('stale', !isLive);
-  parts.live.show(
+  parts.live.update(
     h(
       'p',
       { id: 'live', role: 'status', class: isLive ? 'live' : 'lost' },
-      isLive ? 'Live' : `Not live${since}. Trying again…`,
+      isLive ? 'Live' : `Not live${since}. Reconnecting…`,
     ),
   );
 }
@@ -114,13 +117,13 @@ function zoneOffset(at: number): number {
   return new Date(at * 1000).getTimezoneOffset();
 }
 
-function rearrange(next: Arrangement): void {
-  arrangement = next;
+function changeQuery(next: TableQuery): void {
+  query = next;
   if (input !== null && input.value !== next.text) input.value = next.text;
-  draw();
+  scheduleDraw();
 }
 
-/** The links that sort and filter lead to another query of this page: no need to load it for that. */
+/** Links that sort or filter only change the query, so the page need not be loaded. */
 document.addEventListener('click', (event) => {
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   const href = link?.getAttribute('href');
@@ -128,18 +131,18 @@ document.addEventListener('click', (event) => {
   if (!href?.startsWith('?') || !isPlain || view === undefined) return;
   event.preventDefault();
   history.pushState(null, '', href);
-  rearrange(parseQuery(location.search));
+  changeQuery(parseQuery(location.search));
 });
-window.addEventListener('popstate', () => rearrange(parseQuery(location.search)));
+window.addEventListener('popstate', () => changeQuery(parseQuery(location.search)));
 
 input?.addEventListener('input', () => {
-  rearrange({ ...arrangement, text: input.value });
-  history.replaceState(null, '', formatQuery(arrangement));
+  changeQuery({ ...query, text: input.value });
+  history.replaceState(null, '', formatQuery(query));
 });
 filter.hidden = false;
 
 setInterval(() => {
-  if (isLive && document.visibilityState !== 'hidden') draw();
+  if (isLive && document.visibilityState !== 'hidden') scheduleDraw();
 }, 1_000);
 
-follow({ onMessage: take, onLost: lose });
+followStream({ onMessage: handleMessage, onLost: handleLoss });

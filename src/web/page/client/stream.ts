@@ -1,28 +1,29 @@
-/** The stream of what happens: kept open while somebody looks, and opened again when it breaks. */
+/** The event stream: open while the page is visible, reopened after a loss. */
 
+import { Backoff } from '../../../util/backoff.ts';
 import type { Message } from '../view.ts';
 
 const EVENTS = './-/events';
 
-/** The server says something every 5 s. */
+/** The server sends a message at least every 5 s. */
 const SILENCE_MS = 15_000;
 const FIRST_RETRY_MS = 1_000;
-const LAST_RETRY_MS = 15_000;
+const LONGEST_RETRY_MS = 15_000;
 
 export interface StreamHandlers {
   readonly onMessage: (message: Message) => void;
-  /** Nothing comes any more; a try to change that is under way. */
+  /** The stream was lost and will be reopened. */
   readonly onLost: () => void;
 }
 
 /**
- * A hidden page lets go of its stream: browsers allow six connections to a server, however
- * many pages show it.
+ * A hidden page closes its stream, since browsers allow only six connections to a server for
+ * all pages together.
  */
-export function follow(handlers: StreamHandlers): void {
+export function followStream(handlers: StreamHandlers): void {
   let source: EventSource | undefined;
   let timer: number | undefined;
-  let retryMs = FIRST_RETRY_MS;
+  const backoff = new Backoff({ firstMs: FIRST_RETRY_MS, longestMs: LONGEST_RETRY_MS });
 
   const close = () => {
     clearTimeout(timer);
@@ -33,23 +34,22 @@ export function follow(handlers: StreamHandlers): void {
     close();
     source = new EventSource(EVENTS);
     source.onmessage = ({ data }) => {
-      retryMs = FIRST_RETRY_MS;
-      awaitNext();
+      backoff.succeed();
+      restartTimeout();
       handlers.onMessage(JSON.parse(data));
     };
-    // It would try again by itself in some cases and not in others, such as a 503.
-    source.onerror = lose;
-    awaitNext();
+    // EventSource reconnects by itself in some cases only, and not after a 503.
+    source.onerror = handleLoss;
+    restartTimeout();
   };
-  const awaitNext = () => {
+  const restartTimeout = () => {
     clearTimeout(timer);
-    timer = setTimeout(lose, SILENCE_MS);
+    timer = setTimeout(handleLoss, SILENCE_MS);
   };
-  const lose = () => {
+  const handleLoss = () => {
     close();
     handlers.onLost();
-    timer = setTimeout(open, retryMs);
-    retryMs = Math.min(2 * retryMs, LAST_RETRY_MS);
+    timer = setTimeout(open, backoff.fail());
   };
 
   document.addEventListener('visibilitychange', () => {

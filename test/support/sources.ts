@@ -1,0 +1,63 @@
+/** What the metrics of an exporter without any activity read. */
+
+import type { ExporterSources } from '../../src/metrics/exporter.ts';
+
+const NO_RESYNCS = { startup: 0, tick: 0, gap: 0, group: 0, unreported_exit: 0 };
+
+export const IDLE_SOURCES: ExporterSources = {
+  events: () => ({
+    received: new Map(),
+    redelivered: 0,
+    malformed: { header: 0, unknown_event: 0, payload: 0 },
+    lost: 0,
+    gaps: 0,
+    lastEventAt: undefined,
+    lastTickAt: undefined,
+  }),
+  resync: {
+    stats: {
+      requests: NO_RESYNCS,
+      failures: NO_RESYNCS,
+      corrections: 0,
+      lastAt: undefined,
+      lastDuration: undefined,
+    },
+    health: 'pending',
+    isSynced: false,
+    server: undefined,
+  },
+  nudges: () => 0,
+  alertmanagers: () => [],
+  collectors: () => [],
+};
+
+/** What the metrics of a busy exporter read: each family has a sample. */
+export const ACTIVE_SOURCES: ExporterSources = {
+  events: () => ({
+    received: new Map([
+      ['PROCESS_STATE_EXITED', 12],
+      ['TICK_60', 3],
+    ]),
+    redelivered: 1,
+    malformed: { header: 0, unknown_event: 1, payload: 0 },
+    lost: 2,
+    gaps: 1,
+    lastEventAt: 1_700_000_120.5,
+    lastTickAt: 1_700_000_100.25,
+  }),
+  resync: {
+    stats: {
+      requests: { ...NO_RESYNCS, startup: 1, tick: 2, gap: 1 },
+      failures: { ...NO_RESYNCS, tick: 1 },
+      corrections: 1,
+      lastAt: 1_700_000_110.75,
+      lastDuration: 0.0125,
+    },
+    health: 'works',
+    isSynced: true,
+    server: { version: '4.2.5', identifier: 'supervisor', stateCode: 1 },
+  },
+  nudges: () => 4,
+  alertmanagers: () => [{ alertmanager: 'http://alertmanager:9093', sent: 5, failed: 1 }],
+  collectors: () => [['resources', { success: true, durationSeconds: 0.002 }]],
+};
