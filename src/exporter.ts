@@ -11,8 +11,7 @@ import { setMaxListeners } from 'node:events';
 import type { Notifier } from './alertmanager/notifier.ts';
 import type { Config } from './cli/flags.ts';
 import { EventHandler } from './event-handler.ts';
-import type { Remains } from './exits/detector.ts';
-import { Inquiries } from './exits/inquiries.ts';
+import { Exits } from './exits/exits.ts';
 import type { CachedText } from './exposition/cached-text.ts';
 import type { Input } from './listener/input.ts';
 import { listen } from './listener/listener.ts';
@@ -27,6 +26,7 @@ import { SettingsFetcher } from './resync/settings.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import { nameOfServerState, type Snapshot } from './supervisor/snapshot.ts';
+import type { CollectorStats } from './util/collector-stats.ts';
 import { ListenError } from './util/errors.ts';
 import type { Logger } from './util/log.ts';
 import { formatAddress } from './web/address.ts';
@@ -43,10 +43,10 @@ export interface ExporterIo {
   /** Writes to supervisord. */
   readonly send: (text: string) => void;
   readonly log: Logger;
-  /** Whether a process exists; a zombie counts as alive unless it is looked at closely. */
-  readonly lookAt: (pid: number, closely: boolean) => Remains;
   /** Of the exporter. */
   readonly pid: number;
+  /** Of supervisord, which is the parent of the exporter. */
+  readonly supervisorPid: number;
   readonly build: Build;
   readonly hostname: string;
   /** Undefined: plain HTTP, open to every client that can reach the port. */
@@ -71,7 +71,7 @@ export class Exporter {
   readonly #resync: Resync;
   readonly #watchdog: Watchdog;
   readonly #eventHandler: EventHandler;
-  readonly #inquiries: Inquiries | undefined;
+  readonly #exits: Exits;
   readonly #resources: Resources | undefined;
   readonly #metrics: Metrics;
   readonly #page: Page;
@@ -106,10 +106,24 @@ export class Exporter {
     const resync = this.#resync;
     const watchdog = this.#watchdog;
     this.#eventHandler = new EventHandler({ table, changes, resync, watchdog, log, signal });
-    if (endpoint !== undefined && client !== undefined) {
+    if (client !== undefined) {
       new SettingsFetcher({ client, table, changes, log, signal });
-      this.#inquiries = new Inquiries({ endpoint, config, table, changes, log, lookAt: io.lookAt });
     }
+    this.#exits = new Exits({
+      table,
+      changes,
+      supervisorPid: io.supervisorPid,
+      endpoint,
+      timeoutMs,
+      nudge: config.nudge,
+      reasons: config.exitReasons,
+      logFile: undefined,
+      ownName: config.ownGroup,
+      log,
+      logsInfo: config.logLevel === 'info' || config.logLevel === 'debug',
+      requestResync: () => this.#resync.request('unreported_exit'),
+      signal,
+    });
     this.#resources = config.resources ? openResources({ table, log, ownPid: io.pid }) : undefined;
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
@@ -120,10 +134,9 @@ export class Exporter {
       sources: {
         events: () => this.#eventHandler.stats,
         resync,
-        nudges: () => this.#inquiries?.nudges ?? 0,
+        exits: this.#exits,
         alertmanagers: () => this.#notifier?.stats ?? [],
-        collectors: () =>
-          this.#resources === undefined ? [] : [['resources', this.#resources.stats] as const],
+        collectors: () => this.#collectors(),
       },
     });
     this.#page = new Page({
@@ -134,7 +147,6 @@ export class Exporter {
       telemetryPath,
       signal,
     });
-    signal.addEventListener('abort', () => this.#inquiries?.stop());
   }
 
   /** Serves HTTP, then listens to events. Ends the exporter if an address cannot be listened on. */
@@ -155,7 +167,7 @@ export class Exporter {
       onEnd: () => this.#io.onEnd('over'),
     });
     this.#watchdog.start();
-    this.#inquiries?.start();
+    void this.#exits.start();
     this.#resync.request('startup');
   }
 
@@ -197,7 +209,15 @@ export class Exporter {
   }
 
   get #looksUpReasons(): boolean {
-    return this.#config.exitReasons && this.#config.supervisor !== undefined;
+    return this.#config.exitReasons;
+  }
+
+  #collectors(): readonly (readonly [name: string, stats: CollectorStats])[] {
+    const { exitReasons } = this.#config;
+    return [
+      ...(this.#resources === undefined ? [] : [['resources', this.#resources.stats] as const]),
+      ...(exitReasons ? [['exit_reason', this.#exits.stats.collector] as const] : []),
+    ];
   }
 
   async #render(): Promise<readonly CachedText[]> {
