@@ -1,17 +1,16 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FLAGS, type Flag } from '../../src/cli/flags.ts';
 import { timed } from '../support/deadline.ts';
+import { dpkg, lint, PROGRAM, withRoot } from '../support/deb.ts';
 import { assertMainJob, build, digestOf, pathWithoutNode, ROOT } from '../support/packaging.ts';
-import { withFolder } from '../support/prometheus.ts';
 
 const deb = suite('deb');
 const run = promisify(execFile);
-const PROGRAM = 'usr/bin/supervisor-exporter';
 
 const built = build('build:deb').then(([path = '']) => path);
 
@@ -79,51 +78,5 @@ deb(
     }),
   ),
 );
-
-deb(
-  'the package with the executable does its main job where there is no Node',
-  timed(180_000, async () => {
-    // xz at its default level takes most of a minute and changes nothing else.
-    const fast = { DPKG_DEB_COMPRESSOR_LEVEL: '0' };
-    const [standalone = ''] = await build('build:deb', ['--standalone'], fast);
-    assert.is(await lint(standalone), '');
-    await withRoot(standalone, async (root, dir) => {
-      const section = join(root, 'usr/share/supervisor-exporter/exporter.conf');
-      assert.match(readFileSync(section, 'utf8'), /^command=\/usr\/bin\/supervisor-exporter$/m);
-      await assertMainJob([join(root, PROGRAM)], dir, pathWithoutNode(dir));
-    });
-  }),
-);
-
-/** What lintian prints without the overridden tags; it exits with 2 where it prints a tag. */
-async function lint(file: string): Promise<string> {
-  const { stdout } = await run('lintian', ['--allow-root', '--fail-on', 'none', file]);
-  return stdout;
-}
-
-/** Installs the package into the root of an empty host, without the packages it depends on. */
-async function withRoot(
-  file: string | Promise<string>,
-  body: (root: string, dir: string) => Promise<void>,
-): Promise<void> {
-  const path = await file;
-  await withFolder('deb', async (dir) => {
-    const root = join(dir, 'root');
-    for (const folder of ['info', 'updates']) {
-      mkdirSync(join(root, 'var/lib/dpkg', folder), { recursive: true });
-    }
-    writeFileSync(join(root, 'var/lib/dpkg/status'), '');
-    await dpkg(root, '--force-depends', '--install', path);
-    await body(root, dir);
-  });
-}
-
-/** In a user namespace where the test is not run by root, since files are installed as root's. */
-async function dpkg(root: string, ...args: readonly string[]): Promise<void> {
-  const command = ['dpkg', `--root=${root}`, '--no-triggers', '--log=/dev/null', ...args];
-  const isRoot = process.getuid?.() === 0;
-  const [program = '', ...rest] = isRoot ? command : ['unshare', '--map-root-user', ...command];
-  await run(program, rest);
-}
 
 deb.run();

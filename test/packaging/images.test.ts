@@ -43,10 +43,15 @@ images(
         '  tries=$((tries + 1)); sleep 0.5',
         '  if [ $tries -gt 60 ]; then cat "$ROOTS/output"; exit 1; fi',
         'done',
-        // The worker has exited at least once.
-        'sleep 5',
+        // Until the worker has exited and the reason is known.
+        'tries=0',
+        `until ${inRoot(example, ['python3', '-c', PRINT_METRICS])} >"$ROOTS/metrics" &&`,
+        `  grep -q 'supervisord_exit_status{.*worker.*} 3' "$ROOTS/metrics"; do`,
+        '  tries=$((tries + 1)); sleep 0.5',
+        '  if [ $tries -gt 60 ]; then break; fi',
+        'done',
         `echo ${MARK}`,
-        inRoot(example, ['python3', '-c', PRINT_METRICS]),
+        'cat "$ROOTS/metrics"',
       );
       const output = await runScript(dir, script.text);
       const [, files = '', , metrics = ''] = output.split(new RegExp(`^${MARK}$`, 'm'));

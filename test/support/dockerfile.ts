@@ -43,7 +43,7 @@ export class ImageScript {
     'set -eu',
     'mount -t tmpfs tmpfs "$ROOTS"',
     // Node and apt look at the processes and devices of their root.
-    'base() { mkdir -p "$1.upper" "$1.work" "$1"; mount -t overlay -o "lowerdir=/,upperdir=$1.upper,workdir=$1.work" overlay "$1"; mount --rbind /proc "$1/proc"; mount --rbind /dev "$1/dev"; }',
+    'base() { mkdir -p "$1.upper" "$1.work" "$1"; mount -t overlay -o "lowerdir=/,upperdir=$1.upper,workdir=$1.work" overlay "$1"; mount -t proc proc "$1/proc"; mount --rbind /dev "$1/dev"; }',
   ];
   readonly #images = new Map<string, Image>();
   #stages = 0;
