@@ -62,7 +62,8 @@ function prepareBlob(version: string, architecture: Architecture, dir: string): 
   if (!isNative)
     console.error(`without a code cache, which only a machine with ${architecture} can make`);
   const config = {
-    main: join(ROOT, 'dist/supervisor-exporter.cjs'),
+    // Relative, because the executable contains it.
+    main: 'supervisor-exporter.cjs',
     output: join(dir, 'blob'),
     disableExperimentalSEAWarning: true,
     useCodeCache: isNative,
@@ -70,7 +71,8 @@ function prepareBlob(version: string, architecture: Architecture, dir: string): 
   writeFileSync(join(dir, 'config.json'), JSON.stringify(config));
   const { binary } = needNode(version, process.arch === 'arm64' ? 'arm64' : 'x64');
   // The code cache contains hashes: with a fixed seed the same source gives the same bytes.
-  succeed(binary, ['--random-seed=1', '--experimental-sea-config', join(dir, 'config.json')]);
+  const args = ['--random-seed=1', '--experimental-sea-config', join(dir, 'config.json')];
+  succeed(binary, args, { cwd: join(ROOT, 'dist') });
   return config.output;
 }
 

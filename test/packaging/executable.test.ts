@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { timed } from '../support/deadline.ts';
-import { assertMainJob, build, digestOf, pathWithoutNode } from '../support/packaging.ts';
+import { assertMainJob, build, digestOf, pathWithoutNode, ROOT } from '../support/packaging.ts';
 import { withFolder } from '../support/prometheus.ts';
 
 const executable = suite('executable');
@@ -13,11 +13,12 @@ const run = promisify(execFile);
 const built = build('build:executable').then(([path = '']) => path);
 
 executable(
-  'two builds give the same bytes',
+  'two builds give the same bytes, without the path of the source tree',
   timed(120_000, async () => {
     const digest = digestOf(await built);
     const [again = ''] = await build('build:executable');
     assert.is(digestOf(again), digest);
+    assert.not.ok(readFileSync(again).includes(ROOT));
   }),
 );
 
