@@ -2,11 +2,12 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type BuildOptions, build, type Metafile, type PluginBuild } from 'esbuild';
 import { formatNotices, packagesOf } from './notices.ts';
-import { ROOT } from './setup.ts';
+import { formatSbom } from './sbom.ts';
+import { ROOT, replaceFile } from './setup.ts';
 
 const { version, bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const target = join(ROOT, bin['supervisor-exporter']);
@@ -30,15 +31,13 @@ const program = await bundle('src/main.ts', {
     { name: 'as text', setup: asText },
   ],
 });
-const notices = formatNotices(packagesOf(metafiles), join(ROOT, 'node_modules'));
+const packages = packagesOf(metafiles);
+const notices = formatNotices(packages, join(ROOT, 'node_modules'));
 
 mkdirSync(dirname(target), { recursive: true });
-writeFileSync(join(dirname(target), 'THIRD-PARTY-NOTICES'), notices);
-// Replaced in one step: an exporter may be starting from the old file at this moment.
-const unfinished = `${target}.${process.pid}`;
-writeFileSync(unfinished, `${program}\n/*\n${notices.replaceAll('*/', '* /')}*/\n`);
-chmodSync(unfinished, 0o755);
-renameSync(unfinished, target);
+replaceFile(join(dirname(target), 'THIRD-PARTY-NOTICES'), notices);
+replaceFile(join(dirname(target), 'supervisor-exporter.cdx.json'), formatSbom(packages));
+replaceFile(target, `${program}\n/*\n${notices.replaceAll('*/', '* /')}*/\n`, 0o755);
 
 /** What the command `rules` writes. */
 function ruleFiles(): Readonly<Record<string, string>> {
@@ -129,8 +128,10 @@ function leaveOut({ onLoad }: PluginBuild): void {
   }));
 }
 
-/** The commit that is built; unknown in a source tree without git. */
+/** The commit that is built, from REVISION where the source tree is without git. */
 function revision(): string {
+  const given = process.env['REVISION'];
+  if (given) return given;
   try {
     const args = ['rev-parse', '--short', 'HEAD'];
     return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();

@@ -1,13 +1,21 @@
-/** `node scripts/run.mjs flags-table` writes the table of flags into docs/configuration.md, from their one source. */
+/** The table of flags in docs/configuration.md, from the flags themselves. */
 
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { flagsTable } from '../src/cli/help.ts';
-import { ROOT } from './setup.ts';
+import { FLAGS, type Flag } from '../src/cli/flags.ts';
+import { formOfFlag } from '../src/cli/help.ts';
 
-const file = join(ROOT, 'docs/configuration.md');
-const text = readFileSync(file, 'utf8');
-writeFileSync(
-  file,
-  text.replace(/^\| flag \|.*\n(?:\|.*\n)+/m, () => `${flagsTable()}\n`),
-);
+function flagsTable(): string {
+  const rows = Object.entries<Flag>(FLAGS).map(([name, flag]) => {
+    const { default: value, value: computed = '', initially } = flag;
+    // A placeholder such as FILE is no default.
+    const shown = value?.toString() ?? (/^[A-Z]+$/.test(computed) ? '' : computed);
+    const state = initially ?? (shown === '' ? '' : `\`${shown}\``);
+    const cells = [`\`${formOfFlag(name, flag)}\``, state, flag.help];
+    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  });
+  return ['| flag | default | |', '|---|---|---|', ...rows].join('\n');
+}
+
+/** The document with its table of flags written again. */
+export function withFlagsTable(document: string): string {
+  return document.replace(/^\| flag \|.*\n(?:\|.*\n)+/m, () => `${flagsTable()}\n`);
+}

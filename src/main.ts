@@ -66,8 +66,9 @@ async function printSection({ flags, search }: PrintRequest): Promise<void> {
   const { chooseSectionName } = await import('./doctor/section-name.ts');
   const section = await chooseSectionName(search, host());
   try {
-    const program = [process.execPath, ownFile()];
-    process.stdout.write(printConfig({ program, flags, cwd: process.cwd(), section }));
+    process.stdout.write(
+      printConfig({ program: ownCommand(), flags, cwd: process.cwd(), section }),
+    );
   } catch (error) {
     if (!(error instanceof UnprintableCommandError)) throw error;
     fail(EXIT_STATUS.refused, `supervisor-exporter: ${error.message}\n`);
@@ -106,9 +107,18 @@ function host() {
   };
 }
 
+function ownCommand(): readonly string[] {
+  return isSingleExecutable() ? [ownFile()] : [process.execPath, ownFile()];
+}
+
 /** npm calls it by a link. */
 function ownFile(): string {
-  return fs.realpathSync(process.argv[1] ?? '');
+  return isSingleExecutable() ? process.execPath : fs.realpathSync(process.argv[1] ?? '');
+}
+
+/** Whether Node and this program are one file. Node 18 has neither the module nor the method. */
+function isSingleExecutable(): boolean {
+  return process.getBuiltinModule?.('node:sea')?.isSea() ?? false;
 }
 
 /**

@@ -21,7 +21,7 @@ export function helpText(): string {
     const short = flag.short === undefined ? '' : `, -${flag.short}`;
     const state =
       initially === undefined ? '' : ` ${initially === 'on' ? 'On' : 'Off'} by default.`;
-    return `  ${formOf(name, flag)}${value}${short}\n${wrap(flag.help + state, '        ')}`;
+    return `  ${formOfFlag(name, flag)}${value}${short}\n${wrap(flag.help + state, '        ')}`;
   });
   const commands = Object.entries(COMMANDS).map(
     ([name, help]) => `  ${name}\n${wrap(help, '        ')}`,
@@ -47,21 +47,8 @@ for health checks.
 `;
 }
 
-/** The table of docs/configuration.md. */
-export function flagsTable(): string {
-  const rows = Object.entries<Flag>(FLAGS).map(([name, flag]) => {
-    const { default: value, value: computed = '', initially } = flag;
-    // A placeholder such as FILE is no default.
-    const shown = value?.toString() ?? (/^[A-Z]+$/.test(computed) ? '' : computed);
-    const state = initially ?? (shown === '' ? '' : `\`${shown}\``);
-    const cells = [`\`${formOf(name, flag)}\``, state, flag.help];
-    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  });
-  return ['| flag | default | |', '|---|---|---|', ...rows].join('\n');
-}
-
 /** A boolean flag with both forms is written as kingpin does. */
-function formOf(name: string, { initially }: Flag): string {
+export function formOfFlag(name: string, { initially }: Flag): string {
   return initially === undefined ? `--${name}` : `--[no-]${name}`;
 }
 
