@@ -33,6 +33,7 @@ import { formatAddress } from './web/address.ts';
 import type { BoundAddress } from './web/listen.ts';
 import { Page } from './web/page/page.ts';
 import type { PageContext } from './web/page/view.ts';
+import { createProgramsAnswer } from './web/programs.ts';
 import { createAnswer } from './web/routes.ts';
 import { serve } from './web/server.ts';
 import type { WebConfigServer } from './web-config/server.ts';
@@ -168,6 +169,10 @@ export class Exporter {
       contentType: CONTENT_TYPE,
       render: () => this.#render(),
       notReady: () => this.#resync.whyNotReady,
+      programs: createProgramsAnswer({
+        table: this.#table,
+        whyNotSynced: () => this.#whyNotSynced(),
+      }),
       page: this.#config.telemetryPath === '/' ? undefined : this.#page,
     });
     const { webConfig } = this.#io;
@@ -217,6 +222,16 @@ export class Exporter {
       eventsLost: this.#eventHandler.stats.lost,
       exporterVersion: this.#io.build.version,
     };
+  }
+
+  /** Why the process table is not complete; undefined while it is. */
+  #whyNotSynced(): string | undefined {
+    const { health, isSynced, whyNotReady } = this.#resync;
+    if (isSynced) return undefined;
+    if (health === 'none') {
+      return 'supervisord has no HTTP server, so it is not known which processes exist';
+    }
+    return whyNotReady ?? 'events were lost; waiting for a later snapshot of supervisord';
   }
 
   /** What the first snapshot reports of this exporter: whether it is the only one, and in its first life. */
