@@ -67,6 +67,8 @@ export type Outcome = 'over' | 'failed' | 'refused';
 export class Exporter {
   readonly #config: Config;
   readonly #io: ExporterIo;
+  /** Epoch seconds. */
+  readonly #startedAt = Date.now() / 1000;
   readonly #changes = new ChangeFeed();
   readonly #table: ProcessTable;
   readonly #resync: Resync;
@@ -213,12 +215,15 @@ export class Exporter {
   }
 
   #pageContext(): Omit<PageContext, 'hasUsage'> {
-    const { server, health } = this.#resync;
+    const { server, health, isSynced, whyNotReady } = this.#resync;
     return {
       identifier: server?.identifier,
       supervisordVersion: server?.version,
       supervisordState: server && nameOfServerState(server.stateCode),
+      host: this.#io.hostname,
       rpc: health,
+      isSynced,
+      waitingSince: whyNotReady === undefined ? undefined : this.#startedAt,
       eventsLost: this.#eventHandler.stats.lost,
       exporterVersion: this.#io.build.version,
     };
