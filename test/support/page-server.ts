@@ -28,6 +28,7 @@ export class PageServer {
     const assets = new Map([
       ['/-/page.js', ['text/javascript', script] as const],
       ['/-/page.css', ['text/css', style] as const],
+      ['/-/page.svg', ['image/svg+xml', '<svg xmlns="http://www.w3.org/2000/svg"/>'] as const],
     ]);
     const server = new PageServer(view, assets);
     await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));

@@ -50,7 +50,7 @@ export function* renderDocument(
   yield* overview(view, options);
   yield '\n</section>\n<section id="latest" aria-labelledby="latest-title">\n';
   yield '<h2 id="latest-title">Latest transitions</h2>\n';
-  yield '<div class="scroll" tabindex="0" role="region" aria-labelledby="latest-title">\n';
+  yield '<div class="scroll" tabindex="0" role="group" aria-labelledby="latest-title">\n';
   yield '<table id="transitions-table">\n';
   yield toHtml(TRANSITIONS_HEAD);
   yield '\n<tbody id="transitions">\n';

@@ -13,7 +13,7 @@ import type { PageContext, Transition } from './view.ts';
 export interface LiveUpdatesOptions {
   readonly store: RowStore;
   readonly context: () => PageContext;
-  /** The latest first. */
+  /** The latest first; a transition that has not changed is the same object. */
   readonly transitions: () => readonly Transition[];
   /** Reads again what no event announces, such as resource usage. Never rejects. */
   readonly refresh: () => Promise<void>;
@@ -38,7 +38,8 @@ export class LiveUpdates {
   #snapshotText: string | undefined;
   /** As of the last message. */
   #sentContext = '';
-  #sentTransitions: ReadonlyMap<number, string> = new Map();
+  #sentTransitions: readonly Transition[] = [];
+  readonly #transitionTexts = new WeakMap<Transition, string>();
   #sentAt = 0;
   /** Set while a change waits to be sent. */
   #timer: NodeJS.Timeout | undefined;
@@ -74,7 +75,7 @@ export class LiveUpdates {
     this.#isActive = true;
     this.#options.store.takeChanges();
     this.#sentContext = JSON.stringify(this.#options.context());
-    this.#sentTransitions = this.#transitions();
+    this.#sentTransitions = this.#options.transitions();
     this.#startHeartbeat(FIRST_HEARTBEAT_MS);
   }
 
@@ -114,33 +115,33 @@ export class LiveUpdates {
   #nextMessage(): string {
     const { rows, removed } = this.#options.store.takeChanges();
     const context = JSON.stringify(this.#options.context());
-    const transitions = this.#transitions();
-    const news = [...transitions].flatMap(([number, json]) =>
-      this.#sentTransitions.get(number) === json ? [] : [json],
-    );
+    const transitions = this.#options.transitions();
+    const sent = new Set(this.#sentTransitions);
+    const news = transitions.filter((transition) => !sent.has(transition));
     const parts = ['"kind":"change"', `"now":${Date.now() / 1000}`];
     if (context !== this.#sentContext) parts.push(`"context":${context}`);
     if (rows.length > 0) parts.push(`"rows":[${rows.join(',')}]`);
     if (removed.length > 0) parts.push(`"removed":${JSON.stringify(removed)}`);
-    if (news.length > 0) parts.push(`"transitions":[${news.join(',')}]`);
+    if (news.length > 0) parts.push(`"transitions":${this.#serialize(news)}`);
     this.#sentContext = context;
     this.#sentTransitions = transitions;
     return `{${parts.join(',')}}`;
   }
 
-  #transitions(): ReadonlyMap<number, string> {
-    return new Map(
-      this.#options
-        .transitions()
-        .map((transition) => [transition.number, JSON.stringify(transition)]),
-    );
+  #serialize(transitions: readonly Transition[]): string {
+    const texts = transitions.map((transition) => {
+      const text = this.#transitionTexts.get(transition) ?? JSON.stringify(transition);
+      this.#transitionTexts.set(transition, text);
+      return text;
+    });
+    return `[${texts.join(',')}]`;
   }
 
   /** Serialized once for all subscribers that join between two changes. */
   #snapshot(): string {
     if (this.#snapshotText !== undefined) return this.#snapshotText;
-    const transitions = [...this.#sentTransitions.values()].join(',');
-    const view = `{"now":${Date.now() / 1000},"context":${this.#sentContext},"rows":${this.#options.store.json()},"transitions":[${transitions}]}`;
+    const transitions = this.#serialize(this.#sentTransitions);
+    const view = `{"now":${Date.now() / 1000},"context":${this.#sentContext},"rows":${this.#options.store.json()},"transitions":${transitions}}`;
     const text = `{"kind":"snapshot","build":${JSON.stringify(BUILD)},"view":${view}}`;
     this.#snapshotText = text;
     return text;

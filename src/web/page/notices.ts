@@ -91,7 +91,7 @@ export function alerts(view: View, query: TableQuery): Markup {
       ),
     ),
   ];
-  return h('ul', { id: 'alerts', role: 'alert' }, ...items);
+  return h('div', { id: 'alerts', role: 'alert' }, ...items);
 }
 
 function syncAlerts({ context, now }: View): Markup[] {
@@ -151,11 +151,11 @@ export function warnings(view: View, query: TableQuery): Markup {
       ),
     );
   }
-  return h('ul', { id: 'warnings', 'aria-live': 'polite' }, ...items);
+  return h('div', { id: 'warnings', role: 'status' }, ...items);
 }
 
 function notice(...children: readonly Child[]): Markup {
-  return h('li', {}, ...children);
+  return h('p', {}, ...children);
 }
 
 const MAX_NAMES = 3;

@@ -16,10 +16,17 @@ import { findRow } from './detail-parts.ts';
 import { renderDocument } from './document.ts';
 import { Histories } from './history.ts';
 import { LiveUpdates } from './live-updates.ts';
-import { RecentTransitions } from './recent-transitions.ts';
+import { type RecentTransition, RecentTransitions } from './recent-transitions.ts';
 import { RowStore } from './row-store.ts';
 import { parseQuery } from './table-query.ts';
-import { type PageContext, type Row, rowOf, transitionOf, type View } from './view.ts';
+import {
+  type PageContext,
+  type Row,
+  rowOf,
+  type Transition,
+  transitionOf,
+  type View,
+} from './view.ts';
 
 export interface PageOptions {
   readonly table: ProcessTable;
@@ -56,6 +63,7 @@ export class Page {
   readonly #options: PageOptions;
   readonly #cpuRates = new CpuRates();
   readonly #recent = new RecentTransitions();
+  readonly #transitionsOf = new WeakMap<RecentTransition, Transition>();
   readonly #histories = new Histories();
   readonly #store: RowStore;
   /** One document at a time: many clients at once would delay events. */
@@ -176,8 +184,13 @@ export class Page {
     return { ...context(), hasUsage: resources !== undefined };
   }
 
-  #transitions(): ReturnType<typeof transitionOf>[] {
-    return this.#recent.values().map((recent) => transitionOf(recent, signalName));
+  /** A recent transition whose reason becomes known is replaced by another object. */
+  #transitions(): readonly Transition[] {
+    return this.#recent.values().map((recent) => {
+      const known = this.#transitionsOf.get(recent) ?? transitionOf(recent, signalName);
+      this.#transitionsOf.set(recent, known);
+      return known;
+    });
   }
 
   #rowOf(process: Readonly<Process>): Row {

@@ -96,8 +96,9 @@ function draw(columns: Columns): Markup[] {
   for (let from = 0; from < STEPS; ) {
     let to = from + 1;
     while (to < STEPS && columns.every((row) => row[to] === row[from])) to += 1;
+    const isKnown = columns.some((row) => (row[from] ?? 0) > 0);
     let bottom = HEIGHT;
-    for (const [state, height] of heights(columns, from)) {
+    for (const [state, height] of isKnown ? heights(columns, from) : []) {
       bottom -= height;
       const d = `M${from} ${bottom}h${to - from}v${height}h${from - to}z`;
       paths.set(state, (paths.get(state) ?? '') + d);
@@ -110,21 +111,20 @@ function draw(columns: Columns): Markup[] {
   });
 }
 
-/** Shares of the height. What is rare gets a minimum, which the most frequent state gives up. */
+/** Whole shares of the height. What is rare gets a minimum, which the most frequent state gives up. */
 function heights(columns: Columns, step: number): (readonly [TimelineState, number])[] {
   const counts = STACK.map(
     (state) => [state, columns[TIMELINE_STATES.indexOf(state)]?.[step] ?? 0] as const,
   ).filter(([, count]) => count > 0);
   const sum = counts.reduce((total, [, count]) => total + count, 0);
-  const shares = counts.map(([, count]) =>
-    Math.max(Math.round((HEIGHT * count) / sum), Math.min(MIN_HEIGHT, HEIGHT / counts.length)),
-  );
-  const largest = shares.indexOf(Math.max(...shares));
-  const rest = shares.reduce((total, share) => total + share, 0) - HEIGHT;
-  return counts.map(([state], index) => {
-    const share = shares[index] ?? 0;
-    return [state, Math.max(1, index === largest ? share - rest : share)] as const;
-  });
+  const least = Math.min(MIN_HEIGHT, Math.floor(HEIGHT / counts.length));
+  const shares = counts.map(([, count]) => Math.max(Math.round((HEIGHT * count) / sum), least));
+  let rest = HEIGHT - shares.reduce((total, share) => total + share, 0);
+  for (; rest !== 0; rest -= Math.sign(rest)) {
+    const largest = shares.indexOf(Math.max(...shares));
+    shares[largest] = (shares[largest] ?? 0) + Math.sign(rest);
+  }
+  return counts.map(([state], index) => [state, shares[index] ?? 0] as const);
 }
 
 /** The text alternative: `last hour: RUNNING in all 120 half minutes`. */
