@@ -10,6 +10,7 @@ import {
   formatQuery,
   ONLY,
   parseQuery,
+  processLinks,
   type TableQuery,
   withSort,
   withStateToggled,
@@ -160,6 +161,16 @@ page('a query is unchanged after formatting and parsing', () => {
     }),
   );
   assert.is(formatQuery(DEFAULT_QUERY), '?');
+});
+
+page('a link to a process keeps the rest of the query', () => {
+  const query = parseQuery('?sort=-memory&q=web');
+  for (const name of ['web:web-0', 'a b:ü&=?#%', 'x:🚀']) {
+    const [group = '', process = ''] = name.split(':');
+    const link = processLinks(query)({ group, name: process });
+    assert.equal(parseQuery(link), { ...query, process: name });
+  }
+  assert.is(processLinks(DEFAULT_QUERY)({ group: 'a', name: 'b' }), '?process=a:b');
 });
 
 page('invalid values in a URL are replaced by the default', () => {

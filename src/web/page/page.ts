@@ -120,12 +120,7 @@ export class Page {
       telemetryPath: this.#options.telemetryPath,
       build: BUILD,
     });
-    let html = '';
-    const slice = new TimeSlice();
-    for (const piece of pieces) {
-      html += piece;
-      await slice.pause();
-    }
+    const html = await encodeInSlices(pieces);
     response.setHeader('Content-Security-Policy', CONTENT_SECURITY_POLICY);
     response.setHeader('Referrer-Policy', 'no-referrer');
     const status = query.process !== undefined && row === undefined ? 404 : 200;
@@ -226,6 +221,24 @@ export class Page {
       nameOf: signalName,
     });
   }
+}
+
+/** The text of a large document would be flattened and encoded in one turn of the event loop. */
+const CHUNK_CHARACTERS = 16_384;
+
+async function encodeInSlices(pieces: Iterable<string>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const slice = new TimeSlice();
+  let text = '';
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length >= CHUNK_CHARACTERS) {
+      chunks.push(Buffer.from(text));
+      text = '';
+    }
+    await slice.pause();
+  }
+  return Buffer.concat([...chunks, Buffer.from(text)]);
 }
 
 function wantsJson({ headers }: IncomingMessage): boolean {

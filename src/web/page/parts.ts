@@ -21,6 +21,7 @@ import {
   isFiltered,
   isRecent,
   parametersOf,
+  processLinks,
   severityOf,
   startsDescending,
   type TableQuery,
@@ -122,6 +123,7 @@ export function itemWriter(
   { query, zoneOffset }: ViewOptions,
 ): (item: Item) => Markup {
   const columns = columnsOf(context);
+  const linkTo = processLinks(query);
   const line = (className: string, cells: Cells) =>
     h(
       'tr',
@@ -142,7 +144,7 @@ export function itemWriter(
       case 'process': {
         const { row, isMember } = item;
         const className = `${troubleClass([row], now)}${isMember ? ' member' : ''}`;
-        return line(className.trim(), processCells(row, now, query, zoneOffset));
+        return line(className.trim(), processCells(row, now, linkTo(row), zoneOffset));
       }
       case 'group': {
         const className = `${troubleClass(item.rows, now)} group-line`;
@@ -164,12 +166,10 @@ function troubleClass(rows: readonly Row[], now: number): string {
   return severity <= 4 ? 'trouble' : '';
 }
 
-function processCells(row: Row, now: number, query: TableQuery, zoneOffset: ZoneOffset): Cells {
+function processCells(row: Row, now: number, link: string, zoneOffset: ZoneOffset): Cells {
   const { since, exits, cpu, memory, pid } = row;
   return {
-    process: [
-      h('a', { href: formatQuery({ ...query, process: `${row.group}:${row.name}` }) }, nameOf(row)),
-    ],
+    process: [h('a', { href: link }, nameOf(row))],
     state: stateCell(row),
     strip: [strip([row.timeline], now)],
     since: [since ? timeOf(since, zoneOffset, shortDuration(now - since)) : NOTHING],
@@ -341,9 +341,9 @@ export function transitionRow(
   { now }: View,
   { query, zoneOffset }: ViewOptions,
 ): Markup {
-  const { at, from, to, expected, group, name } = transition;
+  const { at, from, to, expected } = transition;
   const time = clock(at, now, zoneOffset, { millis: true });
-  const href = formatQuery({ ...query, process: `${group}:${name}` });
+  const href = processLinks(query)(transition);
   return h(
     'tr',
     { class: expected === false || to === 'FATAL' || to === 'UNKNOWN' ? 'bad' : undefined },

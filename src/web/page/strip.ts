@@ -30,7 +30,34 @@ const MIN_HEIGHT = 6;
 
 /** `timelines` as encodeTimeline writes them. */
 export function strip(timelines: readonly string[], now: number): Markup {
-  const columns = columnsOf(timelines, now);
+  const end = stepOf(now) + 1;
+  const [only] = timelines;
+  if (only === undefined || timelines.length > 1) return drawing(timelines, end);
+  // Most processes have had one state for an hour, so that their strips are the same.
+  const key = visiblePart(decoded(only), end);
+  const known = DRAWINGS.get(key);
+  if (known !== undefined) return known;
+  const drawn = drawing(timelines, end);
+  if (DRAWINGS.size >= MAX_CACHED) DRAWINGS.clear();
+  DRAWINGS.set(key, drawn);
+  return drawn;
+}
+
+const MAX_CACHED = 5_000;
+const DRAWINGS = new Map<string, Markup>();
+
+/** What of a timeline is within the last hour, as distances from its end. */
+function visiblePart(timeline: Timeline, end: number): string {
+  let text = '';
+  for (let at = 0; at < timeline.length; at += 2) {
+    if ((timeline[at + 2] ?? end) <= end - STEPS) continue;
+    text += `${clamp((timeline[at] ?? 0) - end + STEPS)}.${timeline[at + 1]} `;
+  }
+  return text;
+}
+
+function drawing(timelines: readonly string[], end: number): Markup {
+  const columns = columnsOf(timelines, end);
   return h(
     'svg',
     {
@@ -48,8 +75,7 @@ export function strip(timelines: readonly string[], now: number): Markup {
 /** How many processes were in each state during each step. */
 type Columns = readonly Float64Array[];
 
-function columnsOf(timelines: readonly string[], now: number): Columns {
-  const end = stepOf(now) + 1;
+function columnsOf(timelines: readonly string[], end: number): Columns {
   const counts = TIMELINE_STATES.map(() => new Float64Array(STEPS + 1));
   for (const text of timelines) count(decoded(text), end, counts);
   // Until here they hold the difference to the step before.
@@ -64,12 +90,12 @@ function count(timeline: Timeline, end: number, counts: readonly Float64Array[])
     const from = clamp((timeline[at] ?? 0) - end + STEPS);
     const to = clamp((timeline[at + 2] ?? end) - end + STEPS);
     if (to <= from) continue;
-    const states = timeline[at + 1] ?? 0;
-    counts.forEach((row, state) => {
-      if ((states & (1 << state)) === 0) return;
+    for (let states = timeline[at + 1] ?? 0, state = 0; states > 0; states >>= 1, state += 1) {
+      const row = counts[state];
+      if ((states & 1) === 0 || row === undefined) continue;
       row[from] = (row[from] ?? 0) + 1;
       row[to] = (row[to] ?? 0) - 1;
-    });
+    }
   }
 }
 
@@ -78,15 +104,14 @@ function clamp(step: number): number {
 }
 
 /** A timeline is drawn many times between two changes. */
-const CACHE = new Map<string, Timeline>();
-const MAX_CACHED = 5_000;
+const TIMELINES = new Map<string, Timeline>();
 
 function decoded(text: string): Timeline {
-  const known = CACHE.get(text);
+  const known = TIMELINES.get(text);
   if (known !== undefined) return known;
-  if (CACHE.size >= MAX_CACHED) CACHE.clear();
+  if (TIMELINES.size >= MAX_CACHED) TIMELINES.clear();
   const timeline = decodeTimeline(text);
-  CACHE.set(text, timeline);
+  TIMELINES.set(text, timeline);
   return timeline;
 }
 

@@ -1,5 +1,6 @@
 /** What a reader chooses to see, stored in the query of the page's URL. */
 
+import type { ProcessId } from '../../supervisor/process-id.ts';
 import { PROCESS_STATES, type ProcessState, stateOfName } from '../../supervisor/states.ts';
 import type { Row } from './view.ts';
 
@@ -130,6 +131,18 @@ export function formatQuery(query: TableQuery): string {
     .join('&');
   // Both are allowed in a query and easier to read.
   return `?${text.replaceAll('%2C', ',').replaceAll('%3A', ':')}`;
+}
+
+/** Returns a function that writes the link to a process in detail: for many rows. */
+export function processLinks(query: TableQuery): (id: ProcessId) => string {
+  const rest = formatQuery({ ...query, process: undefined }).replace(/^\?(?=.)/, '&');
+  return ({ group, name }) => {
+    const value = `${group}:${name}`;
+    const text = /^[\w.:-]*$/.test(value)
+      ? `process=${value}`
+      : String(new URLSearchParams({ process: value }));
+    return `?${text}${rest === '?' ? '' : rest}`;
+  };
 }
 
 /** The parameters of the URL, in its order. */

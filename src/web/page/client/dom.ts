@@ -52,7 +52,6 @@ export class PatchedRows {
     const next = new Map<string, { readonly element: Element; markup: Markup }>();
     for (const [key, markup] of rows) {
       const row = this.#rows.get(key) ?? { element: create(markup), markup };
-      if (!isFirst && !this.#rows.has(key)) row.element.classList.add('new');
       patch(row.element, row.markup, markup);
       row.markup = markup;
       next.set(key, row);

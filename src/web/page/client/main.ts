@@ -43,8 +43,11 @@ let view: View | undefined;
 let receivedAt = 0;
 let isConnected = false;
 
-/** Drawing, with the layout that follows, takes at most this share of the time, so that other tabs and the reader's clicks are served. */
-const DRAWING = new DutyCycle({ share: 0.07, burstMs: 100, longestPauseMs: 5_000 });
+/**
+ * Limits drawing, with the layout that follows, to a share of the time. Messages, which are read as
+ * they arrive, take about as much again.
+ */
+const DRAWING = new DutyCycle({ share: 0.04, burstMs: 100, longestPauseMs: 5_000 });
 let isDrawScheduled = false;
 let drawTimer: number | undefined;
 /** Milliseconds since the page was opened before which only the reader causes drawing. */
