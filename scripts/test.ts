@@ -33,6 +33,7 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/e2e/demo.test.ts': ['supervisor'],
   'test/e2e/documentation.test.ts': ['prometheus', 'prometheus-alertmanager', 'supervisor'],
   'test/e2e/install.test.ts': ['supervisor'],
+  'test/e2e/programs.test.ts': ['curl'],
   'test/e2e/prometheus.test.ts': ['python3-prometheus-client'],
   'test/e2e/resources.test.ts': ['procps'],
   'test/protocol/client.test.ts': ['openssl'],
