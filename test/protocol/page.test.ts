@@ -3,6 +3,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Detail } from '../../src/web/page/detail.ts';
 import { MAX_SUBSCRIBERS, SseHub } from '../../src/web/page/sse-hub.ts';
 import { applyChange, type Message, type View } from '../../src/web/page/view.ts';
 import { eventually, timed } from '../support/deadline.ts';
@@ -84,6 +85,56 @@ page(
       assert.match(html, /1 of 2 processes match/);
       const all = await (await fetch(exporter.url('/'))).text();
       assert.match(all, /wörker-é:<\/span>🚀<.*<span class="reason recent">unexpected</);
+    }),
+  ),
+);
+
+page(
+  'while supervisord does not answer, page and programs state what they wait for',
+  timed(20_000, async () => {
+    // Accepts connections and never answers.
+    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    try {
+      await eventually(5_000, () => assert.ok(silent.listening));
+      const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+      await withExporter({ args: [`--supervisor.url=${url}/RPC2`] }, async (exporter) => {
+        const html = await (await fetch(exporter.url('/'))).text();
+        assert.match(html, /Waiting for supervisord<span aria-hidden="true">, \d+s</);
+        assert.not.match(html, /has no processes|No process/);
+        const programs = await fetch(exporter.url('/-/programs'));
+        assert.is(programs.status, 503);
+        assert.match(await programs.text(), /^not synced\nwaiting for the first snapshot/);
+      });
+    } finally {
+      silent.close();
+      silent.closeAllConnections();
+    }
+  }),
+);
+
+page(
+  'one process is answered as JSON where a script asks for it',
+  timed(10_000, () =>
+    withExporter({}, async (exporter) => {
+      await exporter.tell(
+        step(0, 'shop:web', 'STOPPED>STARTING', 'tries:0'),
+        step(1, 'shop:web', 'STARTING>RUNNING', 'pid:7'),
+        step(2, 'shop:web', 'RUNNING>EXITED', 'expected:0 pid:7'),
+      );
+      const headers = { accept: 'application/json' };
+      const detail = await fetch(exporter.url('/?process=shop:web'), { headers });
+      const { terminations, transitions } = (await detail.json()) as Detail;
+      assert.is(terminations[0]?.pid, 7);
+      assert.equal(
+        transitions.map(({ to }) => to),
+        ['EXITED', 'RUNNING', 'STARTING'],
+      );
+      assert.is((await fetch(exporter.url('/?process=shop:x'), { headers })).status, 404);
+      const page = await fetch(exporter.url('/?process=shop:web'));
+      assert.match(await page.text(), /supervisorctl restart shop:web/);
+      const missing = await fetch(exporter.url('/?process=%3Cb%3E'));
+      assert.is(missing.status, 404);
+      assert.match(await missing.text(), /There is no process &#60;b&#62;\./);
     }),
   ),
 );
