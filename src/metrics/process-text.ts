@@ -15,13 +15,15 @@ import { Mutex } from '../util/mutex.ts';
 import { TimeSlice } from '../util/time-slice.ts';
 import { COMPAT_FAMILIES, type Compat } from './compat.ts';
 import { type Family, headerOf, labelsOf, type View } from './family.ts';
-import { PROCESS_FAMILIES, transitionFamily } from './processes.ts';
+import { PROCESS_FAMILIES, transitionFamily, unreportedExitFamily } from './processes.ts';
 import { USAGE_FAMILIES } from './usage.ts';
 
 /** What to show in addition to the families that are always shown. */
 export interface ShownFamilies {
   readonly exitReasons: boolean;
   readonly compat?: Compat | undefined;
+  /** Whether an exit was not reported; undefined where that cannot be read. */
+  readonly isUnreported?: ((process: View) => boolean | undefined) | undefined;
   /** undefined: the collector "resources" is off. */
   readonly resources?: UsageSource | undefined;
 }
@@ -140,11 +142,12 @@ export class ProcessText {
 }
 
 function familiesShown(
-  { exitReasons, compat, resources }: ShownFamilies,
+  { exitReasons, compat, resources, isUnreported }: ShownFamilies,
   transitions: Iterable<Transition>,
 ): Family[] {
   return [
     ...PROCESS_FAMILIES.filter(({ ofExitReasons = exitReasons }) => ofExitReasons === exitReasons),
+    ...(isUnreported === undefined ? [] : [unreportedExitFamily(isUnreported)]),
     ...Array.from(transitions, transitionFamily),
     ...(resources === undefined ? [] : USAGE_FAMILIES),
     ...(compat === undefined ? [] : COMPAT_FAMILIES[compat]),

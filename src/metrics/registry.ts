@@ -47,12 +47,16 @@ export interface MetricsOptions {
   readonly sources: ExporterSources;
   /** undefined: the collector "resources" is off. */
   readonly resources: UsageSource | undefined;
+  /** What each Alertmanager accepted so far. */
 }
 
 export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {
   const registry = new Registry();
   registerStates(table, registry);
-  const processes = new ProcessText(table, options);
+  const processes = new ProcessText(table, {
+    ...options,
+    isUnreported: (process) => options.sources.exits.isUnreported(process),
+  });
   registerExporterMetrics(registry, options.build, options.sources);
   if (options.footprint) registerFootprint(registry);
   /** One after another: concurrently, each would use its time slice in the same turn of the event loop. */

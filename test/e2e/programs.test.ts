@@ -56,12 +56,12 @@ programs(
   }),
 );
 
-/** As in the README, with the address of this test. */
-function checksOfReadme(query: string): (readonly [what: string, command: string])[] {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const section = /## Health checks\n(.*?)\n## /s.exec(readme)?.[1] ?? '';
-  const [, docker = ''] = /^HEALTHCHECK .*?CMD (.*)$/m.exec(section) ?? [];
-  const [, node = ''] = /^(node -e .*)$/m.exec(section) ?? [];
+/** As documented, with the address of this test. */
+function documentedChecks(query: string): (readonly [what: string, command: string])[] {
+  const file = new URL('../../docs/health-checks.md', import.meta.url);
+  const text = readFileSync(file, 'utf8');
+  const [, docker = ''] = /^HEALTHCHECK .*?CMD (.*)$/m.exec(text) ?? [];
+  const [, node = ''] = /^(node -e .*)$/m.exec(text) ?? [];
   return [
     ['curl', docker],
     ['Node', node],
@@ -77,9 +77,9 @@ for (const [query, status] of [
   ['?name=missing', 1],
 ] as const) {
   programs(
-    `the health checks of the README exit with ${status} for ${query}`,
+    `the documented health checks exit with ${status} for ${query}`,
     timed(30_000, async () => {
-      for (const [what, command] of checksOfReadme(query)) {
+      for (const [what, command] of documentedChecks(query)) {
         const { status: code, stderr } = spawnSync('sh', ['-c', command], {
           encoding: 'utf8',
           timeout: 20_000,

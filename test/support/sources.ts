@@ -26,7 +26,45 @@ export const IDLE_SOURCES: ExporterSources = {
     isSynced: false,
     server: undefined,
   },
-  nudges: () => 0,
+  exits: { stats: { nudges: 0 }, stalled: false, isUnreported: () => false },
   alertmanagers: () => [],
   collectors: () => [],
+};
+
+/** What the metrics of a busy exporter read: each family has a sample. */
+export const ACTIVE_SOURCES: ExporterSources = {
+  events: () => ({
+    received: new Map([
+      ['PROCESS_STATE_EXITED', 12],
+      ['TICK_60', 3],
+    ]),
+    redelivered: 1,
+    malformed: { header: 0, unknown_event: 1, payload: 0 },
+    lost: 2,
+    gaps: 1,
+    lastEventAt: 1_700_000_120.5,
+    lastTickAt: 1_700_000_100.25,
+  }),
+  resync: {
+    stats: {
+      requests: { ...NO_RESYNCS, startup: 1, tick: 2, gap: 1 },
+      failures: { ...NO_RESYNCS, tick: 1 },
+      corrections: 1,
+      lastAt: 1_700_000_110.75,
+      lastDuration: 0.0125,
+    },
+    health: 'works',
+    isSynced: true,
+    server: { version: '4.2.5', identifier: 'supervisor', stateCode: 1 },
+  },
+  exits: {
+    stats: { nudges: 4 },
+    stalled: false,
+    isUnreported: ({ state }) => (state === 'RUNNING' ? false : undefined),
+  },
+  alertmanagers: () => [{ alertmanager: 'http://alertmanager:9093', sent: 5, failed: 1 }],
+  collectors: () => [
+    ['resources', { success: true, durationSeconds: 0.002 }],
+    ['exit_reason', { success: true, durationSeconds: 0.001 }],
+  ],
 };
