@@ -257,15 +257,15 @@ page(
       const quick = await openStream(exporter.url('/-/events'));
       // Each message is about 3 MB long.
       const name = 'x'.repeat(20_000);
-      for (let round = 0; round < 15; round++) {
+      for (let round = 0; round < 8; round++) {
         await storm(exporter, 50, (serial) => `p:${name}-${serial % 50}`, round * 50);
         await sleep(120);
       }
-      await viewOf(quick, ({ transitions }) => transitions[0]?.number === 749);
+      await viewOf(quick, ({ transitions }) => transitions[0]?.number === 399);
 
       const heard = slow.messages.length;
       slow.response.resume();
-      await viewOf(slow, ({ transitions }) => transitions[0]?.number === 749);
+      await viewOf(slow, ({ transitions }) => transitions[0]?.number === 399);
       assert.ok(
         slow.messages.slice(heard).some(({ kind }) => kind === 'snapshot'),
         'a snapshot replaces the missed messages',
