@@ -66,7 +66,7 @@ page(
         const before = await places();
         for (const text of ['missing', 'celery-7', 'nothing at all', '']) {
           await page.locator('#tools input[type=search]').fill(text);
-          await eventually(5_000, async () => assert.equal(await places(), before));
+          await eventually(15_000, async () => assert.equal(await places(), before));
         }
         const end = await page.evaluate(`(() => {
           const name = document.querySelector('#rows .long').getBoundingClientRect();

@@ -82,21 +82,21 @@ page(
       );
 
       await page.locator('#head a', { hasText: 'Process' }).click();
-      await eventually(5_000, async () => {
+      await eventually(15_000, async () => {
         const shown = await names(page);
         assert.equal(shown, [...shown].sort());
         assert.is(shown.length, 7);
       });
       assert.is(await page.locator('th.process[scope=col]').getAttribute('aria-sort'), 'ascending');
       await page.locator('#head a', { hasText: 'Process' }).press('Enter');
-      await eventually(5_000, async () => {
+      await eventually(15_000, async () => {
         const shown = await names(page);
         assert.equal(shown, [...shown].sort().reverse());
       });
       assert.match(page.url(), /\?sort=-process$/);
 
       await page.locator('#tools input[type=search]').fill('ING missing');
-      await eventually(5_000, async () => assert.equal(await names(page), ['missing']));
+      await eventually(15_000, async () => assert.equal(await names(page), ['missing']));
       assert.match(await page.locator('#row-count').innerText(), /1 of 7 processes match/);
       await page.reload();
       await becomesLive(page);
@@ -105,9 +105,9 @@ page(
 
       await page.locator('#tools input[type=search]').fill('');
       await page.locator('#states a', { hasText: 'STOPPED' }).click();
-      await eventually(5_000, async () => assert.equal(await names(page), ['waiting']));
+      await eventually(15_000, async () => assert.equal(await names(page), ['waiting']));
       await page.goBack();
-      await eventually(5_000, async () => assert.is((await names(page)).length, 7));
+      await eventually(15_000, async () => assert.is((await names(page)).length, 7));
       assert.equal(complaints, []);
     }),
   ),
@@ -187,7 +187,7 @@ page(
         await becomesLive(page);
         // Half of the names arrive with the document and half with the stream.
         await exporter.tell(...events.slice(3));
-        await eventually(5_000, async () => {
+        await eventually(15_000, async () => {
           const shown = await page.locator('#rows bdi').allTextContents();
           assert.equal(shown.sort(), names.map((name) => `group:${name}`).sort());
         });
@@ -233,7 +233,7 @@ page(
         const before = (await names(page)).length;
         await toggle.focus();
         await page.keyboard.press('Enter');
-        await eventually(5_000, async () => {
+        await eventually(15_000, async () => {
           assert.is((await names(page)).length, before + 16);
           assert.is(await toggle.getAttribute('aria-expanded'), 'true');
         });
@@ -241,12 +241,12 @@ page(
         const [fatal] = sceneOf(1, now).rows;
         if (fatal === undefined) throw new Error('no row');
         server.send({ now, rows: [{ ...fatal, group: 'celery', name: 'celery-3' }] });
-        await eventually(5_000, async () => {
+        await eventually(15_000, async () => {
           assert.match((await names(page))[0] ?? '', /^celery$/);
         });
         assert.match(String(await page.evaluate('document.activeElement.textContent')), /^celery/);
         await page.keyboard.press('Enter');
-        await eventually(5_000, async () => assert.is((await names(page)).length, before));
+        await eventually(15_000, async () => assert.is((await names(page)).length, before));
       });
     } finally {
       server.close();
@@ -263,7 +263,7 @@ page(
       await visit(browser, server.url('/?q=celery-default'), WIDE, async ({ page, complaints }) => {
         await becomesLive(page);
         await page.locator('#rows a', { hasText: 'celery-default-0' }).click();
-        await eventually(5_000, async () => {
+        await eventually(15_000, async () => {
           const text = await page.locator('#detail').innerText();
           assert.match(text, /SIGSEGV, core dumped/);
           assert.match(text, /supervisorctl tail -f celery-default:celery-default-0/);
@@ -272,7 +272,7 @@ page(
         });
         assert.is(await page.locator('#overview').isVisible(), false);
         await page.locator('#detail a', { hasText: 'All processes' }).click();
-        await eventually(5_000, async () => {
+        await eventually(15_000, async () => {
           assert.equal(await names(page), ['celery-default:celery-default-0']);
           const focused = await page.evaluate('document.activeElement.textContent');
           assert.is(focused, 'celery-default:celery-default-0');
@@ -307,7 +307,7 @@ page(
         ] as const;
         for (const [context, className, text] of states) {
           server.show({ ...scene, context: { ...scene.context, ...context } });
-          await eventually(5_000, async () => {
+          await eventually(15_000, async () => {
             assert.match(await page.locator('#live').innerText(), text);
             assert.is(await page.locator('#live').getAttribute('class'), className);
           });
@@ -329,15 +329,15 @@ page(
         await becomesLive(page);
         const warnings = page.locator('#warnings');
         await warnings.locator('a', { hasText: 'exited unexpectedly' }).click();
-        await eventually(5_000, async () => {
+        await eventually(15_000, async () => {
           assert.equal(await names(page), ['celery-default:celery-default-0']);
         });
         await warnings.locator('a', { hasText: 'Dismiss' }).click();
-        await eventually(5_000, async () => assert.is(await warnings.innerText(), ''));
+        await eventually(15_000, async () => assert.is(await warnings.innerText(), ''));
         const row = scene.rows.find(({ name }) => name === 'celery-default-0');
         if (row === undefined) throw new Error('no row');
         server.send({ now: scene.now + 5, rows: [{ ...row, lastUnexpectedExit: scene.now + 5 }] });
-        await eventually(5_000, async () => {
+        await eventually(15_000, async () => {
           assert.match(await warnings.innerText(), /1 process has exited unexpectedly/);
         });
       });

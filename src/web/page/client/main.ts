@@ -47,7 +47,7 @@ let isConnected = false;
  * Limits drawing, with the layout that follows, to a share of the time. Messages, which are read as
  * they arrive, take about as much again.
  */
-const DRAWING = new DutyCycle({ share: 0.04, burstMs: 100, longestPauseMs: 2_000 });
+const DRAWING = new DutyCycle({ share: 0.04, burstMs: 100, longestPauseMs: 5_000 });
 let isDrawScheduled = false;
 let drawTimer: number | undefined;
 /** Milliseconds since the page was opened before which only the reader causes drawing. */
