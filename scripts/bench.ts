@@ -25,6 +25,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: 'a scrape with the resource usage of 500 processes, against process-exporter',
     packages: ['supervisor', 'prometheus-process-exporter', 'python3'],
   },
+  page: {
+    about: 'the page with 1,000 processes in a storm: acknowledgements, memory, and a real browser',
+    packages: ['chromium'],
+  },
   footprint: {
     about: 'start to READY and resident memory, against a bare node process',
     packages: [],

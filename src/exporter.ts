@@ -33,6 +33,7 @@ import { formatAddress } from './web/address.ts';
 import type { BoundAddress } from './web/listen.ts';
 import { Page } from './web/page/page.ts';
 import type { PageContext } from './web/page/view.ts';
+import { createProgramsAnswer } from './web/programs.ts';
 import { createAnswer } from './web/routes.ts';
 import { serve } from './web/server.ts';
 import type { WebConfigServer } from './web-config/server.ts';
@@ -66,6 +67,8 @@ export type Outcome = 'over' | 'failed' | 'refused';
 export class Exporter {
   readonly #config: Config;
   readonly #io: ExporterIo;
+  /** Epoch seconds. */
+  readonly #startedAt = Date.now() / 1000;
   readonly #changes = new ChangeFeed();
   readonly #table: ProcessTable;
   readonly #resync: Resync;
@@ -143,6 +146,7 @@ export class Exporter {
       table,
       changes,
       context: () => this.#pageContext(),
+      isUnreported: (process) => this.#exits.isUnreported(process) === true,
       resources: this.#resources,
       telemetryPath,
       signal,
@@ -177,6 +181,11 @@ export class Exporter {
       contentType: CONTENT_TYPE,
       render: () => this.#render(),
       notReady: () => this.#resync.whyNotReady,
+      programs: createProgramsAnswer({
+        table: this.#table,
+        whyNotSynced: () => this.#whyNotSynced(),
+        isUnreported: (process) => this.#exits.isUnreported(process) === true,
+      }),
       page: this.#config.telemetryPath === '/' ? undefined : this.#page,
     });
     const { webConfig } = this.#io;
@@ -226,15 +235,29 @@ export class Exporter {
   }
 
   #pageContext(): Omit<PageContext, 'hasUsage'> {
-    const { server, health } = this.#resync;
+    const { server, health, isSynced, whyNotReady } = this.#resync;
     return {
       identifier: server?.identifier,
       supervisordVersion: server?.version,
       supervisordState: server && nameOfServerState(server.stateCode),
+      host: this.#io.hostname,
       rpc: health,
+      isSynced,
+      isStalled: this.#exits.stalled,
+      waitingSince: whyNotReady === undefined ? undefined : this.#startedAt,
       eventsLost: this.#eventHandler.stats.lost,
       exporterVersion: this.#io.build.version,
     };
+  }
+
+  /** Why the process table is not complete; undefined while it is. */
+  #whyNotSynced(): string | undefined {
+    const { health, isSynced, whyNotReady } = this.#resync;
+    if (isSynced) return undefined;
+    if (health === 'none') {
+      return 'supervisord has no HTTP server, so it is not known which processes exist';
+    }
+    return whyNotReady ?? 'events were lost; waiting for a later snapshot of supervisord';
   }
 
   /** What the first snapshot reports of this exporter: whether it is the only one, and in its first life. */

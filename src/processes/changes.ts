@@ -32,6 +32,18 @@ export type Change =
   /** A snapshot or the configuration changed a process in another way. */
   | { readonly kind: 'updated'; readonly process: Readonly<Process> };
 
+/** The process that a change is about. */
+export function idOf(change: Change): ProcessId {
+  switch (change.kind) {
+    case 'transition':
+      return change.event.process;
+    case 'reason':
+      return change.id;
+    default:
+      return change.process.id;
+  }
+}
+
 export type Consumer = (change: Change) => void;
 
 export class ChangeFeed {
