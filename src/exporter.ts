@@ -21,6 +21,7 @@ import type { Build } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
 import { ChangeFeed } from './processes/changes.ts';
 import { ProcessTable } from './processes/table.ts';
+import { UpTimes } from './processes/up-time.ts';
 import { openResources, type Resources } from './resources/resources.ts';
 import { Resync } from './resync/resync.ts';
 import { SettingsFetcher } from './resync/settings.ts';
@@ -88,6 +89,8 @@ export class Exporter {
     const changes = this.#changes;
     const table = new ProcessTable({ looksUpReasons: this.#looksUpReasons });
     this.#table = table;
+    const upTimes = new UpTimes(table);
+    changes.subscribe((change) => upTimes.record(change, performance.now() / 1000));
 
     this.#resync = new Resync({
       client,
@@ -116,6 +119,7 @@ export class Exporter {
       exitReasons: this.#looksUpReasons,
       compat: config.compat,
       build: io.build,
+      upTimes,
       resources: this.#resources,
       sources: {
         events: () => this.#eventHandler.stats,

@@ -9,6 +9,7 @@
 
 import { CachedText } from '../exposition/cached-text.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import type { UpTimes } from '../processes/up-time.ts';
 import type { ResourceUsage, UsageSource } from '../resources/resources.ts';
 import { TRANSITIONS, type Transition } from '../supervisor/states.ts';
 import { Mutex } from '../util/mutex.ts';
@@ -22,6 +23,7 @@ import { USAGE_FAMILIES } from './usage.ts';
 export interface ShownFamilies {
   readonly exitReasons: boolean;
   readonly compat?: Compat | undefined;
+  readonly upTimes: Pick<UpTimes, 'secondsOf'>;
   /** undefined: the collector "resources" is off. */
   readonly resources?: UsageSource | undefined;
 }
@@ -42,9 +44,9 @@ class Chunk {
     this.#values = new Float64Array(processCount);
   }
 
-  update(row: number, process: View, usage: ResourceUsage | undefined): void {
+  update(row: number, process: View, usage: ResourceUsage | undefined, upSeconds: number): void {
     const { value, labels } = this.#family;
-    const current = value(process, usage) ?? Number.NaN;
+    const current = value(process, usage, upSeconds) ?? Number.NaN;
     if (!Object.is(this.#values[row], current)) {
       this.#values[row] = current;
       this.#text = undefined;
@@ -98,10 +100,12 @@ export class ProcessText {
 
   async #render(): Promise<readonly CachedText[]> {
     const slice = new TimeSlice();
+    const { upTimes } = this.#shown;
     this.#adoptTable();
     for (const [row, process] of this.#processes.entries()) {
       const usage = this.#shown.resources?.usageOf(process);
-      for (const chunk of this.#chunks) chunk.update(row, process, usage);
+      const upSeconds = upTimes.secondsOf(process, performance.now() / 1000);
+      for (const chunk of this.#chunks) chunk.update(row, process, usage, upSeconds);
       await slice.pause();
     }
     const texts: CachedText[] = [];

@@ -3,6 +3,7 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { CachedText } from '../exposition/cached-text.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import type { UpTimes } from '../processes/up-time.ts';
 import type { UsageSource } from '../resources/resources.ts';
 import { PROCESS_STATES } from '../supervisor/states.ts';
 import { TimeSlice } from '../util/time-slice.ts';
@@ -45,6 +46,7 @@ export interface MetricsOptions {
   readonly compat: Compat | undefined;
   readonly build: Build;
   readonly sources: ExporterSources;
+  readonly upTimes: Pick<UpTimes, 'secondsOf'>;
   /** undefined: the collector "resources" is off. */
   readonly resources: UsageSource | undefined;
 }

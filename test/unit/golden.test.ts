@@ -61,6 +61,7 @@ async function render(): Promise<string> {
     compat: 'node_exporter',
     build: { version: '1.2.3', revision: '0123456', nodeVersion: 'v20.0.0' },
     sources: ACTIVE_SOURCES,
+    upTimes: { secondsOf: () => 86_400.125 },
     resources: {
       usageOf: ({ pid }: Readonly<Process>) => (pid === USAGE.pid ? USAGE : undefined),
     },

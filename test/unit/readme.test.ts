@@ -18,6 +18,7 @@ readme('the table lists exactly the metrics of /metrics, with their types', asyn
     sources: IDLE_SOURCES,
     compat: undefined,
     build,
+    upTimes: { secondsOf: () => 0 },
     resources: { usageOf: () => undefined },
   });
   const served = [...String(joinPlain(await render())).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
