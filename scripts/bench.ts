@@ -37,6 +37,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: "latency from a SIGKILL to Alertmanager's webhook, against an exporter that polls",
     packages: ['supervisor', 'prometheus', 'prometheus-alertmanager', 'python3'],
   },
+  'up-time': {
+    about: "seconds up over 1,000 crash cycles, against supervisord's log",
+    packages: ['supervisor'],
+  },
   attack: {
     about: 'acknowledgements and memory while clients without a password attack the web server',
     packages: ['openssl'],

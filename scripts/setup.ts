@@ -9,6 +9,7 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SYSTEM_PACKAGES = {
   chromium: ['chromium', '--version'],
   curl: ['curl', '--version'],
+  faketime: ['faketime', '--version'],
   gcc: ['cc', '--version'],
   'libc6-dev': ['cc', '-E', '-x', 'c', '-include', 'unistd.h', '/dev/null'],
   openssl: ['openssl', 'version'],

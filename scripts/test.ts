@@ -36,6 +36,7 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/e2e/install.test.ts': ['supervisor'],
   'test/e2e/prometheus.test.ts': ['python3-prometheus-client'],
   'test/e2e/resources.test.ts': ['procps'],
+  'test/e2e/up-time.test.ts': ['faketime', 'supervisor'],
   'test/protocol/client.test.ts': ['openssl'],
   'test/protocol/http.test.ts': ['curl', 'prometheus'],
   'test/protocol/toolkit.test.ts': ['prometheus'],
