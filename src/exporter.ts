@@ -20,8 +20,10 @@ import { Watchdog } from './listener/watchdog.ts';
 import type { Build } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
 import { ChangeFeed } from './processes/changes.ts';
+import { createSelection, type Selection } from './processes/selection.ts';
 import { ProcessTable } from './processes/table.ts';
 import { UpTimes } from './processes/up-time.ts';
+import { openCgroupMemory } from './resources/cgroup-memory.ts';
 import { openResources, type Resources } from './resources/resources.ts';
 import { Resync } from './resync/resync.ts';
 import { SettingsFetcher } from './resync/settings.ts';
@@ -69,6 +71,7 @@ export class Exporter {
   readonly #io: ExporterIo;
   readonly #changes = new ChangeFeed();
   readonly #table: ProcessTable;
+  readonly #selection: Selection;
   readonly #resync: Resync;
   readonly #watchdog: Watchdog;
   readonly #eventHandler: EventHandler;
@@ -113,19 +116,27 @@ export class Exporter {
       new SettingsFetcher({ client, table, changes, log, signal });
       this.#inquiries = new Inquiries({ endpoint, config, table, changes, log, lookAt: io.lookAt });
     }
-    this.#resources = config.resources ? openResources({ table, log, ownPid: io.pid }) : undefined;
+    const selection = createSelection(config.selection);
+    this.#selection = selection;
+    this.#resources = config.resources
+      ? openResources({ table, selection, readsIo: config.resourcesIo, log, ownPid: io.pid })
+      : undefined;
+    const readCgroupMemory = config.resources ? openCgroupMemory() : undefined;
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
       exitReasons: this.#looksUpReasons,
       compat: config.compat,
       build: io.build,
       upTimes,
+      selection,
       resources: this.#resources,
+      resourcesIo: config.resourcesIo,
       sources: {
         events: () => this.#eventHandler.stats,
         resync,
         nudges: () => this.#inquiries?.nudges ?? 0,
         alertmanagers: () => this.#push?.stats ?? [],
+        cgroupMemory: () => readCgroupMemory?.(),
         collectors: () =>
           this.#resources === undefined ? [] : [['resources', this.#resources.stats] as const],
       },
@@ -196,6 +207,7 @@ export class Exporter {
       labels: { job: 'supervisor', instance, ...alertLabels },
       table: this.#table,
       changes: this.#changes,
+      selection: this.#selection,
       log: this.#io.log,
       exitReasons: this.#looksUpReasons,
     });

@@ -1,6 +1,7 @@
 /** Tells every Alertmanager of what can't wait for a scrape and an evaluation. */
 
 import type { ChangeFeed } from '../processes/changes.ts';
+import type { Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Logger } from '../util/log.ts';
 import { describeHttpUrl, type HttpUrl } from '../util/url.ts';
@@ -25,6 +26,8 @@ export interface PushOptions {
   readonly labels: Labels;
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
+  /** Which processes raise alerts. */
+  readonly selection: Selection;
   readonly log: Logger;
   /** Whether it is found out why programs exit. */
   readonly exitReasons: boolean;
@@ -33,6 +36,7 @@ export interface PushOptions {
 export class Push {
   readonly #labels: Labels;
   readonly #table: ProcessTable;
+  readonly #selection: Selection;
   readonly #targets: readonly Target[];
   readonly #board: Board;
   readonly #stats: { alertmanager: string; sent: number; failed: number }[] = [];
@@ -44,6 +48,7 @@ export class Push {
     this.#board = new Board(options.exitReasons ? REASON_PATIENCE_MS / 1000 : 0);
     this.#labels = options.labels;
     this.#table = options.table;
+    this.#selection = options.selection;
     this.#targets = options.urls.map((url) => this.#targetOf(url, options));
     options.changes.subscribe(() => this.poke());
   }
@@ -72,7 +77,8 @@ export class Push {
   }
 
   #tell(): void {
-    const alerts = this.#board.review(this.#table.values(), Date.now() / 1000);
+    const processes = [...this.#table.values()].filter(({ id }) => this.#selection.isSelected(id));
+    const alerts = this.#board.review(processes, Date.now() / 1000);
     clearTimeout(this.#patience);
     if (this.#board.isWaiting) {
       this.#patience = setTimeout(() => this.poke(), REASON_PATIENCE_MS);

@@ -36,6 +36,13 @@ export interface Config {
   readonly exitReasons: boolean;
   /** Whether to read CPU time, memory and descriptors of processes. */
   readonly resources: boolean;
+  /** Whether to read bytes, swap and context switches of processes as well. */
+  readonly resourcesIo: boolean;
+  /** Which processes have series, by `group:name`. */
+  readonly selection: {
+    readonly include: RegExp | undefined;
+    readonly exclude: RegExp | undefined;
+  };
   /** The group of the exporter's own process, which is its event pool; undefined outside supervisord. */
   readonly ownGroup: string | undefined;
   readonly alertmanagers: readonly HttpUrl[];
@@ -132,6 +139,20 @@ export const FLAGS = {
     help: 'Read CPU time, memory, file descriptors and threads of each process and all its descendants at each scrape; Linux only. On by default; --no-collector.resources turns it off.',
   },
   'no-collector.resources': { type: 'boolean' },
+  'collector.resources.io': {
+    type: 'boolean',
+    help: 'Also read bytes read from and written to storage, swap and context switches of each process: two more files of each process.',
+  },
+  'collector.process-include': {
+    type: 'string',
+    value: 'REGEXP',
+    help: 'Regular expression that matches GROUP:NAME, as a whole, of the processes that have series. All of them by default.',
+  },
+  'collector.process-exclude': {
+    type: 'string',
+    value: 'REGEXP',
+    help: 'Regular expression that matches GROUP:NAME, as a whole, of processes that have no series; it prevails over --collector.process-include.',
+  },
   'alertmanager.url': {
     type: 'string',
     multiple: true,
@@ -202,6 +223,11 @@ function readConfig(flags: Flags, environment: Environment): Config {
     nudge: !flags['no-supervisor.nudge'],
     exitReasons: !flags['no-collector.exit-reason'],
     resources: !flags['no-collector.resources'],
+    resourcesIo: flags['collector.resources.io'] ?? false,
+    selection: {
+      include: readRegExp('collector.process-include', flags['collector.process-include']),
+      exclude: readRegExp('collector.process-exclude', flags['collector.process-exclude']),
+    },
     ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
     alertmanagers: (flags['alertmanager.url'] ?? []).map(readAlertmanager),
     alertLabels: Object.fromEntries((flags['alertmanager.label'] ?? []).map(readLabel)),
@@ -333,6 +359,16 @@ function readPath(text: string): string {
 function readFileName(flag: string, text: string | undefined): string | undefined {
   if (text === '' || text?.includes('://')) throw invalid(flag, 'the name of a file');
   return text;
+}
+
+/** Anchored, as in Prometheus and node_exporter. */
+function readRegExp(flag: string, text: string | undefined): RegExp | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return new RegExp(`^(?:${text})$`, 'su');
+  } catch {
+    throw invalid(flag, 'a regular expression');
+  }
 }
 
 function readAlertmanager(text: string): HttpUrl {

@@ -8,6 +8,7 @@
  */
 
 import { CachedText } from '../exposition/cached-text.ts';
+import { ALL_PROCESSES, type Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { UpTimes } from '../processes/up-time.ts';
 import type { ResourceUsage, UsageSource } from '../resources/resources.ts';
@@ -17,7 +18,7 @@ import { TimeSlice } from '../util/time-slice.ts';
 import { COMPAT_FAMILIES, type Compat } from './compat.ts';
 import { type Family, headerOf, labelsOf, type View } from './family.ts';
 import { PROCESS_FAMILIES, transitionFamily } from './processes.ts';
-import { USAGE_FAMILIES } from './usage.ts';
+import { IO_FAMILIES, USAGE_FAMILIES } from './usage.ts';
 
 /** What to show in addition to the families that are always shown. */
 export interface ShownFamilies {
@@ -26,6 +27,10 @@ export interface ShownFamilies {
   readonly upTimes: Pick<UpTimes, 'secondsOf'>;
   /** undefined: the collector "resources" is off. */
   readonly resources?: UsageSource | undefined;
+  /** Whether the collector also reads bytes, swap and context switches. */
+  readonly resourcesIo?: boolean;
+  /** Which processes have series. */
+  readonly selection?: Selection;
 }
 
 /** One family, or one series of it, for all processes. */
@@ -118,7 +123,8 @@ export class ProcessText {
 
   /** Discards all chunks when processes were added or removed, or a new transition was seen. */
   #adoptTable(): void {
-    const processes = [...this.#table.values()];
+    const { selection = ALL_PROCESSES } = this.#shown;
+    const processes = [...this.#table.values()].filter(({ id }) => selection.isSelected(id));
     const transitionCount = this.#transitions.size;
     for (const { transitions } of processes) {
       for (const transition of transitions.keys()) this.#transitions.add(transition);
@@ -144,13 +150,14 @@ export class ProcessText {
 }
 
 function familiesShown(
-  { exitReasons, compat, resources }: ShownFamilies,
+  { exitReasons, compat, resources, resourcesIo = false }: ShownFamilies,
   transitions: Iterable<Transition>,
 ): Family[] {
   return [
     ...PROCESS_FAMILIES.filter(({ ofExitReasons = exitReasons }) => ofExitReasons === exitReasons),
     ...Array.from(transitions, transitionFamily),
     ...(resources === undefined ? [] : USAGE_FAMILIES),
+    ...(resources !== undefined && resourcesIo ? IO_FAMILIES : []),
     ...(compat === undefined ? [] : COMPAT_FAMILIES[compat]),
   ];
 }

@@ -2,6 +2,7 @@
 
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { CachedText } from '../exposition/cached-text.ts';
+import type { Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { UpTimes } from '../processes/up-time.ts';
 import type { UsageSource } from '../resources/resources.ts';
@@ -49,6 +50,10 @@ export interface MetricsOptions {
   readonly upTimes: Pick<UpTimes, 'secondsOf'>;
   /** undefined: the collector "resources" is off. */
   readonly resources: UsageSource | undefined;
+  /** Whether the collector also reads bytes, swap and context switches. */
+  readonly resourcesIo?: boolean;
+  /** Which processes have series. */
+  readonly selection?: Selection;
 }
 
 export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {

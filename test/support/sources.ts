@@ -28,6 +28,7 @@ export const IDLE_SOURCES: ExporterSources = {
   },
   nudges: () => 0,
   alertmanagers: () => [],
+  cgroupMemory: () => undefined,
   collectors: () => [],
 };
 
@@ -59,5 +60,6 @@ export const ACTIVE_SOURCES: ExporterSources = {
   },
   nudges: () => 4,
   alertmanagers: () => [{ alertmanager: 'http://alertmanager:9093', sent: 5, failed: 1 }],
+  cgroupMemory: () => ({ usageBytes: 157_286_400, limitBytes: 536_870_912 }),
   collectors: () => [['resources', { success: true, durationSeconds: 0.002 }]],
 };

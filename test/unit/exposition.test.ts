@@ -177,6 +177,9 @@ const USAGE: ResourceUsage = {
   pid: 7,
   cpuUserSeconds: 1.25,
   cpuSystemSeconds: 0,
+  majorPageFaults: 17,
+  ioWaitSeconds: 0.25,
+  io: undefined,
   residentBytes: 4_096,
   virtualBytes: 140_737_488_351_232,
   threads: 2,
@@ -209,6 +212,8 @@ exposition(
       'supervisord_process_open_fds cat cat 3',
       'supervisord_process_max_fds cat cat 1024',
       'supervisord_process_subprocesses cat cat 1',
+      'supervisord_process_major_page_faults_total cat cat 17',
+      'supervisord_process_io_wait_seconds_total cat cat 0.25',
     ];
     assert.equal(await samples(), shown);
 

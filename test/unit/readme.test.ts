@@ -20,6 +20,7 @@ readme('the table lists exactly the metrics of /metrics, with their types', asyn
     build,
     upTimes: { secondsOf: () => 0 },
     resources: { usageOf: () => undefined },
+    resourcesIo: true,
   });
   const served = [...String(joinPlain(await render())).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
     ([, name, type]) => `${name} ${type}`,
