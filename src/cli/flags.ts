@@ -117,7 +117,7 @@ export const FLAGS = {
   'supervisor.timeout': {
     type: 'string',
     default: '5s',
-    help: 'Timeout of each XML-RPC call, such as 500ms, 5s or 1m.',
+    help: 'Timeout of each XML-RPC call, such as 500ms, 5s or 1m. For calls about all processes it is where a longer timeout begins, which follows how long supervisord takes.',
   },
   'supervisor.config': {
     type: 'string',

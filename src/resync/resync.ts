@@ -5,6 +5,7 @@
 
 import type { ChangeFeed } from '../processes/changes.ts';
 import type { ProcessTable, SnapshotResult } from '../processes/table.ts';
+import { AdaptiveTimeout } from '../rpc/adaptive-timeout.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import type { RemoteCommunicationEvent, TickEvent } from '../supervisor/events.ts';
 import type { ServerInfo, Snapshot } from '../supervisor/snapshot.ts';
@@ -50,6 +51,7 @@ export class Resync {
   readonly #scheduler: ResyncScheduler;
   /** Distinguishes our markers from those of other exporters and of earlier lives. */
   readonly #markerPrefix = `${Date.now()}-${Math.random()}`;
+  readonly #timeout: AdaptiveTimeout;
   #requestedAt = 0;
   #hasSnapshot = false;
   #server: ServerInfo | undefined;
@@ -71,6 +73,7 @@ export class Resync {
 
   constructor(options: ResyncOptions) {
     this.#options = options;
+    this.#timeout = new AdaptiveTimeout(options.client?.timeoutMs ?? 0);
     this.#ordering = new SnapshotOrdering(options.table);
     this.#scheduler = new ResyncScheduler({
       fetch: (trigger) => this.#fetch(trigger),
@@ -177,7 +180,7 @@ export class Resync {
     this.#stats.requests[trigger] += 1;
     this.#ordering.requested(marker);
     try {
-      this.#snapshotReceived(await fetchSnapshot(client, marker));
+      this.#snapshotReceived(await fetchSnapshot(client, marker, this.#timeout));
       this.#stats.lastDuration = (performance.now() - began) / 1000;
       return true;
     } catch (error) {
