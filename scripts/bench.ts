@@ -41,6 +41,14 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: "seconds up over 1,000 crash cycles, against supervisord's log",
     packages: ['supervisor'],
   },
+  'long-run': {
+    about: 'memory over a million events of programs that come and go',
+    packages: [],
+  },
+  disturbances: {
+    about: 'exact counts while the exporter, supervisord or the machine is disturbed',
+    packages: ['faketime', 'openssl', 'supervisor'],
+  },
   attack: {
     about: 'acknowledgements and memory while clients without a password attack the web server',
     packages: ['openssl'],
