@@ -231,7 +231,6 @@ async function run(disturbance: Disturbance): Promise<Outcome> {
     const log = supervisord.log;
     outcome = {
       times,
-      events: shown.sum('supervisord_exporter_events_total'),
       ...(restarts ? compareLog(supervisord) : compareCounters(shown, log)),
       discarded: readDiscarded(log),
     };
@@ -313,7 +312,9 @@ async function calm(
   );
 }
 
-function compareCounters(shown: Exposition, log: string): Pick<Outcome, 'wrong' | 'lost'> {
+type Compared = Pick<Outcome, 'events' | 'wrong' | 'lost'>;
+
+function compareCounters(shown: Exposition, log: string): Compared {
   let wrong = 0;
   for (const [name, { spawned, exited, unexpected }] of readAccount(log)) {
     if (!/^(?:good|bad)-/.test(name)) continue;
@@ -324,11 +325,15 @@ function compareCounters(shown: Exposition, log: string): Pick<Outcome, 'wrong' 
       (shown.value('supervisord_process_unexpected_exits_total', { name }) ?? 0) - unexpected,
     );
   }
-  return { wrong, lost: shown.value('supervisord_exporter_events_lost_total') ?? 0 };
+  return {
+    events: shown.sum('supervisord_exporter_events_total'),
+    wrong,
+    lost: shown.value('supervisord_exporter_events_lost_total') ?? 0,
+  };
 }
 
 /** Over all starts of the exporter: the serials that it logged, each once, and the exits among them. */
-function compareLog(supervisord: Supervisord): Pick<Outcome, 'wrong' | 'lost'> {
+function compareLog(supervisord: Supervisord): Compared {
   const events = new Map<number, { event: string; process: string }>();
   for (const [, serial, event = '', process = ''] of supervisord.exporterLog.matchAll(
     /msg=event serial=(\d+) event=(\S+)(?: process=(\S+))?/g,
@@ -344,5 +349,5 @@ function compareLog(supervisord: Supervisord): Pick<Outcome, 'wrong' | 'lost'> {
     );
     wrong += Math.abs(received.length - exited);
   }
-  return { wrong, lost };
+  return { events: events.size, wrong, lost };
 }

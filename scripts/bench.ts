@@ -45,6 +45,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: 'memory over a million events of programs that come and go',
     packages: [],
   },
+  thousands: {
+    about: 'a real supervisord with thousands of processes: boot, snapshot, scrape, page, exits',
+    packages: ['supervisor'],
+  },
   disturbances: {
     about: 'exact counts while the exporter, supervisord or the machine is disturbed',
     packages: ['faketime', 'openssl', 'supervisor'],

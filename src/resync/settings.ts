@@ -76,7 +76,9 @@ export class SettingsFetcher {
     this.#isFetching = true;
     const began = performance.now();
     try {
-      for (const { group, name, settings } of parseConfigInfo(await client.call(CONFIG_CALL, [], this.#timeout))) {
+      for (const { group, name, settings } of parseConfigInfo(
+        await client.call(CONFIG_CALL, [], this.#timeout),
+      )) {
         changes.publish(table.configure({ group, name }, settings));
       }
       this.#backoff.succeed();

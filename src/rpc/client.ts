@@ -56,10 +56,7 @@ export class RpcClient {
   }
 
   /** The same, but a call that is a fault has an RpcError as its result. */
-  async multicallSettled(
-    calls: readonly RpcCall[],
-    timeout?: AdaptiveTimeout,
-  ): Promise<unknown[]> {
+  async multicallSettled(calls: readonly RpcCall[], timeout?: AdaptiveTimeout): Promise<unknown[]> {
     const results = await this.call('system.multicall', [calls], timeout);
     if (!Array.isArray(results) || results.length !== calls.length) {
       throw this.#error(
