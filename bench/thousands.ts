@@ -8,7 +8,7 @@ import type { Exposition } from '../test/support/exposition.ts';
 import { freePort } from '../test/support/ports.ts';
 import { cleaningUp, kill, temporaryFolder } from './clean-up.ts';
 import { readOptions } from './options.ts';
-import { residentBytes } from './proc.ts';
+import { cpuMs, residentBytes } from './proc.ts';
 import { formatTable } from './report.ts';
 import { scrapeOnce } from './soak-load.ts';
 import { median } from './statistics.ts';
@@ -70,7 +70,10 @@ await cleaningUp(async () => {
   const settings = await until(
     (metrics) => metrics.where('supervisord_process_autostart', {}).length >= processes,
   );
+  const pid = pidOf('exporter', logFileIn(dir));
+  const cpuBefore = cpuMs(pid);
   const scrape = await timed(options.scrapes, () => scrapeOnce(url('/metrics')));
+  const scrapeCpu = (cpuMs(pid) - cpuBefore) / options.scrapes;
   const page = await timed(3, async () => {
     await (await fetch(url('/'))).text();
   });
@@ -101,13 +104,14 @@ await cleaningUp(async () => {
     ['last snapshot, s', value('supervisord_exporter_resync_duration_seconds').toFixed(2)],
     ['snapshots that failed', String(failures)],
     ['scrape with resources, ms (median)', scrape.toFixed(0)],
+    ['CPU of the exporter for a scrape, ms (mean)', scrapeCpu.toFixed(0)],
     [
-      'of that, reading /proc, ms',
+      'reading /proc, ms (last)',
       (1_000 * value('supervisord_exporter_collector_duration_seconds')).toFixed(0),
     ],
     ['page, ms (median)', page.toFixed(0)],
     ['SIGKILL to the exit on /metrics, ms (median, with the scrapes)', median(kills).toFixed(0)],
-    ['resident memory, MB', (residentBytes(pidOf('exporter', logFileIn(dir))) / MB).toFixed(1)],
+    ['resident memory, MB', (residentBytes(pid) / MB).toFixed(1)],
     ['events lost', String(value('supervisord_exporter_events_lost_total'))],
   ];
   console.log(formatTable([['', `${processes} processes`], ...rows.map((row) => [...row])]));
