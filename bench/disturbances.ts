@@ -10,12 +10,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readAccount, readDiscarded } from '../test/support/account.ts';
 import { makeCertificate } from '../test/support/certificates.ts';
 import { eventually, within } from '../test/support/deadline.ts';
-import { PROGRAM } from '../test/support/exporter.ts';
 import { Exposition } from '../test/support/exposition.ts';
 import { play, type Story, type Supervisord } from '../test/support/supervisord.ts';
 import { atEnd, cleaningUp } from './clean-up.ts';
 import { readOptions } from './options.ts';
 import { formatMarkdown } from './report.ts';
+import { copyOfExporter } from './supervisord.ts';
 
 interface Disturbance {
   readonly title: string;
@@ -54,6 +54,7 @@ const options = readOptions({
 
 const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-disturbances-'));
 atEnd(() => rmSync(dir, { recursive: true, force: true }));
+const program = copyOfExporter(dir);
 const clock = join(dir, 'clock');
 const web = join(dir, 'web.yml');
 
@@ -214,7 +215,7 @@ async function run(disturbance: Disturbance): Promise<Outcome> {
   ];
   const exporter = [
     process.execPath,
-    PROGRAM,
+    program,
     '--web.listen-address=127.0.0.1:%(ENV_STORY_PORT)s',
     ...flags,
   ].join(' ');

@@ -126,7 +126,7 @@ export function firstLatencies(
   killedAt: ReadonlyMap<string, number>,
 ): number[] {
   return [...killedAt].map(
-    ([name, at]) => (webhook.told({ ...labels, name })[0]?.at ?? Infinity) - at,
+    ([name, at]) => (webhook.notified({ ...labels, name })[0]?.at ?? Infinity) - at,
   );
 }
 

@@ -8,11 +8,10 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import type { Push } from './alertmanager/push.ts';
+import type { Notifier } from './alertmanager/notifier.ts';
 import type { Config } from './cli/flags.ts';
 import { EventHandler } from './event-handler.ts';
-import type { Remains } from './exits/detector.ts';
-import { Inquiries } from './exits/inquiries.ts';
+import { Exits } from './exits/exits.ts';
 import type { CachedText } from './exposition/cached-text.ts';
 import type { Input } from './listener/input.ts';
 import { listen } from './listener/listener.ts';
@@ -30,6 +29,7 @@ import { SettingsFetcher } from './resync/settings.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import { nameOfServerState, type Snapshot } from './supervisor/snapshot.ts';
+import type { CollectorStats } from './util/collector-stats.ts';
 import { ListenError } from './util/errors.ts';
 import type { Logger } from './util/log.ts';
 import { formatAddress } from './web/address.ts';
@@ -46,10 +46,10 @@ export interface ExporterIo {
   /** Writes to supervisord. */
   readonly send: (text: string) => void;
   readonly log: Logger;
-  /** Whether a process exists; a zombie counts as alive unless it is looked at closely. */
-  readonly lookAt: (pid: number, closely: boolean) => Remains;
   /** Of the exporter. */
   readonly pid: number;
+  /** Of supervisord, which is the parent of the exporter. */
+  readonly supervisorPid: number;
   readonly build: Build;
   readonly hostname: string;
   /** Undefined: plain HTTP, open to every client that can reach the port. */
@@ -75,11 +75,11 @@ export class Exporter {
   readonly #resync: Resync;
   readonly #watchdog: Watchdog;
   readonly #eventHandler: EventHandler;
-  readonly #inquiries: Inquiries | undefined;
+  readonly #exits: Exits;
   readonly #resources: Resources | undefined;
   readonly #metrics: Metrics;
   readonly #page: Page;
-  #push: Push | undefined;
+  #notifier: Notifier | undefined;
 
   constructor(config: Config, io: ExporterIo) {
     this.#config = config;
@@ -112,9 +112,8 @@ export class Exporter {
     const resync = this.#resync;
     const watchdog = this.#watchdog;
     this.#eventHandler = new EventHandler({ table, changes, resync, watchdog, log, signal });
-    if (endpoint !== undefined && client !== undefined) {
+    if (client !== undefined) {
       new SettingsFetcher({ client, table, changes, log, signal });
-      this.#inquiries = new Inquiries({ endpoint, config, table, changes, log, lookAt: io.lookAt });
     }
     const selection = createSelection(config.selection);
     this.#selection = selection;
@@ -122,6 +121,21 @@ export class Exporter {
       ? openResources({ table, selection, readsIo: config.resourcesIo, log, ownPid: io.pid })
       : undefined;
     const readCgroupMemory = config.resources ? openCgroupMemory() : undefined;
+    this.#exits = new Exits({
+      table,
+      changes,
+      supervisorPid: io.supervisorPid,
+      endpoint,
+      timeoutMs,
+      nudge: config.nudge,
+      reasons: config.exitReasons,
+      logFile: undefined,
+      ownName: config.ownGroup,
+      log,
+      logsInfo: config.logLevel === 'info' || config.logLevel === 'debug',
+      requestResync: () => this.#resync.request('unreported_exit'),
+      signal,
+    });
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
       exitReasons: this.#looksUpReasons,
@@ -134,11 +148,10 @@ export class Exporter {
       sources: {
         events: () => this.#eventHandler.stats,
         resync,
-        nudges: () => this.#inquiries?.nudges ?? 0,
-        alertmanagers: () => this.#push?.stats ?? [],
+        exits: this.#exits,
+        alertmanagers: () => this.#notifier?.stats ?? [],
         cgroupMemory: () => readCgroupMemory?.(),
-        collectors: () =>
-          this.#resources === undefined ? [] : [['resources', this.#resources.stats] as const],
+        collectors: () => this.#collectors(),
       },
     });
     this.#page = new Page({
@@ -148,10 +161,6 @@ export class Exporter {
       resources: this.#resources,
       telemetryPath,
       signal,
-    });
-    signal.addEventListener('abort', () => {
-      this.#inquiries?.stop();
-      this.#push?.stop();
     });
   }
 
@@ -165,7 +174,7 @@ export class Exporter {
       throw error;
     }
     this.#logStart(addresses);
-    await this.#startPush(addresses);
+    await this.#startNotifier(addresses);
     listen(this.#io.input, this.#io.send, {
       onEvent: (event, at) => this.#eventHandler.handle(event, at),
       onUnframeable: (reason) =>
@@ -173,7 +182,7 @@ export class Exporter {
       onEnd: () => this.#io.onEnd('over'),
     });
     this.#watchdog.start();
-    this.#inquiries?.start();
+    void this.#exits.start();
     this.#resync.request('startup');
   }
 
@@ -196,13 +205,13 @@ export class Exporter {
   }
 
   /** Alerts carry the address under which Prometheus scrapes this exporter, as far as it is known. */
-  async #startPush([address]: readonly BoundAddress[]): Promise<void> {
+  async #startNotifier([address]: readonly BoundAddress[]): Promise<void> {
     const { alertmanagers: urls, alertLabels } = this.#config;
     if (urls.length === 0 || address === undefined) return;
-    const { Push } = await import('./alertmanager/push.ts');
+    const { Notifier } = await import('./alertmanager/notifier.ts');
     const host = address.requestedHost === '' ? this.#io.hostname : address.requestedHost;
     const instance = formatAddress({ host, port: address.port });
-    this.#push = new Push({
+    this.#notifier = new Notifier({
       urls,
       labels: { job: 'supervisor', instance, ...alertLabels },
       table: this.#table,
@@ -210,12 +219,21 @@ export class Exporter {
       selection: this.#selection,
       log: this.#io.log,
       exitReasons: this.#looksUpReasons,
+      signal: this.#io.signal,
     });
-    this.#push.start();
+    this.#notifier.start();
   }
 
   get #looksUpReasons(): boolean {
-    return this.#config.exitReasons && this.#config.supervisor !== undefined;
+    return this.#config.exitReasons;
+  }
+
+  #collectors(): readonly (readonly [name: string, stats: CollectorStats])[] {
+    const { exitReasons } = this.#config;
+    return [
+      ...(this.#resources === undefined ? [] : [['resources', this.#resources.stats] as const]),
+      ...(exitReasons ? [['exit_reason', this.#exits.stats.collector] as const] : []),
+    ];
   }
 
   async #render(): Promise<readonly CachedText[]> {

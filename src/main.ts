@@ -5,7 +5,6 @@ import { hostname } from 'node:os';
 import { type Config, type DoctorRequest, parseCommandLine } from './cli/flags.ts';
 import { BY_HAND, helpText } from './cli/help.ts';
 import { REVISION, VERSION } from './cli/version.ts';
-import type { Remains } from './exits/detector.ts';
 import type { Outcome } from './exporter.ts';
 import { READY } from './listener/dialogue.ts';
 import { reserveStdout } from './listener/stdout.ts';
@@ -111,8 +110,8 @@ async function run(config: Config): Promise<void> {
     input: openInput(STDIN),
     send,
     log,
-    lookAt,
     pid: process.pid,
+    supervisorPid: process.ppid,
     build: BUILD,
     hostname: hostname(),
     webConfig,
@@ -142,32 +141,6 @@ async function openWebConfig(
   if (file === undefined) return undefined;
   const { WebConfigServer } = await import('./web-config/server.ts');
   return WebConfigServer.open(file, { log, signal });
-}
-
-/** A process of another user can't be signalled, and is there. */
-function lookAt(pid: number, closely: boolean): Remains {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'gone';
-  }
-  return closely && isZombie(pid) ? 'zombie' : 'alive';
-}
-
-/** More than the beginning of /proc/PID/stat, `PID (NAME) STATE …`: a name has up to 64 bytes. */
-const STAT_HEAD = Buffer.alloc(128);
-
-/** Where there is such a file. A name may hold parentheses. */
-function isZombie(pid: number): boolean {
-  try {
-    const file = fs.openSync(`/proc/${pid}/stat`, 'r');
-    const length = fs.readSync(file, STAT_HEAD, 0, STAT_HEAD.length, 0);
-    fs.closeSync(file);
-    const stat = STAT_HEAD.toString('latin1', 0, length);
-    return stat.charAt(stat.lastIndexOf(')') + 2) === 'Z';
-  } catch {
-    return false;
-  }
 }
 
 function fail(status: number, message: string): never {

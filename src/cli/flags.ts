@@ -6,7 +6,7 @@
  */
 
 import { parseArgs } from 'node:util';
-import { OWN_LABELS } from '../alertmanager/wire.ts';
+import { OWN_LABELS } from '../alertmanager/payload.ts';
 import { COMPATS, type Compat } from '../metrics/compat.ts';
 import {
   type CredentialsEnvironment,

@@ -1,225 +1,279 @@
 /**
- * Finds out why runs ended, which no event tells.
- *
- * XML-RPC knows the exit code until the program is started again, which with `autorestart`
- * is a turn of supervisord later: milliseconds once it is awake. So it is asked as soon as
- * a pid is seen to be gone, over a connection that is open already: that call is answered
- * in the turn before. What XML-RPC does not know any more, or never did (a signal is -1, a
- * program that fails to start has 0), stands in supervisord's log, which is read in the same
- * breath.
- *
- * None of this is on the way of an acknowledgement. Where nothing is found, what snapshots
- * say stands.
+ * Looks up why runs ended, which no event reports. supervisord's log is read first: its line is
+ * on disk before the event can be sent, so that one read settles most exits at once, inside the
+ * change that reports them. Only where the line alone does not settle it is XML-RPC asked,
+ * which knows the exit code until the process is started again, and -1 for any signal.
  */
 
 import type { Change, ChangeFeed } from '../processes/changes.ts';
+import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import { windowOfEvent } from '../processes/termination.ts';
-import type { RpcCall, RpcClient } from '../rpc/client.ts';
+import type { ExitReason, Termination, TerminationFacts } from '../processes/termination.ts';
+import type { RpcClient } from '../rpc/client.ts';
 import { parseProcessInfo } from '../rpc/snapshot.ts';
+import type { ProcessStateEvent } from '../supervisor/events.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
-import { RpcError } from '../util/errors.ts';
+import { DutyCycle } from '../util/duty-cycle.ts';
+import { messageOf, RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
-import type { Death } from './detector.ts';
-import { LogFollower } from './follower.ts';
-import { type LogLine, parseLog } from './log.ts';
-import { type Finding, factsOf, findOut, isConclusive, type RunEnd } from './match.ts';
-import { ToldRuns } from './runs.ts';
+import type { Finding, LogEvidence, Query } from './evidence.ts';
+import type { LoggedReason } from './log-lines.ts';
 
-/** Lines of the log that are looked through for an end of which only the time is known. */
-const MAX_LINES = 512;
-
-/** A log that can't be read is not asked for again at each end. */
-const LOG_PAUSE_MS = 60_000;
-
-/** Processes asked about in one call. */
-const MAX_ASKED = 50;
-
-/** What asking may take of supervisord's time: in a storm it has better things to do, and the log has it all. */
+/** After this a reason is unknown. */
+const DEADLINE_MS = 3_000;
+/** Processes in one call. */
+const MAX_QUERIES = 50;
+/** What the calls may take of supervisord's time. */
 const SHARE_OF_SUPERVISORD = 0.1;
-/** What may be taken ahead of that: a few deaths in a row are each asked about at once. */
-const AHEAD_MS = 500;
+/** A few exits in a row are each looked up at once. */
+const BURST_MS = 500;
 const LONGEST_PAUSE_MS = 1_000;
+/** Exits whose event was not received yet. */
+const MAX_EARLY = 1_024;
 
-interface Question {
-  readonly id: ProcessId;
-  readonly end: RunEnd;
-  /** Undefined: the event is yet to come, so that the pid alone says which end this is. */
-  readonly terminationId: number | undefined;
-}
+/** `spawnerr` of a process that was started and exited within `startsecs`. */
+const EXITED_TOO_QUICKLY = 'Exited too quickly (process log may have details)';
+const EXITED_TOO_QUICKLY_PREFIX = 'Exited too quickly';
+
+const UNKNOWN: TerminationFacts = { reason: { kind: 'unknown' } };
+
+/** `pending`: whether the log is supervisord's is not established yet. */
+export type LogTrust = 'trusted' | 'pending' | 'none';
 
 export interface ExitReasonsOptions {
-  /** One that keeps its connection open. */
-  readonly client: Pick<RpcClient, 'multicallSettled' | 'close'>;
   readonly table: ProcessTable;
-  readonly log: Logger;
   readonly changes: ChangeFeed;
+  readonly log: Logger;
+  readonly evidence: LogEvidence;
+  /** Reads what has been written to supervisord's log, and returns whether it can be trusted. */
+  readonly readLog: () => LogTrust;
+  /** One that keeps its connection open; undefined where supervisord has no HTTP server. */
+  readonly client: Pick<RpcClient, 'multicallSettled' | 'close'> | undefined;
+}
+
+/** A termination whose reason is looked up. */
+interface Lookup {
+  readonly id: ProcessId;
+  readonly terminationId: number;
+  readonly query: Omit<Query, 'isShared'>;
+  readonly began: number;
 }
 
 export class ExitReasons {
   readonly #options: ExitReasonsOptions;
-  /** What is to be asked; of each process the latest end. */
-  readonly #questions = new Map<ProcessKey, Question>();
-  readonly #follower: LogFollower;
-  readonly #told = new ToldRuns();
-  /** What was found out of runs whose event was not received yet. */
-  readonly #early = new Map<
-    ProcessKey,
-    { readonly pid: number | undefined; readonly finding: Finding }
-  >();
   readonly #groupsOfName = new Map<string, number>();
-  #lines: readonly LogLine[] = [];
-  #isAsking = false;
+  /** Those that the log did not settle; of each process the latest. */
+  readonly #lookups = new Map<ProcessKey, Lookup>();
+  /** Those that wait until it is established whether the log is supervisord's. */
+  #waiting: Lookup[] = [];
+  /** Processes that have ended and whose event was not received yet. */
+  readonly #early = new Map<ProcessKey, { readonly id: ProcessId; readonly pid: number }>();
+  /** What XML-RPC reported of such processes. */
+  readonly #earlyInfos = new Map<
+    ProcessKey,
+    { readonly pid: number; readonly info: ProcessInfo }
+  >();
+  readonly #duty = new DutyCycle({
+    share: SHARE_OF_SUPERVISORD,
+    burstMs: BURST_MS,
+    longestPauseMs: LONGEST_PAUSE_MS,
+  });
+  #isCalling = false;
   #timer: NodeJS.Timeout | undefined;
-  /** Milliseconds that were taken of supervisord and are not made up for by pauses, as of #takenAt. */
-  #taken = 0;
-  #takenAt = 0;
-  /** Epoch milliseconds until which the log is left alone. */
-  #logPausedUntil = 0;
-  #hasLogTrouble = false;
-  #hasSaidUnknown = false;
+  #deadline: NodeJS.Timeout | undefined;
+  #hasReportedMissingLine = false;
+  /** Whether the last lookup by XML-RPC succeeded; undefined before the first. */
+  success: boolean | undefined;
+  /** Seconds that the last lookup took; undefined before the first. */
+  durationSeconds: number | undefined;
 
   constructor(options: ExitReasonsOptions) {
     this.#options = options;
-    this.#follower = new LogFollower(options.client);
     options.changes.subscribe((change) => this.#handle(change));
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#deadline);
+    this.#lookups.clear();
+    this.#waiting = [];
+    this.#early.clear();
+    this.#options.client?.close();
+  }
+
+  /** It is established whether the log is supervisord's. */
+  trustEstablished(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const lookup of waiting) this.#lookUp(lookup);
+  }
+
+  /**
+   * Asks about processes that have ended and whose event is still to come, which also wakes
+   * supervisord. Returns false where that has to wait, or cannot be done.
+   */
+  askEarly(ended: readonly { readonly id: ProcessId; readonly pid: number }[]): boolean {
+    if (this.#options.client === undefined) return false;
+    for (const { id, pid } of ended) this.#early.set(keyOf(id), { id, pid });
+    if (this.#isCalling || this.#timer !== undefined) return false;
+    void this.#call();
+    return true;
   }
 
   #handle(change: Change): void {
     if (change.kind === 'added') this.#countName(change.process.id.name, 1);
     if (change.kind === 'removed') {
       this.#countName(change.process.id.name, -1);
-      this.#questions.delete(keyOf(change.process.id));
+      this.#forget(keyOf(change.process.id));
     }
-    if (change.kind !== 'exited') return;
-    const { id } = change.process;
-    const { id: terminationId, pid, window, reason } = change.termination;
-    if (reason.kind === 'exited') return;
-    const early = this.#early.get(keyOf(id));
-    this.#early.delete(keyOf(id));
-    const question = { id, end: { pid, window }, terminationId };
-    if (early !== undefined && early.pid === pid) {
-      this.#conclude(question, early.finding);
+    if (change.kind === 'transition') this.#correctStart(change.event);
+    if (change.kind === 'exited') this.#lookUp(lookupOf(change.process, change.termination));
+  }
+
+  /** The event of RUNNING is the first of a run that carries its pid. */
+  #correctStart({ process: id, to, pid }: ProcessStateEvent): void {
+    const { table, changes, evidence, readLog } = this.#options;
+    if (to !== 'RUNNING' || pid === undefined || readLog() !== 'trusted') return;
+    const startedAt = evidence.beganAt(id.name, pid);
+    if (startedAt !== undefined) changes.publish(table.setStartFacts(id, { pid, startedAt }));
+  }
+
+  #forget(key: ProcessKey): void {
+    this.#lookups.delete(key);
+    this.#early.delete(key);
+    this.#earlyInfos.delete(key);
+  }
+
+  #lookUp(lookup: Lookup): void {
+    const trust = this.#options.readLog();
+    if (trust === 'pending') {
+      this.#waiting.push(lookup);
+      this.#expectDeadline();
       return;
     }
-    this.#questions.set(keyOf(id), question);
-    const hasQuestions = this.#questions.size > 0;
-    if (hasQuestions && !this.#isAsking && this.#timer === undefined) this.#askIn(0);
+    const finding = trust === 'trusted' ? this.#find(lookup) : NOTHING;
+    if (trust === 'trusted' && finding.kind === 'nothing') this.#reportMissingLine(lookup);
+    const facts = factsOfFinding(finding, lookup) ?? this.#factsWithoutLog(lookup);
+    if (facts === undefined) this.#ask(lookup);
+    else this.#settle(lookup, facts);
   }
 
-  /**
-   * Asks about runs that are over and whose events are yet to come, which wakes supervisord
-   * as well. False where this has to wait: something is being asked, or has been just now.
-   */
-  foretell(deaths: readonly Death[]): boolean {
-    const at = Date.now() / 1000;
-    for (const { id, pid } of deaths) {
-      this.#questions.set(keyOf(id), {
-        id,
-        end: { pid, window: windowOfEvent(at) },
-        terminationId: undefined,
-      });
+  /** What is known without a further call; undefined where XML-RPC may know more. */
+  #factsWithoutLog(lookup: Lookup): TerminationFacts | undefined {
+    const key = keyOf(lookup.id);
+    const early = this.#earlyInfos.get(key);
+    this.#earlyInfos.delete(key);
+    if (early !== undefined && early.pid === lookup.query.pid) {
+      return this.#factsOfInfo(early.info, lookup);
     }
-    if (this.#isAsking || this.#timer !== undefined) return false;
-    void this.#ask();
-    return true;
+    // A snapshot has reported all that XML-RPC knows.
+    const isAskable = this.#options.client !== undefined && lookup.query.end !== 'any';
+    return isAskable ? undefined : UNKNOWN;
   }
 
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#questions.clear();
-    this.#options.client.close();
+  #ask(lookup: Lookup): void {
+    const key = keyOf(lookup.id);
+    const earlier = this.#lookups.get(key);
+    this.#lookups.set(key, lookup);
+    if (earlier !== undefined) this.#settle(earlier, UNKNOWN);
+    this.#expectDeadline();
+    if (!this.#isCalling && this.#timer === undefined) void this.#call();
   }
 
-  #askIn(ms: number): void {
-    this.#timer = setTimeout(() => void this.#ask(), ms);
+  #find({ query }: Lookup, known: Query['known'] = query.known): Finding {
+    const isShared = (this.#groupsOfName.get(query.name) ?? 0) > 1;
+    return this.#options.evidence.find({ ...query, known, isShared });
   }
 
-  async #ask(): Promise<void> {
-    this.#timer = undefined;
-    const questions = this.#takeQuestions();
-    if (questions.length === 0) return;
-    const began = performance.now();
-    this.#isAsking = true;
-    try {
-      await this.#answer(questions);
-    } catch (error) {
-      // Snapshots say what is wrong with XML-RPC.
-      this.#options.log.debug?.('why programs ended was not answered', { reason: String(error) });
-      for (const question of questions) this.#conclude(question, NOTHING);
-    }
-    this.#isAsking = false;
-    const pause = this.#pauseAfter(began);
-    if (pause > 0 || this.#questions.size > 0) this.#askIn(pause);
-  }
-
-  /** Milliseconds to pause for, now that something has been asked. */
-  #pauseAfter(began: number): number {
-    const now = performance.now();
-    const madeUpFor = (now - this.#takenAt) * SHARE_OF_SUPERVISORD;
-    this.#taken = Math.max(0, this.#taken - madeUpFor) + now - began;
-    this.#takenAt = now;
-    const pause = Math.max(0, this.#taken - AHEAD_MS) / SHARE_OF_SUPERVISORD;
-    return Math.min(pause, LONGEST_PAUSE_MS);
-  }
-
-  /** What has to be asked: not what the log has told already. */
-  #takeQuestions(): Question[] {
-    const taken: Question[] = [];
-    for (const [key, question] of this.#questions) {
-      if (taken.length === MAX_ASKED) break;
-      this.#questions.delete(key);
-      if (!this.#isTold(question)) taken.push(question);
-    }
-    return taken;
-  }
-
-  async #answer(questions: readonly Question[]): Promise<void> {
-    const { infos, isBehind } = await this.#inquire(questions);
-    for (const [index, question] of questions.entries()) {
-      if (this.#isTold(question)) continue;
-      // What is weighed by the time is the latest that fits, which may be in what is not read yet.
-      if (isBehind) this.#askAgain(question);
-      else this.#weigh(question, infos[index]);
-    }
-  }
-
-  #weigh(question: Question, info: ProcessInfo | undefined): void {
-    const { id, end } = question;
-    const isShared = this.#isShared(id.name);
-    const finding = findOut({ name: id.name, isShared, end }, this.#lines, info);
-    this.#conclude(question, finding);
-    if (!isConclusive(finding)) this.#sayUnknown(question, finding);
-  }
-
-  /** When more of the log has been read; unless there is a later end to ask about. */
-  #askAgain(question: Question): void {
-    const key = keyOf(question.id);
-    if (!this.#questions.has(key)) this.#questions.set(key, question);
-  }
-
-  /** Whether the log has told why, so that nothing has to be weighed; the question is concluded then. */
-  #isTold(question: Question): boolean {
-    const { name } = question.id;
-    const { pid } = question.end;
-    if (pid === undefined || this.#isShared(name)) return false;
-    const ending = this.#told.take(name, pid);
-    if (ending === undefined) return false;
-    this.#conclude(question, { ending, spawnError: undefined });
-    return true;
-  }
-
-  #conclude({ id, end, terminationId }: Question, finding: Finding): void {
+  #settle({ id, terminationId, began }: Lookup, facts: TerminationFacts): void {
     const { table, changes } = this.#options;
-    const known = table.get(id)?.termination;
-    const isReported = end.pid !== undefined && known?.pid === end.pid;
-    const reported = terminationId ?? (isReported ? known?.id : undefined);
-    if (reported !== undefined) {
-      changes.publish(table.setTerminationFacts(id, reported, factsOf(finding)));
-    } else if (finding.ending !== undefined) {
-      this.#early.set(keyOf(id), { pid: end.pid, finding });
+    this.success ??= true;
+    this.durationSeconds = (performance.now() - began) / 1000;
+    changes.publish(table.setTerminationFacts(id, terminationId, facts));
+  }
+
+  /** No reason takes longer than this, whatever it waits for. */
+  #expectDeadline(): void {
+    this.#deadline ??= setTimeout(() => {
+      this.#deadline = undefined;
+      this.#settleExpired();
+    }, DEADLINE_MS);
+  }
+
+  #settleExpired(): void {
+    const before = performance.now() - DEADLINE_MS;
+    const isExpired = ({ began }: Lookup) => began <= before + 1;
+    const waiting = this.#waiting.filter(isExpired);
+    this.#waiting = this.#waiting.filter((lookup) => !isExpired(lookup));
+    const asked = [...this.#lookups].filter(([, lookup]) => isExpired(lookup));
+    for (const [key] of asked) this.#lookups.delete(key);
+    for (const lookup of [...waiting, ...asked.map(([, each]) => each)]) {
+      this.#settle(lookup, UNKNOWN);
     }
+    if (this.#waiting.length + this.#lookups.size > 0) this.#expectDeadline();
+  }
+
+  async #call(): Promise<void> {
+    const { client, log } = this.#options;
+    this.#timer = undefined;
+    const lookups = [...this.#lookups].slice(0, MAX_QUERIES);
+    const early = [...this.#early].slice(0, MAX_QUERIES - lookups.length);
+    if (client === undefined || lookups.length + early.length === 0) return;
+    for (const [key] of early) this.#early.delete(key);
+    const began = performance.now();
+    this.#isCalling = true;
+    try {
+      const ids = [...lookups, ...early].map(([, { id }]) => id);
+      const infos = (await client.multicallSettled(ids.map(getProcessInfo))).map(readInfo);
+      this.success = true;
+      for (const [index, [key, lookup]] of lookups.entries()) {
+        if (this.#lookups.get(key) !== lookup) continue;
+        this.#lookups.delete(key);
+        this.#settle(lookup, this.#factsOfInfo(infos[index], lookup));
+      }
+      for (const [index, [key, { pid }]] of early.entries()) {
+        this.#keepEarly(key, pid, infos[lookups.length + index]);
+      }
+    } catch (error) {
+      // The resync reports what is wrong with XML-RPC.
+      this.success = false;
+      log.debug?.('exit reasons could not be looked up', { reason: messageOf(error) });
+      for (const [key, lookup] of lookups) {
+        if (this.#lookups.get(key) !== lookup) continue;
+        this.#lookups.delete(key);
+        this.#settle(lookup, UNKNOWN);
+      }
+    }
+    this.#isCalling = false;
+    const pause = this.#duty.record(began, performance.now());
+    if (pause > 0 || this.#lookups.size + this.#early.size > 0) {
+      this.#timer = setTimeout(() => void this.#call(), pause);
+    }
+  }
+
+  /** Keeps the reply for the event, or uses it if the event was received in the meantime. */
+  #keepEarly(key: ProcessKey, pid: number, info: ProcessInfo | undefined): void {
+    if (info === undefined) return;
+    const lookup = this.#lookups.get(key);
+    if (lookup?.query.pid === pid) {
+      this.#lookups.delete(key);
+      this.#settle(lookup, this.#factsOfInfo(info, lookup));
+      return;
+    }
+    this.#earlyInfos.set(key, { pid, info });
+    const [oldest] = this.#earlyInfos.keys();
+    if (this.#earlyInfos.size > MAX_EARLY && oldest !== undefined) this.#earlyInfos.delete(oldest);
+  }
+
+  #factsOfInfo(info: ProcessInfo | undefined, lookup: Lookup): TerminationFacts {
+    if (info === undefined) return UNKNOWN;
+    if (lookup.query.end === 'failed-start') return factsOfFailedStart(info);
+    const reason = reasonOfInfo(info, lookup.query);
+    if (reason === undefined) return UNKNOWN;
+    const known = reason.kind === 'exited' ? reason.exitCode : 'signal';
+    if (this.#options.readLog() !== 'trusted') return { reason };
+    return factsOfFinding(this.#find(lookup, known), lookup) ?? { reason };
   }
 
   #countName(name: string, step: number): void {
@@ -228,61 +282,91 @@ export class ExitReasons {
     else this.#groupsOfName.delete(name);
   }
 
-  #isShared(name: string): boolean {
-    return (this.#groupsOfName.get(name) ?? 0) > 1;
+  /** Once: the cause may be its loglevel or a full disk, which is not known here. */
+  #reportMissingLine({ id, query }: Lookup): void {
+    if (this.#hasReportedMissingLine || query.end !== 'unexpected') return;
+    this.#hasReportedMissingLine = true;
+    this.#options.log.warn("supervisord's log has no line of an exit; reported once", {
+      process: displayName(id),
+    });
   }
+}
 
-  /** What XML-RPC says of the processes; what the log says goes to what is remembered of it. */
-  async #inquire(questions: readonly Question[]) {
-    const { client } = this.#options;
-    const calls = questions.map(({ id }) => askAbout(id));
-    if (Date.now() < this.#logPausedUntil) {
-      const results = await client.multicallSettled(calls);
-      return { infos: results.map(readInfo), isBehind: false };
+const NOTHING: Finding = { kind: 'nothing' };
+
+function lookupOf(process: Readonly<Process>, termination: Termination): Lookup {
+  const { id: terminationId, pid, window, reason } = termination;
+  const { id } = process;
+  const known =
+    reason.kind === 'exited' ? reason.exitCode : reason.kind === 'signalled' ? 'signal' : undefined;
+  const end = endOf(process, termination);
+  const query = { name: id.name, pid, window, end, known } as const;
+  return { id, terminationId, query, began: performance.now() };
+}
+
+function endOf({ failedStart }: Readonly<Process>, termination: Termination): Query['end'] {
+  if (failedStart?.id === termination.id) return 'failed-start';
+  if (termination.serial === undefined) return 'any';
+  if (termination.expected === undefined) return 'stopped';
+  return termination.expected ? 'expected' : 'unexpected';
+}
+
+/** undefined where the log does not settle it. */
+function factsOfFinding(finding: Finding, { query }: Lookup): TerminationFacts | undefined {
+  switch (finding.kind) {
+    case 'found':
+      return {
+        reason: reasonOf(finding.reason),
+        finishedAt: finding.at,
+        ...(query.end === 'failed-start' ? { spawnError: EXITED_TOO_QUICKLY } : {}),
+      };
+    case 'spawn-error':
+      return { ...UNKNOWN, spawnError: finding.text, neverRan: true };
+    case 'contradictory':
+    case 'nothing':
+      return undefined;
+    default: {
+      const unhandled: never = finding;
+      throw new Error(`unhandled finding ${JSON.stringify(unhandled)}`);
     }
-    const { text, isBehind, trouble, results } = await this.#follower.read(calls);
-    this.#noteLog(trouble?.message);
-    const news = parseLog(text);
-    this.#told.add(news);
-    if (news.length > 0) this.#lines = [...this.#lines, ...news].slice(-MAX_LINES);
-    return { infos: results.map(readInfo), isBehind };
-  }
-
-  /** Says once that the log can't be read, and once that it can be again. */
-  #noteLog(trouble: string | undefined): void {
-    const { log } = this.#options;
-    if (trouble !== undefined) {
-      this.#logPausedUntil = Date.now() + LOG_PAUSE_MS;
-      if (!this.#hasLogTrouble) {
-        log.warn("supervisord's log can't be read: signals, and some exit codes, are not known", {
-          reason: trouble,
-        });
-      }
-    } else if (this.#hasLogTrouble) log.info("supervisord's log can be read again");
-    this.#hasLogTrouble = trouble !== undefined;
-  }
-
-  /** Says once that the log does not tell what it should. */
-  #sayUnknown({ id, end }: Question, { ending }: Finding): void {
-    const isReadable = !this.#hasLogTrouble;
-    // Of ends that only a snapshot told of, the log may have forgotten.
-    if (this.#hasSaidUnknown || !isReadable || ending !== undefined || end.pid === undefined)
-      return;
-    this.#hasSaidUnknown = true;
-    this.#options.log.warn(
-      "supervisord's log does not tell why a program ended: its loglevel has to be info or lower; this is said once",
-      { process: displayName(id) },
-    );
   }
 }
 
-const NOTHING: Finding = { ending: undefined, spawnError: undefined };
-
-function askAbout({ group, name }: ProcessId): RpcCall {
-  return { methodName: 'supervisor.getProcessInfo', params: [displayName({ group, name })] };
+function reasonOf(reason: LoggedReason): ExitReason {
+  return { ...reason, source: 'log' };
 }
 
-/** Undefined for a process that is gone. */
+function factsOfFailedStart({ spawnError }: ProcessInfo): TerminationFacts {
+  if (spawnError === undefined) return UNKNOWN;
+  return {
+    ...UNKNOWN,
+    spawnError,
+    neverRan: !spawnError.startsWith(EXITED_TOO_QUICKLY_PREFIX),
+  };
+}
+
+/** XML-RPC reports the exit status until the process is started again. */
+function reasonOfInfo(
+  { state, stop, exitStatus }: ProcessInfo,
+  { window }: Pick<Query, 'window'>,
+): ExitReason | undefined {
+  if (state !== 'EXITED' && state !== 'STOPPED') return undefined;
+  if (stop < Math.floor(window.after) || stop > window.before) return undefined;
+  return exitStatus >= 0
+    ? { kind: 'exited', source: 'xml-rpc', exitCode: exitStatus }
+    : { kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined };
+}
+
+function getProcessInfo(id: ProcessId) {
+  return { methodName: 'supervisor.getProcessInfo', params: [displayName(id)] };
+}
+
+/** Undefined for a process that is gone, and for a reply that cannot be used. */
 function readInfo(result: unknown): ProcessInfo | undefined {
-  return result instanceof RpcError ? undefined : parseProcessInfo(result);
+  if (result instanceof RpcError) return undefined;
+  try {
+    return parseProcessInfo(result);
+  } catch {
+    return undefined;
+  }
 }

@@ -4,7 +4,8 @@
  */
 
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { AlertmanagerStats } from '../alertmanager/push.ts';
+import type { AlertmanagerStats } from '../alertmanager/alertmanager-client.ts';
+import type { Process } from '../processes/process.ts';
 import type { CgroupMemory } from '../resources/cgroup-memory.ts';
 import type { ResyncStats, RpcHealth } from '../resync/resync.ts';
 import type { EventStats } from '../supervisor/event-stats.ts';
@@ -46,8 +47,13 @@ export interface ExporterSources {
     readonly isSynced: boolean;
     readonly server: ServerInfo | undefined;
   };
-  /** Times that supervisord was woken. */
-  readonly nudges: () => number;
+  readonly exits: {
+    /** `nudges`: times that supervisord was woken. */
+    readonly stats: { readonly nudges: number };
+    /** Whether supervisord does not run; undefined where that cannot be read. */
+    readonly stalled: boolean | undefined;
+    readonly isUnreported: (process: Readonly<Process>) => boolean | undefined;
+  };
   readonly alertmanagers: () => readonly AlertmanagerStats[];
   /** undefined where there is no memory controller, or the collector "resources" is off. */
   readonly cgroupMemory: () => CgroupMemory | undefined;
@@ -61,7 +67,7 @@ type Rows = Iterable<readonly [labels: Labels, value: number]>;
 export function registerExporterMetrics(
   registry: Registry,
   build: Build,
-  { events, resync, nudges, alertmanagers, cgroupMemory, collectors }: ExporterSources,
+  { events, resync, exits, alertmanagers, cgroupMemory, collectors }: ExporterSources,
 ): void {
   const registers = [registry];
 
@@ -187,7 +193,7 @@ export function registerExporterMetrics(
     Counter,
     'supervisord_exporter_nudges_total',
     'Times that supervisord was woken because a process had exited.',
-    nudges,
+    () => exits.stats.nudges,
   );
   single(
     Gauge,
@@ -250,6 +256,12 @@ export function registerExporterMetrics(
     'supervisord_server_state',
     'State of supervisord itself: 2 FATAL, 1 RUNNING, 0 RESTARTING, -1 SHUTDOWN.',
     () => resync.server?.stateCode,
+  );
+  single(
+    Gauge,
+    'supervisord_stalled',
+    'Whether supervisord has not run for 5 s, though it does so at least once a second: it is stopped or blocked.',
+    () => (exits.stalled === undefined ? undefined : Number(exits.stalled)),
   );
   family(
     Gauge,

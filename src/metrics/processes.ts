@@ -9,7 +9,7 @@ import {
   TRANSITIONS,
   type Transition,
 } from '../supervisor/states.ts';
-import { escapeLabel, type Family } from './family.ts';
+import { escapeLabel, type Family, type View } from './family.ts';
 
 export const PROCESS_FAMILIES: readonly Family[] = [
   {
@@ -126,6 +126,19 @@ export const PROCESS_FAMILIES: readonly Family[] = [
     value: (process) => process.unexpectedExits,
   },
 ];
+
+/** `isUnreported`: undefined where that cannot be read. */
+export function unreportedExitFamily(isUnreported: (process: View) => boolean | undefined): Family {
+  return {
+    name: 'supervisord_process_unreported_exit',
+    type: 'gauge',
+    help: 'Whether the process has been gone or a zombie for over 2 s without an event, though a snapshot was requested for it.',
+    value: (process) => {
+      const result = isUnreported(process);
+      return result === undefined ? undefined : Number(result);
+    },
+  };
+}
 
 /** The transitions of Supervisor's diagram are counted from 0 on. */
 export function transitionFamily(transition: Transition): Family {

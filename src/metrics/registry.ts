@@ -59,7 +59,10 @@ export interface MetricsOptions {
 export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {
   const registry = new Registry();
   registerStates(table, registry);
-  const processes = new ProcessText(table, options);
+  const processes = new ProcessText(table, {
+    ...options,
+    isUnreported: (process) => options.sources.exits.isUnreported(process),
+  });
   registerExporterMetrics(registry, options.build, options.sources);
   if (options.footprint) registerFootprint(registry);
   /** One after another: concurrently, each would use its time slice in the same turn of the event loop. */

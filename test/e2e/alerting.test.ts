@@ -78,8 +78,8 @@ alerting(
       return play({ conf: 'alerting', flags }, async (supervisord) => {
         await started(supervisord);
         await supervisord.ctl('start', 'failing');
-        await eventually(10_000, () => assert.is(webhook.told().length, 1));
-        assert.equal(webhook.told()[0]?.labels, {
+        await eventually(10_000, () => assert.is(webhook.notified().length, 1));
+        assert.equal(webhook.notified()[0]?.labels, {
           alertname: 'SupervisorProcessFatal',
           severity: 'critical',
           job: 'fleet',
@@ -101,19 +101,19 @@ alerting(
       return play({ conf: 'alerting', flags }, async (supervisord) => {
         await started(supervisord);
         await kill(supervisord, 'killed');
-        await eventually(10_000, () => assert.is(webhook.told().length, 1));
+        await eventually(10_000, () => assert.is(webhook.notified().length, 1));
         for (const alertmanager of alertmanagers) {
           assert.is((await alertmanager.alerts({ name: 'killed' })).length, 1);
         }
         await sleep(PEER_TIMEOUT_MS + LONG_ENOUGH_MS);
-        assert.is(webhook.told().length, 1);
+        assert.is(webhook.notified().length, 1);
       });
     }),
   ),
 );
 
 alerting(
-  'an Alertmanager that hangs and one that is gone hold up nothing and nobody',
+  'an Alertmanager that hangs and one that is gone hold up nothing else',
   timed(90_000, () =>
     withHangingServer((hanging) =>
       withAlertmanager(async (alertmanager, webhook) => {
@@ -128,7 +128,7 @@ alerting(
               assert.is(stateOf(metrics, 'killed'), 20);
             });
           }
-          await eventually(4_000, () => assert.is(webhook.told({ name: 'killed' }).length, 1));
+          await eventually(4_000, () => assert.is(webhook.notified({ name: 'killed' }).length, 1));
 
           await supervisord.until(10_000, (metrics) => {
             assert.ok(failed(metrics, hanging) > 0, 'the one that hangs');
@@ -139,6 +139,44 @@ alerting(
           assert.is(sent(metrics, hanging) + sent(metrics, gone), 0);
           assert.ok(sent(metrics, alertmanager.url) > 0);
           assert.is(metrics.value('supervisord_exporter_events_lost_total'), 0);
+        });
+      }),
+    ),
+  ),
+);
+
+alerting(
+  'target labels group and name rename nothing, and FATAL of one process does not inhibit another',
+  timed(120_000, () =>
+    withAlertmanager((alertmanager, webhook) =>
+      play({ conf: 'alerting' }, async (supervisord) => {
+        await started(supervisord);
+        const target = `127.0.0.1:${supervisord.port}`;
+        const shipped = {
+          target,
+          alertmanagers: [alertmanager.address],
+          targetLabels: { group: 'production', name: 'web1' },
+        };
+        await withShippedPrometheus(shipped, async () => {
+          await supervisord.ctl('start', 'failing');
+          await eventually(15_000, () =>
+            assert.is(webhook.notified({ name: 'failing' }).length, 1),
+          );
+          assert.is(webhook.notified({ name: 'failing' })[0]?.labels['group'], 'failing');
+          // As SupervisorProcessDown of another process would be, which takes a minute.
+          const down = { alertname: 'SupervisorProcessDown', job: 'supervisor', instance: target };
+          await alertmanager.post([
+            { ...down, group: 'killed', name: 'killed' },
+            { ...down, group: 'failing', name: 'failing' },
+          ]);
+          await eventually(10_000, () =>
+            assert.equal(
+              webhook.notified({ alertname: down.alertname }).map(({ labels }) => labels['name']),
+              ['killed'],
+            ),
+          );
+          const alerts = await alertmanager.alerts({ alertname: down.alertname });
+          assert.equal(alerts.length, 2);
         });
       }),
     ),
@@ -172,7 +210,7 @@ async function raisesWhatItShould(
       ...exporter,
     },
   ];
-  await eventually(15_000, () => assert.ok(webhook.told().length >= expected.length));
+  await eventually(15_000, () => assert.ok(webhook.notified().length >= expected.length));
   await supervisord.until(15_000, (metrics) => {
     assert.is(stateOf(metrics, 'killed'), 20, 'it was started again');
     assert.is(stateOf(metrics, 'stopped'), 0);
@@ -180,10 +218,10 @@ async function raisesWhatItShould(
   });
   await sleep(LONG_ENOUGH_MS);
 
-  const told = webhook.told();
-  assert.equal(sortedLabels(told), expected);
+  const notified = webhook.notified();
+  assert.equal(sortedLabels(notified), expected);
   assert.ok(
-    told.every(({ status }) => status === 'firing'),
+    notified.every(({ status }) => status === 'firing'),
     'and none is over yet',
   );
   assert.equal(sortedLabels(await alertmanager.alerts()), expected);
@@ -192,7 +230,7 @@ async function raisesWhatItShould(
 }
 
 function assertSays(webhook: Webhook, name: string, reason: RegExp): void {
-  const [alert] = webhook.told({ name });
+  const [alert] = webhook.notified({ name });
   assert.match(alert?.annotations['description'] ?? '', reason);
 }
 

@@ -17,7 +17,7 @@ const BUILT_IN: Readonly<Record<string, string>> = {
 };
 
 dashboard(
-  'each query of the dashboard, and each that the README says to move to, returns data',
+  'each query of the dashboard, and each that docs/migration.md shows, returns data',
   timed(120_000, () =>
     withStory(async (prometheus) => {
       let due: readonly Query[] = [...queriesOf(readDashboard()), ...queriesToMoveTo()];
@@ -50,12 +50,11 @@ function substitute(expr: string): string {
   });
 }
 
-/** The column "here" of the README's table. */
+/** The column "here" of docs/migration.md. */
 function queriesToMoveTo(): readonly Query[] {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const [, section = ''] = readme.split('## Coming from another exporter');
-  const rows = section.split('\n## ')[0]?.matchAll(/^\| `[^|]*\| `([^`]+)` \|.*$/gm) ?? [];
-  const queries = [...rows].map(([, expr = '']) => ({ where: 'README', expr }));
+  const migration = readFileSync(new URL('../../docs/migration.md', import.meta.url), 'utf8');
+  const rows = migration.matchAll(/^\| `[^|]*\| `([^`]+)` \|.*$/gm);
+  const queries = [...rows].map(([, expr = '']) => ({ where: 'docs/migration.md', expr }));
   assert.ok(queries.length >= 12, 'the table is found');
   return queries;
 }

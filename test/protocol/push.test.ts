@@ -106,7 +106,7 @@ push(
 );
 
 push(
-  'a hanging and a missing Alertmanager do not delay acknowledgements; the failure is counted and logged once',
+  'an Alertmanager that hangs and one that is gone: events are acknowledged, the failure is counted and logged once',
   timed(40_000, async () => {
     const hanging = await FakeAlertmanager.start();
     hanging.status = 'never';
@@ -128,7 +128,7 @@ push(
         });
         const logged = exporter.stderr
           .split('\n')
-          .filter((line) => line.includes('does not take alerts'));
+          .filter((line) => line.includes('did not accept alerts'));
         assert.is(logged.length, 2, exporter.stderr);
       });
     } finally {
@@ -155,9 +155,9 @@ push(
         manager.delayMs = 0;
         await eventually(5_000, () => assert.is(manager.received.length, 2));
         const [alert, ...others] = manager.received[1]?.alerts ?? [];
-        assert.equal(others, [], 'one alert, in one state only');
-        assert.ok(lifetime(alert) > 140, 'the latest state, which has an end time');
-        await eventually(5_000, () => assert.match(exporter.stderr, 'takes alerts again'));
+        assert.equal(others, [], 'one alert, and not two states of it');
+        assert.ok(lifetime(alert) > 140, 'the latest one, which says when it is over');
+        await eventually(5_000, () => assert.match(exporter.stderr, 'accepts alerts again'));
 
         manager.status = 400;
         await exporter.tell(step(2, 'g:dog', 'BACKOFF>FATAL'));

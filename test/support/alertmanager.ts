@@ -1,4 +1,4 @@
-/** Real Alertmanagers with their own ports and folders, and a webhook receiver. */
+/** Real Alertmanagers on ports and in folders of their own, and the webhook that they notify. */
 
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ export interface Notification {
   readonly alerts: readonly NotifiedAlert[];
 }
 
-/** A webhook receiver that keeps all notifications. */
+/** A webhook receiver that keeps what it receives. */
 export class Webhook {
   readonly notifications: Notification[] = [];
   readonly url: string;
@@ -36,8 +36,8 @@ export class Webhook {
     this.url = url;
   }
 
-  /** All notified alerts whose labels include these, in order of arrival. */
-  told(labels: Labels = {}): readonly (NotifiedAlert & { readonly at: number })[] {
+  /** The alerts received whose labels include these, in the order they came. */
+  notified(labels: Labels = {}): readonly (NotifiedAlert & { readonly at: number })[] {
     return this.notifications.flatMap(({ at, alerts }) =>
       alerts.filter((alert) => includes(alert.labels, labels)).map((alert) => ({ ...alert, at })),
     );
@@ -74,6 +74,17 @@ export class Alertmanager {
   async alerts(labels: Labels = {}): Promise<readonly HeldAlert[]> {
     const alerts = await this.#get<HeldAlert[]>('alerts');
     return alerts.filter((alert) => includes(alert.labels, labels));
+  }
+
+  /** Raises alerts with these labels. */
+  async post(labels: readonly Labels[]): Promise<void> {
+    const response = await fetch(`${this.url}/api/v2/alerts`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(labels.map((of) => ({ labels: of }))),
+      signal: AbortSignal.timeout(5_000),
+    });
+    if (!response.ok) throw new Error(`status ${response.status}`);
   }
 
   /** Resolves once it is in a cluster of so many and ready to notify. */

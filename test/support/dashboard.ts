@@ -21,9 +21,19 @@ export interface Panel {
   };
   readonly datasource?: unknown;
   readonly fieldConfig?: {
-    readonly defaults: { readonly unit?: string; readonly mappings?: readonly Mapping[] };
+    readonly defaults: {
+      readonly unit?: string;
+      readonly mappings?: readonly Mapping[];
+      readonly thresholds?: { readonly steps: readonly Step[] };
+    };
   };
   readonly targets?: readonly Target[];
+}
+
+/** The color from this value on; the first step has none and is also the color of no data. */
+export interface Step {
+  readonly color: string;
+  readonly value: number | null;
 }
 
 export interface Mapping {

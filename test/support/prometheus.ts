@@ -73,7 +73,7 @@ export function withPrometheus(
   const static_configs = [{ targets: [target] }];
   const config = {
     global: { scrape_interval: '1s' },
-    scrape_configs: [{ job_name: 'supervisor', static_configs, ...scrape }],
+    scrape_configs: [{ job_name: 'supervisor', honor_labels: true, static_configs, ...scrape }],
   };
   // JSON is YAML.
   return runPrometheus(
@@ -87,6 +87,8 @@ export interface ShippedOptions {
   readonly target: string;
   /** `HOST:PORT` of each. */
   readonly alertmanagers: readonly string[];
+  /** Labels that the target gets besides. */
+  readonly targetLabels?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -94,7 +96,7 @@ export interface ShippedOptions {
  * rules. Only the addresses are replaced.
  */
 export function withShippedPrometheus(
-  { target, alertmanagers }: ShippedOptions,
+  { target, alertmanagers, targetLabels = {} }: ShippedOptions,
   body: (prometheus: Prometheus) => Promise<void>,
 ): Promise<void> {
   return runPrometheus(
@@ -103,7 +105,8 @@ export function withShippedPrometheus(
         copyFileSync(join(SHIPPED, name), join(dir, name));
       }
       const config = shippedWith('prometheus.yml', {
-        'localhost:9876': target,
+        // JSON is YAML.
+        'localhost:9876': `${target}\n        labels: ${JSON.stringify(targetLabels)}`,
         // The addresses follow the `- ` of a list.
         'localhost:9093': alertmanagers.join('\n            - '),
       });

@@ -26,7 +26,7 @@ export const IDLE_SOURCES: ExporterSources = {
     isSynced: false,
     server: undefined,
   },
-  nudges: () => 0,
+  exits: { stats: { nudges: 0 }, stalled: false, isUnreported: () => false },
   alertmanagers: () => [],
   cgroupMemory: () => undefined,
   collectors: () => [],
@@ -58,8 +58,15 @@ export const ACTIVE_SOURCES: ExporterSources = {
     isSynced: true,
     server: { version: '4.2.5', identifier: 'supervisor', stateCode: 1 },
   },
-  nudges: () => 4,
+  exits: {
+    stats: { nudges: 4 },
+    stalled: false,
+    isUnreported: ({ state }) => (state === 'RUNNING' ? false : undefined),
+  },
   alertmanagers: () => [{ alertmanager: 'http://alertmanager:9093', sent: 5, failed: 1 }],
   cgroupMemory: () => ({ usageBytes: 157_286_400, limitBytes: 536_870_912 }),
-  collectors: () => [['resources', { success: true, durationSeconds: 0.002 }]],
+  collectors: () => [
+    ['resources', { success: true, durationSeconds: 0.002 }],
+    ['exit_reason', { success: true, durationSeconds: 0.001 }],
+  ],
 };

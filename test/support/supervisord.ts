@@ -26,6 +26,8 @@ export interface Story {
   readonly environment?: NodeJS.ProcessEnv;
   /** Further .conf files, by name, that are there from the start. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Called with the story's folder before supervisord starts. */
+  readonly prepare?: (dir: string) => void;
   /** The descriptor of its stdout. Node's pipes are sockets, which cannot be opened as /dev/stdout. */
   readonly stdout?: number;
 }
@@ -43,6 +45,7 @@ export class Supervisord {
     this.#story = story;
     this.changeSection({});
     for (const [name, text] of Object.entries(story.files ?? {})) this.writeConf(name, text);
+    story.prepare?.(this.dir);
     this.#child = spawn('supervisord', ['-c', join(root, 'test/e2e/conf', `${story.conf}.conf`)], {
       stdio: ['ignore', story.stdout ?? 'pipe', 'pipe'],
       env: { ...process.env, STORY_DIR: this.dir, STORY_PORT: String(port), ...story.environment },

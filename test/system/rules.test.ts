@@ -1,9 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import {
+  FATAL_KEEP_FIRING_SECONDS,
+  UNEXPECTED_EXIT_SECONDS,
+} from '../../src/alertmanager/active-alerts.ts';
+import { runbookUrl, SEVERITIES, SUMMARIES } from '../../src/alertmanager/payload.ts';
 
 const rules = suite('prometheus rules');
 const folder = fileURLToPath(new URL('../../prometheus-rules', import.meta.url));
@@ -33,14 +38,51 @@ rules('every alert has its section in the runbook, and every section its alert',
   const sections = [...read('RUNBOOK.md').matchAll(/^#+ (Supervisor\w+)$/gm)].map(
     ([, name]) => name,
   );
-  assert.equal(sections.sort(), alerts.sort());
+  assert.equal(sections.sort(), [...new Set(alerts)].sort());
 });
 
-rules('their own tests pass', () => {
-  const files = yamlFiles(join(folder, 'tests'));
-  assert.ok(files.length > 0);
-  check('promtool', 'test', 'rules', ...files);
+/** What the rule and the push have to agree on: Alertmanager holds one alert for both. */
+for (const name of ['SupervisorProcessFatal', 'SupervisorProcessUnexpectedExit'] as const) {
+  rules(`${name} has the severity, summary and runbook of the pushed alert`, () => {
+    const rule = ruleOf(name);
+    assert.match(rule, `severity: ${SEVERITIES[name]}\n`);
+    assert.match(rule, `summary: ${SUMMARIES[name]}\n`);
+    assert.match(rule, `runbook_url: ${runbookUrl(name)}\n`);
+  });
+}
+
+rules('an alert of the rule lasts as long as the pushed one', () => {
+  const [, exit] =
+    /last_over_time\([^)]*\) < (\d+)\n/.exec(ruleOf('SupervisorProcessUnexpectedExit')) ?? [];
+  assert.is(Number(exit), UNEXPECTED_EXIT_SECONDS);
+  const [, minutes] = /keep_firing_for: (\d+)m\n/.exec(ruleOf('SupervisorProcessFatal')) ?? [];
+  assert.is(Number(minutes) * 60, FATAL_KEEP_FIRING_SECONDS);
 });
+
+rules('every scrape configuration that is shown honors the labels of the exporter', () => {
+  const root = join(folder, '..');
+  for (const file of [
+    'README.md',
+    'prometheus-rules/RUNBOOK.md',
+    'prometheus-rules/prometheus.yml',
+  ]) {
+    const text = readFileSync(join(root, file), 'utf8');
+    const jobs = text.split('- job_name: supervisor\n').slice(1);
+    assert.ok(jobs.length > 0, file);
+    for (const job of jobs)
+      assert.match(job.split('targets:')[0] ?? '', 'honor_labels: true', file);
+  }
+});
+
+for (const file of yamlFiles(join(folder, 'tests'))) {
+  rules(`the tests in ${basename(file)} pass`, () => check('promtool', 'test', 'rules', file));
+}
+
+/** The text of one rule of alerts.yml. */
+function ruleOf(name: string): string {
+  const [, rule = ''] = read('alerts.yml').split(`- alert: ${name}\n`);
+  return rule.split(/ - (?:alert|record): /)[0] ?? '';
+}
 
 function yamlFiles(place: string): string[] {
   return readdirSync(place)

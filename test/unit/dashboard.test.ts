@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { STATE_CODES } from '../../src/supervisor/states.ts';
@@ -86,7 +90,11 @@ dashboard('every selector follows the variables that are chosen', () => {
     assert.ok(selectors.length > 0 && bare.length === 0, `${where}: ${bare}`);
     for (const [, metric = '', matchers = ''] of selectors) {
       const wanted = followedBy(where, metric);
-      for (const name of wanted) assert.match(matchers, `${name}=~"$${name}"`, where);
+      for (const name of wanted) {
+        // An alert without the label, as SupervisorExporterAbsent, belongs to every instance.
+        const value = metric === 'ALERTS' && name === 'instance' ? `$${name}|` : `$${name}`;
+        assert.ok(matchers.includes(`${name}=~"${value}"`), where);
+      }
     }
   }
 });
@@ -98,6 +106,75 @@ dashboard('a rate is taken over what Grafana says is long enough', () => {
     }
   }
 });
+
+const STATS = charts.filter(({ type }) => type === 'stat');
+
+dashboard('a number that is not known is not green', () => {
+  for (const { title, fieldConfig } of STATS) {
+    const [lowest] = fieldConfig?.defaults.thresholds?.steps ?? [];
+    assert.not.equal(lowest?.color, 'green', title);
+  }
+});
+
+const UP = { 'supervisord_exporter_rpc_up{job="j", instance="i"}': '1x4' };
+const SYNCED = { ...UP, 'supervisord_exporter_synced{job="j", instance="i"}': '1x4' };
+const UNSYNCED = { ...UP, 'supervisord_exporter_synced{job="j", instance="i"}': '0x4' };
+const fatal = { 'supervisord_state{job="j", instance="i", name="a", group="g"}': '200x4' };
+const running = { 'supervisord_state{job="j", instance="i", name="b", group="g"}': '20x4' };
+const ABSENT = {
+  'ALERTS{job="j", alertname="SupervisorExporterAbsent", alertstate="firing"}': '1x4',
+};
+
+/** Series, and what the panels then show; -1 is "unknown". */
+const SHOWN: ReadonlyArray<
+  readonly [
+    title: string,
+    series: Readonly<Record<string, string>>,
+    shown: Readonly<Record<string, number>>,
+  ]
+> = [
+  ['no exporter', {}, { Alerts: -1, FATAL: -1, BACKOFF: -1, Running: -1, 'Unexpected exits': -1 }],
+  ['no exporter, and the alert on that', ABSENT, { Alerts: 1, FATAL: -1 }],
+  ['an exporter that is synced', { ...SYNCED, ...running }, { Alerts: 0, FATAL: 0, Running: 1 }],
+  ['an exporter without the gauge', { ...UP, ...running }, { Alerts: 0, FATAL: 0, Running: 1 }],
+  ['one that is not synced', { ...UNSYNCED, ...running }, { Alerts: -1, FATAL: -1, Running: -1 }],
+  ['one that is not synced and knows of FATAL', { ...UNSYNCED, ...fatal }, { FATAL: 1 }],
+  [
+    'one of two that is gone',
+    { ...SYNCED, ...running, 'supervisord_exporter_rpc_up{job="j", instance="k"}': '1 stale' },
+    { Alerts: -1, FATAL: -1, Running: -1 },
+  ],
+];
+
+for (const [title, series, shown] of SHOWN) {
+  dashboard(`what the panels show with ${title}`, () => {
+    const promql_expr_test = Object.entries(shown).map(([panel, value]) => {
+      const [target] = STATS.find((stat) => stat.title === panel)?.targets ?? [];
+      const expr = (target?.expr ?? '').replaceAll('$__range', '60s').replaceAll(/\$\w+/g, '.+');
+      return { eval_time: '60s', expr, exp_samples: [{ labels: '{}', value }] };
+    });
+    const input_series = Object.entries(series).map(([name, values]) => ({ series: name, values }));
+    const test = { interval: '15s', input_series, promql_expr_test };
+    promtoolTest({ rule_files: [], evaluation_interval: '15s', tests: [test] });
+  });
+}
+
+/** Throws unless promtool finds that the tests hold. */
+function promtoolTest(tests: unknown): void {
+  const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-dashboard-'));
+  try {
+    // JSON is YAML.
+    writeFileSync(join(dir, 'test.yml'), JSON.stringify(tests));
+    const { status, stdout, stderr } = spawnSync(
+      'promtool',
+      ['test', 'rules', join(dir, 'test.yml')],
+      { encoding: 'utf8', timeout: 20_000 },
+    );
+    assert.is(status, 0, stdout + stderr);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
 
 dashboard('the states have the names that Supervisor gives them', () => {
   const timeline = board.panels.find(({ title }) => title === 'States');

@@ -1,0 +1,152 @@
+/** One POST of JSON that always settles, whatever the server does. */
+
+import http from 'node:http';
+import https from 'node:https';
+import { messageOf } from '../util/errors.ts';
+import { basicAuthorization, type HttpUrl } from '../util/url.ts';
+
+/** A longer body is not read to its end: the status line has said all that counts. */
+const MAX_BODY_BYTES = 64 * 1024;
+/** Redirects that keep the method and the body (RFC 9110, 15.4.8 and 15.4.9). */
+const FOLLOWED_STATUSES: readonly number[] = [307, 308];
+const MAX_SHOWN_LOCATION = 200;
+
+export type PostResult =
+  | { readonly kind: 'answered'; readonly status: number; readonly location: string | undefined }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface PostOptions {
+  readonly agent: http.Agent;
+  /** For everything, a redirect included. */
+  readonly timeoutMs: number;
+  /** Aborting it ends the request. */
+  readonly signal: AbortSignal;
+}
+
+interface Destination {
+  readonly url: URL;
+  readonly authorization: string | undefined;
+}
+
+/** Posts `body` to `path` under `base`, and follows one redirect of status 307 or 308. */
+export async function postJson(
+  base: HttpUrl,
+  path: string,
+  body: string,
+  { agent, timeoutMs, signal }: PostOptions,
+): Promise<PostResult> {
+  const deadline = new AbortController();
+  const timer = setTimeout(
+    () => deadline.abort(`no complete answer within ${timeoutMs / 1000} s`),
+    timeoutMs,
+  );
+  const end = () => deadline.abort('the exporter is stopping');
+  signal.addEventListener('abort', end);
+  try {
+    const first = { url: toUrl(base, path), authorization: authorizationOf(base) };
+    const result = await post(first, body, agent, deadline.signal);
+    const next = redirectOf(result, first);
+    return next === undefined ? result : await post(next, body, false, deadline.signal);
+  } catch (error) {
+    return { kind: 'failed', reason: messageOf(error) };
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
+  }
+}
+
+/** A Location as it may be logged: without credentials, and without a query, which may hold some. */
+export function describeLocation(location: string | undefined): string {
+  if (location === undefined) return 'without a Location';
+  const shown = location.replace(/[?#].*$/s, '').replace(/^([a-z]+:)?\/\/.*@/is, '$1//***@');
+  return `to ${shown.slice(0, MAX_SHOWN_LOCATION)}`;
+}
+
+/** Credentials go along only to the same scheme, host and port. */
+function redirectOf(result: PostResult, from: Destination): Destination | undefined {
+  if (result.kind === 'failed' || result.location === undefined) return undefined;
+  if (!FOLLOWED_STATUSES.includes(result.status)) return undefined;
+  const url = resolveUrl(result.location, from.url);
+  if (url === undefined) return undefined;
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined;
+  const isSameOrigin = url.origin === from.url.origin;
+  return { url, authorization: isSameOrigin ? from.authorization : undefined };
+}
+
+/** URL.canParse needs Node 18.17. */
+function resolveUrl(location: string, base: URL): URL | undefined {
+  try {
+    return new URL(location, base);
+  } catch {
+    return undefined;
+  }
+}
+
+function post(
+  { url, authorization }: Destination,
+  body: string,
+  agent: http.Agent | false,
+  signal: AbortSignal,
+): Promise<PostResult> {
+  return new Promise((resolve) => {
+    const request = (url.protocol === 'https:' ? https : http).request({
+      method: 'POST',
+      host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+      port: url.port,
+      path: url.pathname + url.search,
+      agent,
+      headers: {
+        'Content-Type': 'application/json',
+        'Content-Length': Buffer.byteLength(body),
+        ...(authorization !== undefined && { Authorization: authorization }),
+      },
+    });
+    let isSettled = false;
+    const settle = (result: PostResult) => {
+      isSettled = true;
+      signal.removeEventListener('abort', onAbort);
+      resolve(result);
+    };
+    const fail = (reason: string) => {
+      if (isSettled) return;
+      settle({ kind: 'failed', reason });
+      request.destroy();
+    };
+    const onAbort = () => fail(String(signal.reason));
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort);
+    request.on('error', (error) => fail(messageOf(error)));
+    // Without this listener Node closes the connection of a 101 and emits neither response nor error.
+    request.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      fail('HTTP status 101: not an Alertmanager');
+    });
+    request.on('close', () => fail('connection closed without an answer'));
+    request.on('response', (response) => {
+      const { statusCode: status = 0, headers } = response;
+      const answered: PostResult = { kind: 'answered', status, location: headers.location };
+      let received = 0;
+      response.on('data', (chunk: Buffer) => {
+        received += chunk.length;
+        if (received <= MAX_BODY_BYTES) return;
+        settle(answered);
+        request.destroy();
+      });
+      response.on('end', () => settle(answered));
+      response.on('error', (error) => fail(messageOf(error)));
+      response.on('close', () => fail('connection closed within the answer'));
+    });
+    request.end(body);
+  });
+}
+
+function toUrl({ secure, host, port, path: prefix }: HttpUrl, path: string): URL {
+  const shownHost = host.includes(':') ? `[${host}]` : host;
+  const url = new URL(`${secure ? 'https' : 'http'}://${shownHost}:${port}`);
+  url.pathname = prefix + path;
+  return url;
+}
+
+function authorizationOf({ credentials }: HttpUrl): string | undefined {
+  return credentials && basicAuthorization(credentials);
+}

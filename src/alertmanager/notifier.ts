@@ -1,0 +1,106 @@
+/** Sends to every Alertmanager the alerts that cannot wait for a scrape and an evaluation. */
+
+import type { ChangeFeed } from '../processes/changes.ts';
+import type { Selection } from '../processes/selection.ts';
+import type { ProcessTable } from '../processes/table.ts';
+import type { Logger } from '../util/log.ts';
+import type { HttpUrl } from '../util/url.ts';
+import { ActiveAlerts } from './active-alerts.ts';
+import { AlertmanagerClient, type AlertmanagerStats } from './alertmanager-client.ts';
+import { type Labels, type PostableAlert, toPostableAlert } from './payload.ts';
+
+/** How often alerts that are due to be sent again are looked for. */
+const EVALUATION_INTERVAL_MS = 1_000;
+
+/**
+ * Alertmanager notifies once for each set of labels, so the reason has to be in the first
+ * send. It is usually known within milliseconds.
+ */
+const REASON_TIMEOUT_MS = 1_000;
+
+export interface NotifierOptions {
+  readonly urls: readonly HttpUrl[];
+  readonly labels: Labels;
+  readonly table: ProcessTable;
+  readonly changes: ChangeFeed;
+  /** Which processes raise alerts. */
+  readonly selection: Selection;
+  readonly log: Logger;
+  /** Whether exit reasons are looked up. */
+  readonly exitReasons: boolean;
+  /** Aborting it stops the notifier. */
+  readonly signal: AbortSignal;
+}
+
+export class Notifier {
+  readonly #labels: Labels;
+  readonly #table: ProcessTable;
+  readonly #selection: Selection;
+  readonly #signal: AbortSignal;
+  readonly #clients: readonly AlertmanagerClient[];
+  readonly #activeAlerts: ActiveAlerts;
+  #evaluation: NodeJS.Immediate | undefined;
+  #interval: NodeJS.Timeout | undefined;
+  #reasonTimer: NodeJS.Timeout | undefined;
+
+  constructor({
+    urls,
+    labels,
+    table,
+    changes,
+    selection,
+    log,
+    exitReasons,
+    signal,
+  }: NotifierOptions) {
+    this.#activeAlerts = new ActiveAlerts(exitReasons ? REASON_TIMEOUT_MS / 1000 : 0);
+    this.#labels = labels;
+    this.#table = table;
+    this.#selection = selection;
+    this.#signal = signal;
+    this.#clients = urls.map((url) => new AlertmanagerClient({ url, log, signal }));
+    signal.addEventListener('abort', () => this.#abort(), { once: true });
+    changes.subscribe(() => this.#schedule());
+  }
+
+  get stats(): readonly AlertmanagerStats[] {
+    return this.#clients.map(({ stats }) => stats);
+  }
+
+  start(): void {
+    if (this.#signal.aborted) return;
+    this.#interval = setInterval(() => this.#schedule(), EVALUATION_INTERVAL_MS);
+  }
+
+  /** The table may have changed. It is evaluated after this turn, when the event is acknowledged. */
+  #schedule(): void {
+    if (this.#signal.aborted) return;
+    this.#evaluation ??= setImmediate(() => {
+      this.#evaluation = undefined;
+      this.#evaluate();
+    });
+  }
+
+  #abort(): void {
+    clearInterval(this.#interval);
+    clearTimeout(this.#reasonTimer);
+    clearImmediate(this.#evaluation);
+  }
+
+  #evaluate(): void {
+    const processes = [...this.#table.values()].filter(({ id }) => this.#selection.isSelected(id));
+    const alerts = this.#activeAlerts.evaluate(processes, Date.now() / 1000);
+    clearTimeout(this.#reasonTimer);
+    if (this.#activeAlerts.isAwaitingReason) {
+      this.#reasonTimer = setTimeout(() => this.#schedule(), REASON_TIMEOUT_MS);
+    }
+    if (alerts.length === 0) return;
+    const payload = new Map<string, PostableAlert>();
+    for (const alert of alerts) {
+      const { name, process } = alert;
+      const key = `${name} ${process.group}:${process.name}`;
+      payload.set(key, toPostableAlert(alert, this.#labels, this.#table.get(process)));
+    }
+    for (const client of this.#clients) client.enqueue(payload);
+  }
+}

@@ -1,0 +1,266 @@
+/**
+ * Which line of supervisord's log reports a given termination. Pure.
+ *
+ * The log can be forged: at loglevel=debug supervisord copies the output of processes into it.
+ * A line is `isCertain` where it cannot be part of such a copy. The true line is always among
+ * the candidates, because supervisord writes it before it sends the event. So a reason is known
+ * when all candidates agree, or all certain ones; candidates that disagree establish nothing.
+ */
+
+import type { TimeWindow } from '../processes/termination.ts';
+import type { LoggedReason, LogMessage } from './log-lines.ts';
+
+/** A line that reports something, and how far it can be trusted. */
+export interface LogEntry {
+  /** Epoch seconds. */
+  readonly at: number;
+  readonly message: LogMessage;
+  readonly isCertain: boolean;
+}
+
+export interface Query {
+  readonly name: string;
+  /** Whether several groups have a process of this name, so that a line may report any of them. */
+  readonly isShared: boolean;
+  readonly pid: number | undefined;
+  readonly window: TimeWindow;
+  /** `any`: only a snapshot has reported it. */
+  readonly end: 'expected' | 'unexpected' | 'stopped' | 'failed-start' | 'any';
+  /** What XML-RPC reported already: an exit code, or that it was a signal. */
+  readonly known: number | 'signal' | undefined;
+}
+
+export type Finding =
+  | {
+      readonly kind: 'found';
+      readonly reason: LoggedReason;
+      /** Epoch seconds; undefined where several lines agree on the reason only. */
+      readonly at: number | undefined;
+    }
+  /** The start failed before there was a process. */
+  | { readonly kind: 'spawn-error'; readonly text: string }
+  | { readonly kind: 'contradictory' }
+  | { readonly kind: 'nothing' };
+
+interface Spawned {
+  readonly kind: 'spawned';
+  readonly order: number;
+  readonly at: number;
+  readonly pid: number;
+  readonly isCertain: boolean;
+}
+
+interface Ended {
+  readonly kind: 'ended';
+  readonly order: number;
+  readonly at: number;
+  readonly expected: boolean | undefined;
+  readonly reason: LoggedReason;
+  readonly isCertain: boolean;
+}
+
+type Run = Spawned | Ended;
+
+/** As many as a storm of half a minute writes: about 1 MB. */
+const MAX_ENTRIES = 8_192;
+const MAX_SPAWN_ERRORS = 256;
+
+/** The longest backlog in which a line is found by its pid. Time zones differ by at least this. */
+const LONGEST_BACKLOG_SECONDS = 890;
+
+const NOTHING: Finding = { kind: 'nothing' };
+
+export class LogEvidence {
+  readonly #runs = new Map<string, Run[]>();
+  /** The name of each entry of #runs, oldest first from #oldest on. */
+  #names: string[] = [];
+  #oldest = 0;
+  #spawnErrors: { readonly at: number; readonly text: string }[] = [];
+  /** By name: the last line that was matched to a termination without its pid. */
+  readonly #used = new Map<string, number>();
+  #order = 0;
+  /** All lines from this time on are known, in epoch seconds. */
+  #completeSince = Number.POSITIVE_INFINITY;
+
+  /** Lines that follow were preceded by ones that are not known. `at`: the time of the first of them. */
+  beginAt(at: number): void {
+    this.#runs.clear();
+    this.#names = [];
+    this.#oldest = 0;
+    this.#spawnErrors = [];
+    this.#used.clear();
+    this.#completeSince = at;
+  }
+
+  add({ at, message, isCertain }: LogEntry): void {
+    if (message.kind === 'spawn-error') {
+      this.#spawnErrors.push({ at, text: message.text });
+      if (this.#spawnErrors.length > MAX_SPAWN_ERRORS) this.#spawnErrors.shift();
+      return;
+    }
+    if (message.kind !== 'spawned' && message.kind !== 'ended') return;
+    this.#order += 1;
+    const { name } = message;
+    const runs = this.#runs.get(name) ?? [];
+    if (runs.length === 0) this.#runs.set(name, runs);
+    const place = { order: this.#order, at, isCertain };
+    runs.push(message.kind === 'ended' ? { ...message, ...place } : { ...message, ...place });
+    this.#names.push(name);
+    if (this.#names.length - this.#oldest > MAX_ENTRIES) this.#forgetOldest();
+  }
+
+  find(query: Query): Finding {
+    const ofRun = this.#endsOfRun(query);
+    const candidates = (ofRun ?? this.#endsInWindow(query)).filter((line) => isOfKind(line, query));
+    const isLate = ofRun === undefined && candidates.length === 0;
+    const finding = isLate ? this.#findLate(query) : this.#judge(candidates, query);
+    if (finding.kind !== 'nothing' || query.end !== 'failed-start') return finding;
+    return this.#findSpawnError(query);
+  }
+
+  /** When a run began, in epoch seconds; undefined where no certain line reports it. */
+  beganAt(name: string, pid: number): number | undefined {
+    const runs = this.#runs.get(name) ?? [];
+    const isStart = (run: Run) => run.kind === 'spawned' && run.pid === pid && run.isCertain;
+    return runs.findLast(isStart)?.at;
+  }
+
+  /** Of all starts that are known. */
+  pids(): readonly number[] {
+    return [...this.#runs.values()]
+      .flat()
+      .flatMap((run) => (run.kind === 'spawned' ? run.pid : []));
+  }
+
+  #forgetOldest(): void {
+    const name = this.#names[this.#oldest] ?? '';
+    this.#oldest += 1;
+    const runs = this.#runs.get(name);
+    const dropped = runs?.shift();
+    if (runs?.length === 0) this.#runs.delete(name);
+    if (dropped?.kind === 'ended') this.#completeSince = Math.max(dropped.at, this.#completeSince);
+    if (this.#oldest < MAX_ENTRIES) return;
+    this.#names = this.#names.slice(this.#oldest);
+    this.#oldest = 0;
+  }
+
+  /** undefined where the log does not name the pid, as at loglevel=warn. */
+  #endsOfRun({ name, pid, isShared, window }: Query): readonly Ended[] | undefined {
+    if (pid === undefined || isShared) return undefined;
+    const after = window.before - LONGEST_BACKLOG_SECONDS;
+    return endsOfRun(this.#runs.get(name) ?? [], pid)?.filter(
+      ({ at }) => at >= after && at < window.before,
+    );
+  }
+
+  #endsInWindow(query: Query): readonly Ended[] {
+    const { name, pid, isShared, window } = query;
+    if (window.after < this.#completeSince) return [];
+    const runs = this.#runs.get(name) ?? [];
+    return this.#unused(query, window.after).filter(
+      (line) => pid === undefined || isShared || !isOfOtherRun(runs, line, pid),
+    );
+  }
+
+  /** Ends from `after` on that were not matched to a termination yet. */
+  #unused({ name, isShared, window }: Query, after: number): readonly Ended[] {
+    const used = isShared ? 0 : (this.#used.get(name) ?? 0);
+    return (this.#runs.get(name) ?? [])
+      .filter(isEnded)
+      .filter(({ order, at }) => order > used && at >= after && at < window.before);
+  }
+
+  /** An event that was received late: its line is the only one that is left. */
+  #findLate(query: Query): Finding {
+    const isCovered = query.window.after >= this.#completeSince;
+    if (!isCovered || query.isShared || query.end === 'any') return NOTHING;
+    const after = query.window.before - LONGEST_BACKLOG_SECONDS;
+    const left = this.#unused(query, after).filter((line) => isOfKind(line, query));
+    return left.length > 1 ? { kind: 'contradictory' } : this.#judge(left, query);
+  }
+
+  #judge(candidates: readonly Ended[], { name, isShared }: Query): Finding {
+    const certain = candidates.filter(({ isCertain }) => isCertain);
+    const [first, ...others] = certain.length > 0 ? certain : candidates;
+    if (first === undefined) return NOTHING;
+    if (!others.every((line) => agree(line.reason, first.reason))) return { kind: 'contradictory' };
+    if (isShared) {
+      return {
+        kind: 'found',
+        reason: first.reason,
+        at: others.length === 0 ? first.at : undefined,
+      };
+    }
+    this.#used.set(name, Math.max(first.order, this.#used.get(name) ?? 0));
+    return { kind: 'found', reason: first.reason, at: first.at };
+  }
+
+  /** The line does not name the process: all that were written in this time have to agree. */
+  #findSpawnError({ window }: Query): Finding {
+    const [first, ...others] = this.#spawnErrors.filter(
+      ({ at }) => at >= window.after && at < window.before,
+    );
+    if (first === undefined) return NOTHING;
+    if (others.some(({ text }) => text !== first.text)) return { kind: 'contradictory' };
+    return { kind: 'spawn-error', text: first.text };
+  }
+}
+
+/**
+ * The ends that may be of the run with this pid; undefined where its start is not known. A
+ * start that is not certain neither begins nor ends the range where that could exclude the true
+ * line.
+ */
+function endsOfRun(runs: readonly Run[], pid: number): readonly Ended[] | undefined {
+  const isStart = (run: Run) => run.kind === 'spawned' && run.pid === pid;
+  const certain = runs.findLastIndex((run) => isStart(run) && run.isCertain);
+  const start = certain >= 0 ? certain : runs.findIndex(isStart);
+  if (start < 0) return undefined;
+  const after = runs.slice(start + 1);
+  const next = after.findIndex((run) => run.kind === 'spawned' && run.isCertain);
+  return (next < 0 ? after : after.slice(0, next)).filter(isEnded);
+}
+
+/** Whether the line follows the certain start of a run with another pid. */
+function isOfOtherRun(runs: readonly Run[], line: Ended, pid: number): boolean {
+  const before = runs.findLast((run) => run.order < line.order);
+  return before?.kind === 'spawned' && before.isCertain && before.pid !== pid;
+}
+
+/** Whether the line does not contradict what the event and XML-RPC report. */
+function isOfKind({ expected, reason }: Ended, { end, known }: Query): boolean {
+  const isKnown =
+    known === undefined ||
+    (known === 'signal' ? reason.kind === 'signalled' : isCode(reason, known));
+  if (!isKnown) return false;
+  switch (end) {
+    case 'expected':
+      return expected === true;
+    case 'unexpected':
+    case 'failed-start':
+      return expected === false;
+    case 'stopped':
+      return expected === undefined;
+    case 'any':
+      return true;
+    default: {
+      const unhandled: never = end;
+      throw new Error(`unhandled end ${unhandled}`);
+    }
+  }
+}
+
+function isCode(reason: LoggedReason, code: number): boolean {
+  return reason.kind === 'exited' && reason.exitCode === code;
+}
+
+function agree(one: LoggedReason, other: LoggedReason): boolean {
+  if (one.kind === 'exited') return isCode(other, one.exitCode);
+  return (
+    other.kind === 'signalled' && one.signal === other.signal && one.coreDumped === other.coreDumped
+  );
+}
+
+function isEnded(run: Run): run is Ended {
+  return run.kind === 'ended';
+}

@@ -1,0 +1,293 @@
+/**
+ * Exits: notices them before their event and wakes supervisord, looks up their reasons, and
+ * watches for exits that supervisord does not report.
+ *
+ * A line of the log, or what /proc shows, wakes and proposes a reason. The event remains the
+ * only source of states and counters.
+ */
+
+import type { ChangeFeed } from '../processes/changes.ts';
+import type { Process } from '../processes/process.ts';
+import type { ProcessTable } from '../processes/table.ts';
+import { RpcClient } from '../rpc/client.ts';
+import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
+import { displayName } from '../supervisor/process-id.ts';
+import { signalName } from '../supervisor/signals.ts';
+import type { CollectorStats } from '../util/collector-stats.ts';
+import { describeSystemError } from '../util/errno.ts';
+import { messageOf } from '../util/errors.ts';
+import type { Logger } from '../util/log.ts';
+import { type LogEntry, LogEvidence } from './evidence.ts';
+import { type FoundLog, findLog, tailOf } from './find-log.ts';
+import type { LoggedReason, LogMessage } from './log-lines.ts';
+import { LogRecords } from './log-records.ts';
+import { LogTailer } from './log-tailer.ts';
+import { type EndedProcess, ProcWatch } from './proc-watch.ts';
+import { ExitReasons, type LogTrust } from './reasons.ts';
+import { Waker } from './wake.ts';
+
+/** A log that was not found is searched for again: it may be created, or become readable. */
+const SEARCH_EVERY_MS = 60_000;
+/** Compared with what supervisord reads of its own log. */
+const COMPARED_BYTES = 200;
+const COMPARISONS = 3;
+
+export interface ExitsOptions {
+  readonly table: ProcessTable;
+  readonly changes: ChangeFeed;
+  readonly supervisorPid: number;
+  /** Undefined: supervisord has no HTTP server. */
+  readonly endpoint: SupervisorEndpoint | undefined;
+  /** Of each XML-RPC call. */
+  readonly timeoutMs: number;
+  /** Whether to wake supervisord when a process exits. */
+  readonly nudge: boolean;
+  /** Whether to look up exit reasons. */
+  readonly reasons: boolean;
+  /** The path of supervisord's log; undefined: search for it. */
+  readonly logFile: string | undefined;
+  /** The process name of the exporter; undefined outside supervisord. */
+  readonly ownName: string | undefined;
+  readonly log: Logger;
+  /** Whether the log level lets a line of level info through. */
+  readonly logsInfo: boolean;
+  readonly requestResync: () => void;
+  readonly signal: AbortSignal;
+}
+
+export interface ExitsStats {
+  /** Times that supervisord was woken. */
+  readonly nudges: number;
+  readonly collector: CollectorStats;
+}
+
+export class Exits {
+  readonly #options: ExitsOptions;
+  readonly #evidence = new LogEvidence();
+  readonly #records: LogRecords;
+  readonly #client: RpcClient | undefined;
+  readonly #reasons: ExitReasons | undefined;
+  readonly #waker: Waker;
+  readonly #watch: ProcWatch;
+  #tailer: LogTailer | undefined;
+  #trust: LogTrust = 'pending';
+  /** Why the log cannot be followed; undefined while it can. */
+  #logProblem: string | undefined;
+  #searchTimer: NodeJS.Timeout | undefined;
+  /** Whether what is read was written before the exporter began to follow the log. */
+  #isLookBack = false;
+  /** Whether lines are missing before the next chunk. */
+  #isAfterGap = false;
+
+  constructor(options: ExitsOptions) {
+    this.#options = options;
+    const { table, changes, endpoint, timeoutMs, log, logsInfo, supervisorPid } = options;
+    this.#records = new LogRecords(options.ownName);
+    this.#client = endpoint && new RpcClient(endpoint, { timeoutMs, keepOpen: true });
+    this.#waker = new Waker({ endpoint, log, logsInfo });
+    if (options.reasons) {
+      const readLog = () => this.#readLog();
+      const evidence = this.#evidence;
+      const client = this.#client;
+      this.#reasons = new ExitReasons({ table, changes, log, evidence, readLog, client });
+    }
+    this.#watch = new ProcWatch({
+      table,
+      supervisorPid,
+      onRun: () => this.#readLog(),
+      onEnded: (ended) => this.#processesEnded(ended),
+      requestResync: options.requestResync,
+    });
+    options.signal.addEventListener('abort', () => this.#stop());
+  }
+
+  /** Resolves once the log is followed, or known not to be found. */
+  async start(): Promise<void> {
+    const { nudge, reasons } = this.#options;
+    this.#watch.start();
+    if (nudge || reasons) await this.#search();
+  }
+
+  get stats(): ExitsStats {
+    const success = this.#logProblem === undefined ? this.#reasons?.success : false;
+    const durationSeconds = this.#reasons?.durationSeconds;
+    return { nudges: this.#waker.count, collector: { success, durationSeconds } };
+  }
+
+  /**
+   * Whether a process has ended without an event, and a resync has not corrected the table;
+   * undefined where that cannot be read.
+   */
+  isUnreported(process: Readonly<Process>): boolean | undefined {
+    return this.#watch.isUnreported(process);
+  }
+
+  /** Whether supervisord has not run for 5 s; undefined where that cannot be read. */
+  get stalled(): boolean | undefined {
+    return this.#watch.isStalled;
+  }
+
+  #stop(): void {
+    clearTimeout(this.#searchTimer);
+    this.#watch.stop();
+    this.#waker.stop();
+    this.#reasons?.stop();
+    this.#client?.close();
+    this.#tailer?.close();
+    this.#tailer = undefined;
+  }
+
+  async #search(): Promise<void> {
+    const { supervisorPid, logFile, signal, nudge } = this.#options;
+    const search = findLog(supervisorPid, logFile);
+    if (signal.aborted) return;
+    if (search.kind === 'none') {
+      this.#cannotFollow(search.reason);
+      return;
+    }
+    try {
+      this.#follow(search.log);
+    } catch (error) {
+      this.#cannotFollow(`${search.log.path}: ${describeSystemError(error)}`);
+      return;
+    }
+    await this.#verify(search.log);
+    if (nudge) this.#tailer?.startWatching();
+  }
+
+  #follow({ path, openAt }: FoundLog): void {
+    this.#trust = 'pending';
+    this.#isLookBack = true;
+    this.#tailer = new LogTailer({
+      path,
+      openAt,
+      onBegin: (isStartOfFile, isComplete) => {
+        this.#records.begin(isStartOfFile);
+        this.#isAfterGap = !isComplete;
+        if (isComplete && this.#isLookBack) this.#evidence.beginAt(0);
+      },
+      onChunk: (chunk) => {
+        const { entries, firstAt } = this.#records.push(chunk);
+        if (this.#isAfterGap && firstAt !== undefined) {
+          this.#evidence.beginAt(firstAt);
+          this.#isAfterGap = false;
+        }
+        for (const entry of entries) this.#evidence.add(entry);
+        if (!this.#isLookBack) this.#linesWritten(entries);
+      },
+      onChange: () => this.#readLog(),
+      onWatchError: (error) => {
+        this.#options.log.warn("supervisord's log cannot be watched; it is read every 100 ms", {
+          reason: describeSystemError(error),
+        });
+      },
+    });
+    this.#isLookBack = false;
+  }
+
+  /**
+   * The descriptor may be that of a process' log, whose lines another supervisord may have
+   * written. supervisord's own log names the pids of its children, or is what it reads itself.
+   */
+  async #verify({ source, path, openAt }: FoundLog): Promise<void> {
+    const isVerified = source === 'flag' || (await this.#isOwnLog(openAt ?? path));
+    if (this.#options.signal.aborted) return;
+    if (isVerified) {
+      this.#trust = 'trusted';
+      if (this.#logProblem !== undefined) {
+        this.#options.log.info("supervisord's log can be followed", { path });
+      }
+      this.#logProblem = undefined;
+      this.#reasons?.trustEstablished();
+    } else {
+      this.#tailer?.close();
+      this.#tailer = undefined;
+      this.#cannotFollow(`${path} could not be verified to be the log of this supervisord`);
+    }
+  }
+
+  async #isOwnLog(path: string): Promise<boolean> {
+    const children = this.#watch.childPids();
+    if (this.#evidence.pids().some((pid) => children.has(pid))) return true;
+    if (this.#client === undefined) return false;
+    for (let comparison = 0; comparison < COMPARISONS; comparison++) {
+      try {
+        const read = String(await this.#client.call('supervisor.readLog', [-COMPARED_BYTES, 0]));
+        const tail = tailOf(path);
+        // The first character may have been cut.
+        if (read === '' ? tail === '' : tail.includes(read.slice(1))) return true;
+      } catch (error) {
+        this.#options.log.debug?.("supervisord's log was not compared", {
+          reason: messageOf(error),
+        });
+        return false;
+      }
+    }
+    return false;
+  }
+
+  /** Logged once for each reason. */
+  #cannotFollow(reason: string): void {
+    if (this.#logProblem !== reason) {
+      this.#options.log.warn(
+        "supervisord's log cannot be followed: some exit reasons will not be known",
+        { reason },
+      );
+    }
+    this.#logProblem = reason;
+    this.#trust = 'none';
+    this.#reasons?.trustEstablished();
+    this.#searchTimer = setTimeout(() => void this.#search(), SEARCH_EVERY_MS);
+  }
+
+  #readLog(): LogTrust {
+    if (this.#tailer === undefined) return this.#trust;
+    try {
+      this.#tailer.read();
+    } catch (error) {
+      this.#tailer.close();
+      this.#tailer = undefined;
+      this.#cannotFollow(describeSystemError(error));
+    }
+    return this.#trust;
+  }
+
+  /** Wakes supervisord for lines whose event is still to come. */
+  #linesWritten(entries: readonly LogEntry[]): void {
+    if (!this.#options.nudge) return;
+    const reported = entries.filter(({ message }) => message.kind !== 'spawned');
+    if (reported.length === 0) return;
+    const exits = reported.filter(({ message, isCertain }) => isCertain && isExit(message));
+    const [first] = exits;
+    if (first?.message.kind !== 'ended') {
+      this.#waker.wake();
+      return;
+    }
+    const { name, reason } = first.message;
+    const others = exits.length > 1 ? { others: exits.length - 1 } : {};
+    this.#waker.wakeForExit({ process: name, reason: describeReason(reason), ...others });
+  }
+
+  #processesEnded(ended: readonly EndedProcess[]): void {
+    const { nudge } = this.#options;
+    const gone = ended.filter(({ remains }) => remains === 'gone');
+    // Where the log is followed it has reported these already.
+    const isKnown = this.#trust === 'trusted' && gone.length === ended.length;
+    if (!nudge || isKnown) return;
+    const ids = gone.map(({ process: { id }, pid }) => ({ id, pid }));
+    if (gone.length > 0 && this.#trust !== 'trusted' && this.#reasons?.askEarly(ids)) return;
+    const [first] = ended;
+    const name = first === undefined ? '' : displayName(first.process.id);
+    if (this.#options.endpoint !== undefined) this.#waker.wake();
+    else this.#waker.wakeForExit({ process: name });
+  }
+}
+
+function isExit(message: LogMessage): boolean {
+  return message.kind === 'ended' && message.expected !== undefined;
+}
+
+function describeReason(reason: LoggedReason): string {
+  if (reason.kind === 'exited') return `exit status ${reason.exitCode}`;
+  return reason.signal === undefined ? 'signal' : signalName(reason.signal);
+}

@@ -1,0 +1,95 @@
+/**
+ * Wakes supervisord, whose poll lasts up to a second after an exit before it sends the event.
+ * Any readable descriptor ends the poll.
+ *
+ * - A line on our own stderr: supervisord reads it from a pipe that it polls already. It also
+ *   works without an HTTP server. The line is in the user's log, so it is a useful one: one for
+ *   each exit, at most one in 100 ms.
+ * - Connecting to supervisord's HTTP server and closing the connection leaves no trace, but
+ *   makes supervisord create and discard a channel. For everything that deserves no line.
+ */
+
+import { connect } from 'node:net';
+import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
+import type { LogFields, Logger } from '../util/log.ts';
+
+const LINE_EVERY_MS = 100;
+/** Lines that follow each other are answered by one connection: the poll has ended already. */
+const CONNECT_EVERY_MS = 20;
+const CONNECT_TIMEOUT_MS = 1_000;
+
+export interface WakerOptions {
+  /** Undefined: supervisord has no HTTP server. */
+  readonly endpoint: SupervisorEndpoint | undefined;
+  readonly log: Logger;
+  /** Whether the log level lets a line of level info through. */
+  readonly logsInfo: boolean;
+}
+
+export class Waker {
+  readonly #options: WakerOptions;
+  #lineAt = Number.NEGATIVE_INFINITY;
+  #connectedAt = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+  /** Times that supervisord was woken. */
+  count = 0;
+
+  constructor(options: WakerOptions) {
+    this.#options = options;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** A process has exited, and its event is still to come. The fields describe it. */
+  wakeForExit(fields: LogFields): void {
+    const isLineDue = performance.now() - this.#lineAt >= LINE_EVERY_MS;
+    if (this.#options.logsInfo && isLineDue) this.#writeLine('process exited', fields);
+    else this.wake();
+  }
+
+  /** Something has happened, and its event is still to come. */
+  wake(): void {
+    const { endpoint } = this.#options;
+    const now = performance.now();
+    const wait =
+      endpoint === undefined
+        ? this.#lineAt + LINE_EVERY_MS - now
+        : this.#connectedAt + CONNECT_EVERY_MS - now;
+    if (wait > 0) {
+      this.#timer ??= setTimeout(() => this.#wakeLate(), wait);
+    } else if (endpoint === undefined) {
+      // A line is the only way, even at a level that would not show it.
+      this.#writeLine('supervisord is about to send events', {});
+    } else {
+      this.count += 1;
+      this.#connectedAt = now;
+      connectAndClose(endpoint);
+    }
+  }
+
+  #wakeLate(): void {
+    this.#timer = undefined;
+    this.wake();
+  }
+
+  #writeLine(text: string, fields: LogFields): void {
+    const { log, logsInfo } = this.#options;
+    this.count += 1;
+    this.#lineAt = performance.now();
+    if (logsInfo) log.info(text, fields);
+    else log.error(text, fields);
+  }
+}
+
+/** An error means that supervisord wakes by itself, a little later. */
+function connectAndClose(endpoint: SupervisorEndpoint): void {
+  const socket =
+    endpoint.kind === 'unix'
+      ? connect({ path: endpoint.socketPath })
+      : connect({ host: endpoint.host, port: endpoint.port });
+  socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy());
+  socket.on('connect', () => socket.destroy());
+  socket.on('error', () => {});
+}
