@@ -14,6 +14,7 @@ const SYSTEM_PACKAGES = {
   'binutils-x86-64-linux-gnu': ['x86_64-linux-gnu-strip', '--version'],
   chromium: ['chromium', '--version'],
   curl: ['curl', '--version'],
+  faketime: ['faketime', '--version'],
   gcc: ['cc', '--version'],
   'libc6-dev': ['cc', '-E', '-x', 'c', '-include', 'unistd.h', '/dev/null'],
   iproute2: ['ip', '-V'],

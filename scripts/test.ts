@@ -37,6 +37,7 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/packaging/deb.test.ts': ['man-db', 'prometheus'],
   'test/packaging/executable.test.ts': ['binutils-x86-64-linux-gnu'],
   'test/packaging/images.test.ts': ['binutils-x86-64-linux-gnu', 'iproute2', 'supervisor'],
+  'test/e2e/up-time.test.ts': ['faketime', 'supervisor'],
   'test/protocol/client.test.ts': ['openssl'],
   'test/protocol/http.test.ts': ['curl', 'prometheus'],
   'test/protocol/toolkit.test.ts': ['prometheus'],

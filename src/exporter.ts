@@ -19,7 +19,10 @@ import { Watchdog } from './listener/watchdog.ts';
 import type { Build } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
 import { ChangeFeed } from './processes/changes.ts';
+import { createSelection, type Selection } from './processes/selection.ts';
 import { ProcessTable } from './processes/table.ts';
+import { UpTimes } from './processes/up-time.ts';
+import { openCgroupMemory } from './resources/cgroup-memory.ts';
 import { openResources, type Resources } from './resources/resources.ts';
 import { Resync } from './resync/resync.ts';
 import { SettingsFetcher } from './resync/settings.ts';
@@ -71,6 +74,7 @@ export class Exporter {
   readonly #startedAt = Date.now() / 1000;
   readonly #changes = new ChangeFeed();
   readonly #table: ProcessTable;
+  readonly #selection: Selection;
   readonly #resync: Resync;
   readonly #watchdog: Watchdog;
   readonly #eventHandler: EventHandler;
@@ -91,6 +95,8 @@ export class Exporter {
     const changes = this.#changes;
     const table = new ProcessTable({ looksUpReasons: this.#looksUpReasons });
     this.#table = table;
+    const upTimes = new UpTimes(table);
+    changes.subscribe((change) => upTimes.record(change, performance.now() / 1000));
 
     this.#resync = new Resync({
       client,
@@ -112,6 +118,12 @@ export class Exporter {
     if (client !== undefined) {
       new SettingsFetcher({ client, table, changes, log, signal });
     }
+    const selection = createSelection(config.selection);
+    this.#selection = selection;
+    this.#resources = config.resources
+      ? openResources({ table, selection, readsIo: config.resourcesIo, log, ownPid: io.pid })
+      : undefined;
+    const readCgroupMemory = config.resources ? openCgroupMemory() : undefined;
     this.#exits = new Exits({
       table,
       changes,
@@ -127,18 +139,21 @@ export class Exporter {
       requestResync: () => this.#resync.request('unreported_exit'),
       signal,
     });
-    this.#resources = config.resources ? openResources({ table, log, ownPid: io.pid }) : undefined;
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
       exitReasons: this.#looksUpReasons,
       compat: config.compat,
       build: io.build,
+      upTimes,
+      selection,
       resources: this.#resources,
+      resourcesIo: config.resourcesIo,
       sources: {
         events: () => this.#eventHandler.stats,
         resync,
         exits: this.#exits,
         alertmanagers: () => this.#notifier?.stats ?? [],
+        cgroupMemory: () => readCgroupMemory?.(),
         collectors: () => this.#collectors(),
       },
     });
@@ -210,6 +225,7 @@ export class Exporter {
       labels: { job: 'supervisor', instance, ...alertLabels },
       table: this.#table,
       changes: this.#changes,
+      selection: this.#selection,
       log: this.#io.log,
       exitReasons: this.#looksUpReasons,
       signal: this.#io.signal,

@@ -1,6 +1,7 @@
 /** Sends to every Alertmanager the alerts that cannot wait for a scrape and an evaluation. */
 
 import type { ChangeFeed } from '../processes/changes.ts';
+import type { Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Logger } from '../util/log.ts';
 import type { HttpUrl } from '../util/url.ts';
@@ -22,6 +23,8 @@ export interface NotifierOptions {
   readonly labels: Labels;
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
+  /** Which processes raise alerts. */
+  readonly selection: Selection;
   readonly log: Logger;
   /** Whether exit reasons are looked up. */
   readonly exitReasons: boolean;
@@ -32,6 +35,7 @@ export interface NotifierOptions {
 export class Notifier {
   readonly #labels: Labels;
   readonly #table: ProcessTable;
+  readonly #selection: Selection;
   readonly #signal: AbortSignal;
   readonly #clients: readonly AlertmanagerClient[];
   readonly #activeAlerts: ActiveAlerts;
@@ -39,10 +43,20 @@ export class Notifier {
   #interval: NodeJS.Timeout | undefined;
   #reasonTimer: NodeJS.Timeout | undefined;
 
-  constructor({ urls, labels, table, changes, log, exitReasons, signal }: NotifierOptions) {
+  constructor({
+    urls,
+    labels,
+    table,
+    changes,
+    selection,
+    log,
+    exitReasons,
+    signal,
+  }: NotifierOptions) {
     this.#activeAlerts = new ActiveAlerts(exitReasons ? REASON_TIMEOUT_MS / 1000 : 0);
     this.#labels = labels;
     this.#table = table;
+    this.#selection = selection;
     this.#signal = signal;
     this.#clients = urls.map((url) => new AlertmanagerClient({ url, log, signal }));
     signal.addEventListener('abort', () => this.#abort(), { once: true });
@@ -74,7 +88,8 @@ export class Notifier {
   }
 
   #evaluate(): void {
-    const alerts = this.#activeAlerts.evaluate(this.#table.values(), Date.now() / 1000);
+    const processes = [...this.#table.values()].filter(({ id }) => this.#selection.isSelected(id));
+    const alerts = this.#activeAlerts.evaluate(processes, Date.now() / 1000);
     clearTimeout(this.#reasonTimer);
     if (this.#activeAlerts.isAwaitingReason) {
       this.#reasonTimer = setTimeout(() => this.#schedule(), REASON_TIMEOUT_MS);

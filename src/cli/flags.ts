@@ -17,6 +17,7 @@ import {
   readJob,
   readLabel,
   readLink,
+  readRegExp,
   readTelemetryPath,
 } from './values.ts';
 
@@ -38,6 +39,13 @@ export interface Config {
   readonly exitReasons: boolean;
   /** Whether to read CPU time, memory and descriptors of processes. */
   readonly resources: boolean;
+  /** Whether to read bytes, swap and context switches of processes as well. */
+  readonly resourcesIo: boolean;
+  /** Which processes have series, by `group:name`. */
+  readonly selection: {
+    readonly include: RegExp | undefined;
+    readonly exclude: RegExp | undefined;
+  };
   /** The group of the exporter's own process, which is its event pool; undefined outside supervisord. */
   readonly ownGroup: string | undefined;
   readonly alertmanagers: readonly HttpUrl[];
@@ -147,7 +155,7 @@ export const FLAGS = {
     type: 'string',
     default: '5s',
     commands: ['exporter', 'print-config', 'doctor'],
-    help: 'Timeout of each XML-RPC call, such as 500ms, 5s or 1m.',
+    help: 'Timeout of each XML-RPC call, such as 500ms, 5s or 1m. For calls about all processes it is where a longer timeout begins, which follows how long supervisord takes.',
   },
   'supervisor.log-file': {
     type: 'string',
@@ -177,6 +185,20 @@ export const FLAGS = {
     type: 'boolean',
     initially: 'on',
     help: 'Read CPU time, memory, file descriptors and threads of each process and all its descendants at each scrape; Linux only.',
+  },
+  'collector.resources.io': {
+    type: 'boolean',
+    help: 'Also read bytes read from and written to storage, swap and context switches of each process: two more files of each process.',
+  },
+  'collector.process-include': {
+    type: 'string',
+    value: 'REGEXP',
+    help: 'Regular expression that matches GROUP:NAME, as a whole, of the processes that have series. All of them by default.',
+  },
+  'collector.process-exclude': {
+    type: 'string',
+    value: 'REGEXP',
+    help: 'Regular expression that matches GROUP:NAME, as a whole, of processes that have no series; it prevails over --collector.process-include.',
   },
   // Alertmanager
   'alertmanager.url': {
@@ -306,6 +328,11 @@ function readConfig(values: Values, environment: Environment): Config {
     nudge: values['supervisor.nudge'],
     exitReasons: values['collector.exit-reason'],
     resources: values['collector.resources'],
+    resourcesIo: values['collector.resources.io'] ?? false,
+    selection: {
+      include: readRegExp('collector.process-include', values['collector.process-include']),
+      exclude: readRegExp('collector.process-exclude', values['collector.process-exclude']),
+    },
     ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
     alertmanagers: readAlertmanagers(values, environment),
     alertLabels: Object.fromEntries((values['alertmanager.label'] ?? []).map(readLabel)),

@@ -14,7 +14,7 @@ declare const BUILD_SECTION: string | undefined;
 const SHIPPED_SECTION =
   typeof BUILD_SECTION === 'string'
     ? BUILD_SECTION
-    : '[eventlistener:exporter]\ncommand=\n;environment=\n';
+    : '[eventlistener:exporter]\ncommand=\nenvironment=MALLOC_ARENA_MAX="1"\n;environment=\n';
 
 /** A name for the section. */
 export interface SectionName {
@@ -49,10 +49,10 @@ export function printConfig(
   return shipped
     .replace(/^\[eventlistener:.*\]$/m, () => `${doubt}[eventlistener:${section.name}]`)
     .replace(/^command=.*$/m, () => `command=${command}`)
-    .replace(/^;environment=.*$/m, (line) =>
+    .replace(/^environment=(.*)\n(?:;.*\n)*;environment=.*$/m, (lines, shippedVariables: string) =>
       environment.length === 0
-        ? line
-        : `; Not in the command, which every user of the host can read:\nenvironment=${environment.join(',')}`,
+        ? lines
+        : `; Passwords are here, as every user of the host can read a command:\nenvironment=${[shippedVariables, ...environment].join(',')}`,
     );
 }
 

@@ -38,6 +38,16 @@ export function readFileName(flag: string, text: string | undefined): string | u
   return text;
 }
 
+/** Anchored, as in Prometheus and node_exporter. */
+export function readRegExp(flag: string, text: string | undefined): RegExp | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return new RegExp(`^(?:${text})$`, 'su');
+  } catch {
+    throw invalid(flag, 'a regular expression');
+  }
+}
+
 /** `source`: the flag or variable that the URL comes from. */
 export function readEndpoint(
   source: string,

@@ -3,7 +3,7 @@
 import type { ProcessStateEvent } from '../supervisor/events.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import type { Process } from './process.ts';
-import type { Termination, TerminationFacts } from './termination.ts';
+import type { StartFacts, Termination, TerminationFacts } from './termination.ts';
 
 export type Change =
   | { readonly kind: 'added' | 'removed'; readonly process: Readonly<Process> }
@@ -29,6 +29,8 @@ export type Change =
       readonly terminationId: number;
       readonly facts: TerminationFacts;
     }
+  /** The log has reported when the present or last run began. */
+  | { readonly kind: 'started'; readonly id: ProcessId; readonly facts: StartFacts }
   /** A snapshot or the configuration changed a process in another way. */
   | { readonly kind: 'updated'; readonly process: Readonly<Process> };
 
@@ -38,6 +40,7 @@ export function idOf(change: Change): ProcessId {
     case 'transition':
       return change.event.process;
     case 'reason':
+    case 'started':
       return change.id;
     default:
       return change.process.id;

@@ -102,7 +102,7 @@ for (const [flags, command, environment] of SECRETS) {
     const lines = changed(print(flags));
     assert.equal(
       lines.filter((line) => !line.startsWith(';')),
-      [`command=/n '/x$&.cjs'${command}`, `environment=${environment}`],
+      [`command=/n '/x$&.cjs'${command}`, `environment=MALLOC_ARENA_MAX="1",${environment}`],
     );
   });
 }

@@ -134,6 +134,9 @@ export class Histories {
       case 'updated':
         this.#handleUpdate(change.process, now);
         break;
+      case 'started':
+        // The transition into STARTING was recorded with its time already.
+        break;
       default: {
         const unhandled: never = change;
         throw new Error(`unhandled change ${JSON.stringify(unhandled)}`);
