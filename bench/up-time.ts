@@ -25,6 +25,7 @@ process_name=%(program_name)s-%(process_num)d
 numprocs=${PROCESSES}
 numprocs_start=3
 startsecs=0
+autostart=false
 autorestart=true
 stdout_logfile=NONE
 stderr_logfile=NONE
@@ -36,6 +37,14 @@ await cleaningUp(async () => {
   const dir = temporaryFolder();
   const ports = { rpc: await freePort(), exporter: await freePort() };
   startSupervisord({ dir, exporter: PROGRAM, ports, processes: PROCESSES, sections: SECTION });
+  const rpc = new SupervisordRpc(ports.rpc);
+  const url = `http://127.0.0.1:${ports.exporter}/metrics`;
+  // What starts before the exporter is counted from its first snapshot on.
+  await eventually(DEADLINE_MS, async () => {
+    const shown = await scrapeOnce(url);
+    if (shown.value('supervisord_exporter_synced') !== 1) throw new Error('not synced');
+  });
+  await rpc.call('startProcessGroup', 'cycle');
   const logged = () =>
     [...readUpTimes(readFileSync(logFileIn(dir), 'utf8'))].filter(([name]) =>
       name.startsWith('cycle'),
@@ -48,7 +57,6 @@ await cleaningUp(async () => {
     },
     CHECK_EVERY_MS,
   );
-  const rpc = new SupervisordRpc(ports.rpc);
   await eventually(
     DEADLINE_MS,
     async () => {
@@ -58,7 +66,6 @@ await cleaningUp(async () => {
     },
     CHECK_EVERY_MS,
   );
-  const url = `http://127.0.0.1:${ports.exporter}/metrics`;
   const metrics = await eventually(DEADLINE_MS, async () => {
     const shown = await scrapeOnce(url);
     if (shown.sum('supervisord_up', { group: 'cycle' }) > 0) throw new Error('events are missing');

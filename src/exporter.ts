@@ -96,7 +96,9 @@ export class Exporter {
     const table = new ProcessTable({ looksUpReasons: this.#looksUpReasons });
     this.#table = table;
     const upTimes = new UpTimes(table);
-    changes.subscribe((change) => upTimes.record(change, performance.now() / 1000));
+    changes.subscribe((change) =>
+      upTimes.record(change, { monotonic: performance.now() / 1000, epoch: Date.now() / 1000 }),
+    );
 
     this.#resync = new Resync({
       client,

@@ -11,7 +11,6 @@ import type { ProcessTable } from '../processes/table.ts';
 import type { ExitReason, Termination, TerminationFacts } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import { parseProcessInfo } from '../rpc/snapshot.ts';
-import type { ProcessStateEvent } from '../supervisor/events.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
 import { DutyCycle } from '../util/duty-cycle.ts';
@@ -107,6 +106,9 @@ export class ExitReasons {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const lookup of waiting) this.#lookUp(lookup);
+    for (const { id, state, pid } of this.#options.table.values()) {
+      if (state === 'RUNNING') this.#correctStart(id, pid);
+    }
   }
 
   /**
@@ -127,14 +129,16 @@ export class ExitReasons {
       this.#countName(change.process.id.name, -1);
       this.#forget(keyOf(change.process.id));
     }
-    if (change.kind === 'transition') this.#correctStart(change.event);
+    if (change.kind === 'transition' && change.event.to === 'RUNNING') {
+      this.#correctStart(change.event.process, change.event.pid);
+    }
     if (change.kind === 'exited') this.#lookUp(lookupOf(change.process, change.termination));
   }
 
   /** The event of RUNNING is the first of a run that carries its pid. */
-  #correctStart({ process: id, to, pid }: ProcessStateEvent): void {
+  #correctStart(id: ProcessId, pid: number | undefined): void {
     const { table, changes, evidence, readLog } = this.#options;
-    if (to !== 'RUNNING' || pid === undefined || readLog() !== 'trusted') return;
+    if (pid === undefined || readLog() !== 'trusted') return;
     const startedAt = evidence.beganAt(id.name, pid);
     if (startedAt !== undefined) changes.publish(table.setStartFacts(id, { pid, startedAt }));
   }

@@ -230,14 +230,17 @@ export function setTerminationFacts(
   }
 }
 
+/** On a busy machine the event of a start is received long after the start; the pid is that of the run. */
+const LONGEST_START_DELAY_SECONDS = 60;
+
 /** Records when the log reports that a run began. Returns whether it is the present or last run. */
 export function setStartFacts(process: Process, { pid, startedAt }: StartFacts): boolean {
   const { startTime } = process;
   if (startTime === undefined) return false;
   const knownPid = process.pid ?? (isUp(process.state) ? undefined : process.termination?.pid);
   if (knownPid !== undefined && knownPid !== pid) return false;
-  const { after, before } = windowOfEvent(startTime);
-  if (startedAt < after || startedAt >= before) return false;
+  const delay = startTime - startedAt;
+  if (delay < -STAMP_TOLERANCE_SECONDS || delay > LONGEST_START_DELAY_SECONDS) return false;
   process.startTime = startedAt;
   return true;
 }

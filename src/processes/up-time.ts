@@ -4,8 +4,8 @@
  *
  * Durations are differences of a monotonic clock, so a step of the system's clock does not count.
  * Two corrections follow from supervisord's log, once it has been read: the begin and the end of a
- * run precede their events by up to a second. They are differences of the system's clock over that
- * second, and a difference that is longer is the step of a clock and ignored.
+ * run precede their events by up to a second, and by more on a busy machine. They are differences
+ * of the system's clock, and are ignored where that clock was set in between.
  *
  * A process that is up when it is first seen counts from then on.
  */
@@ -15,23 +15,26 @@ import { isUp } from '../supervisor/states.ts';
 import type { Change } from './changes.ts';
 import type { Process } from './process.ts';
 import type { ProcessTable } from './table.ts';
-import { windowOfEvent } from './termination.ts';
 
 interface UpTime {
   /** Of the periods that are over. */
   seconds: number;
   /** Monotonic seconds since when it is up; undefined while it is down. */
   upSince: number | undefined;
-  /** When the event of the last begin was received, in epoch seconds, until the log has corrected it. */
-  begunAt: number | undefined;
+  /** When the event of the last begin was received, until the log has corrected it. */
+  begunAt: Moment | undefined;
   /** The highest value that was read: a correction may be negative, and a counter never decreases. */
   shown: number;
 }
 
+/** One moment by both clocks, in seconds. */
+export interface Moment {
+  readonly monotonic: number;
+  readonly epoch: number;
+}
+
 /** The event that led to a state. */
 interface ReceivedEvent {
-  /** Epoch seconds. */
-  readonly at: number;
   /** Undefined where it ended no run. */
   readonly terminationId: number | undefined;
 }
@@ -39,13 +42,18 @@ interface ReceivedEvent {
 /** A period that was counted until its event was received. */
 interface Ended {
   readonly upTime: UpTime;
-  /** Epoch seconds, when the event was received. */
-  readonly at: number;
+  /** When the event was received. */
+  readonly at: Moment;
   readonly seconds: number;
 }
 
 /** Ends whose time by the log is waited for. Where the log is not read, none is ever received. */
 const MAX_ENDED = 1024;
+
+/** Events that are older when they are received waited for something other than a busy machine. */
+const LONGEST_DELAY_SECONDS = 60;
+/** The clocks differ by less between two events, unless one was set. */
+const CLOCK_TOLERANCE_SECONDS = 0.1;
 
 export class UpTimes {
   readonly #table: ProcessTable;
@@ -53,16 +61,21 @@ export class UpTimes {
   /** By the id of the termination. */
   readonly #ended = new Map<number, Ended>();
 
+  /** Of the last change: what the system's clock is ahead of the monotonic one. */
+  #offset: number | undefined;
+  /** When it was last noticed that the system's clock was set, in monotonic seconds. */
+  #clockSetAt = Number.NEGATIVE_INFINITY;
+
   constructor(table: ProcessTable) {
     this.#table = table;
   }
 
-  /** `now`: monotonic seconds. */
-  record(change: Change, now: number): void {
+  record(change: Change, now: Moment): void {
+    this.#watchClock(now);
     switch (change.kind) {
       case 'transition': {
-        const { event, at, termination } = change;
-        this.#enterState(event.process, now, { at, terminationId: termination?.id });
+        const { event, termination } = change;
+        this.#enterState(event.process, now, { terminationId: termination?.id });
         break;
       }
       case 'updated':
@@ -96,22 +109,29 @@ export class UpTimes {
     return upTime.shown;
   }
 
-  #enterState(id: ProcessId, now: number, event: ReceivedEvent | undefined): void {
+  #watchClock({ monotonic, epoch }: Moment): void {
+    const offset = epoch - monotonic;
+    const step = offset - (this.#offset ?? offset);
+    if (Math.abs(step) > CLOCK_TOLERANCE_SECONDS) this.#clockSetAt = monotonic;
+    this.#offset = offset;
+  }
+
+  #enterState(id: ProcessId, now: Moment, event: ReceivedEvent | undefined): void {
     const process = this.#table.get(id);
     if (process === undefined) return;
     const upTime = this.#upTimeOf(process);
     const { upSince } = upTime;
     if (isUp(process.state) === (upSince !== undefined)) return;
     if (upSince === undefined) {
-      upTime.upSince = now;
-      upTime.begunAt = event?.at;
+      upTime.upSince = now.monotonic;
+      upTime.begunAt = event && now;
       return;
     }
-    const seconds = now - upSince;
+    const seconds = now.monotonic - upSince;
     upTime.seconds += seconds;
     upTime.upSince = undefined;
     if (event?.terminationId === undefined) return;
-    this.#waitForLog(event.terminationId, { upTime, at: event.at, seconds });
+    this.#waitForLog(event.terminationId, { upTime, at: now, seconds });
   }
 
   #waitForLog(terminationId: number, ended: Ended): void {
@@ -124,7 +144,7 @@ export class UpTimes {
     const process = this.#table.get(id);
     const upTime = process && this.#upTimes.get(process);
     if (upTime?.begunAt === undefined) return;
-    const delay = delayOf(upTime.begunAt, startedAt);
+    const delay = this.#delayOf(upTime.begunAt, startedAt);
     if (upTime.upSince === undefined) upTime.seconds += delay;
     else upTime.upSince -= delay;
     upTime.begunAt = undefined;
@@ -134,7 +154,14 @@ export class UpTimes {
     const ended = this.#ended.get(terminationId);
     this.#ended.delete(terminationId);
     if (ended === undefined || finishedAt === undefined) return;
-    ended.upTime.seconds -= Math.min(delayOf(ended.at, finishedAt), ended.seconds);
+    ended.upTime.seconds -= Math.min(this.#delayOf(ended.at, finishedAt), ended.seconds);
+  }
+
+  /** Seconds from what the log reports to the reception of its event; 0 where the clock was set between them. */
+  #delayOf(received: Moment, loggedAt: number): number {
+    const delay = received.epoch - loggedAt;
+    const wasSet = received.monotonic - delay <= this.#clockSetAt;
+    return delay > 0 && delay < LONGEST_DELAY_SECONDS && !wasSet ? delay : 0;
   }
 
   #upTimeOf(process: Readonly<Process>): UpTime {
@@ -144,10 +171,4 @@ export class UpTimes {
     this.#upTimes.set(process, upTime);
     return upTime;
   }
-}
-
-/** Seconds from what the log reports to the reception of its event; 0 where the clock was set between them. */
-function delayOf(receivedAt: number, loggedAt: number): number {
-  const isPlausible = loggedAt >= windowOfEvent(receivedAt).after && loggedAt <= receivedAt;
-  return isPlausible ? receivedAt - loggedAt : 0;
 }

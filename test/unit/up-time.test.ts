@@ -17,6 +17,7 @@ class History {
   #clockStep = 0;
   #serial = 0;
   #lastTermination = 0;
+  #latest = 0;
 
   /** Sets the system's clock; the monotonic one goes on. */
   stepClock(seconds: number): void {
@@ -43,13 +44,13 @@ class History {
   }
 
   logBegin(startedAt: number, pid: number): void {
-    this.#publish(0, this.table.setStartFacts(id('web'), { pid, startedAt }));
+    this.#publish(this.#latest, this.table.setStartFacts(id('web'), { pid, startedAt }));
   }
 
   logEnd(finishedAt: number): void {
     const reason = { kind: 'exited', source: 'log', exitCode: 3 } as const;
     const facts = { reason, finishedAt };
-    this.#publish(0, this.table.setTerminationFacts(id('web'), this.#lastTermination, facts));
+    this.#publish(this.#latest, this.table.setTerminationFacts(id('web'), this.#lastTermination, facts));
   }
 
   seconds(now: number): number {
@@ -58,7 +59,9 @@ class History {
     return Math.round(this.upTimes.secondsOf(process, now) * 1e6) / 1e6;
   }
 
-  #publish(now: number, changes: readonly Change[]): void {
+  #publish(monotonic: number, changes: readonly Change[]): void {
+    this.#latest = monotonic;
+    const now = { monotonic, epoch: this.wallClock(monotonic) };
     for (const change of changes) {
       if (change.kind === 'exited') this.#lastTermination = change.termination.id;
       this.upTimes.record(change, now);
@@ -128,7 +131,7 @@ upTime('the begin of another run changes nothing', () => {
   history.transition(10, 'EXITED>STARTING');
   history.transition(10.1, 'STARTING>RUNNING', 7);
   history.logBegin(history.wallClock(9.75), 6);
-  history.logBegin(history.wallClock(5), 7);
+  history.logBegin(history.wallClock(-60), 7);
   assert.is(history.seconds(11), 1);
 });
 
