@@ -41,6 +41,8 @@ export interface Config {
   readonly alertmanagers: readonly HttpUrl[];
   /** Labels of pushed alerts, as given. */
   readonly alertLabels: Readonly<Record<string, string>>;
+  /** Base of the link `runbook_url` of pushed alerts. */
+  readonly runbookUrl: string;
   /** Another exporter whose metrics are served in addition. */
   readonly compat: Compat | undefined;
   readonly logLevel: LogLevel;
@@ -136,13 +138,18 @@ export const FLAGS = {
     type: 'string',
     multiple: true,
     value: 'URL',
-    help: 'Alertmanager to which SupervisorProcessFatal and SupervisorProcessUnexpectedExit are pushed: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable; name every Alertmanager of a cluster.',
+    help: 'Alertmanager to which SupervisorProcessFatal, SupervisorProcessUnexpectedExit and SupervisorManyExits are pushed: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable; name every Alertmanager of a cluster.',
   },
   'alertmanager.label': {
     type: 'string',
     multiple: true,
     value: 'job=supervisor',
     help: "Label NAME=VALUE of the pushed alerts. Repeatable. Use the labels of the rules' alerts, including external labels. The label instance defaults to the listen address, or to HOSTNAME:PORT.",
+  },
+  'alertmanager.runbook-url': {
+    type: 'string',
+    default: 'RUNBOOK.md',
+    help: 'Where the runbook is published, for the link runbook_url of the pushed alerts: URL#supervisorprocessfatal. The same as in the rules.',
   },
   'metrics.compat': {
     type: 'string',
@@ -205,6 +212,7 @@ function readConfig(flags: Flags, environment: Environment): Config {
     ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
     alertmanagers: (flags['alertmanager.url'] ?? []).map(readAlertmanager),
     alertLabels: Object.fromEntries((flags['alertmanager.label'] ?? []).map(readLabel)),
+    runbookUrl: flags['alertmanager.runbook-url'],
     compat: readCompat(flags['metrics.compat']),
     logLevel: readChoice('log.level', LOG_LEVELS, flags['log.level']),
     logFormat: readChoice('log.format', LOG_FORMATS, flags['log.format']),
