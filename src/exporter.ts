@@ -217,14 +217,14 @@ export class Exporter {
 
   /** Alerts carry the address under which Prometheus scrapes this exporter, as far as it is known. */
   async #startNotifier([address]: readonly BoundAddress[]): Promise<void> {
-    const { alertmanagers: urls, alertLabels } = this.#config;
+    const { alertmanagers: urls, alertLabels, runbookUrl } = this.#config;
     if (urls.length === 0 || address === undefined) return;
     const { Notifier } = await import('./alertmanager/notifier.ts');
     const host = address.requestedHost === '' ? this.#io.hostname : address.requestedHost;
     const instance = formatAddress({ host, port: address.port });
     this.#notifier = new Notifier({
       urls,
-      labels: { job: 'supervisor', instance, ...alertLabels },
+      payload: { labels: { job: 'supervisor', instance, ...alertLabels }, runbookUrl },
       table: this.#table,
       changes: this.#changes,
       selection: this.#selection,

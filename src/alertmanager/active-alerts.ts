@@ -1,154 +1,234 @@
 /**
- * Decides which alerts are firing and when each is to be sent. Pure: the processes and the
- * time are arguments.
+ * Which alerts are active, and which of them to send now. Pure: the process table and the time
+ * are arguments of each call.
  *
- * There are two alerts, with the labels of the same rules in prometheus-rules/alerts.yml, so
- * that Alertmanager holds one alert where both routes send it. An alert ends later here than
- * in the rules: if one sender resolves it while the other still sends it, Alertmanager
- * notifies twice.
+ * The alerts are those that cannot wait for a scrape, with the labels that the rules of
+ * prometheus-rules/alerts.yml give them, so that Alertmanager merges a pushed alert with that of
+ * the rule. Each is resolved later here than by the rule: if one sender resolved an alert while
+ * the other still sent it, Alertmanager would notify twice.
  */
 
 import type { Process } from '../processes/process.ts';
+import type { ExitReason } from '../processes/termination.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
+import { RecentExits } from './recent-exits.ts';
 
-export type AlertName = 'SupervisorProcessFatal' | 'SupervisorProcessUnexpectedExit';
-
-/** An alert that is to be sent now. All times are epoch seconds. */
-export interface Alert {
-  readonly name: AlertName;
-  readonly process: ProcessId;
+/** An alert to be sent now. All times are epoch seconds. */
+export type Alert = AlertCause & {
   readonly startsAt: number;
-  /** When Alertmanager is to resolve it unless it is sent again. */
+  /** When Alertmanager resolves it, unless it is sent again. */
   readonly endsAt: number;
+};
+
+export type AlertCause =
+  | { readonly name: 'SupervisorProcessFatal'; readonly process: ProcessId }
+  | {
+      readonly name: 'SupervisorProcessUnexpectedExit';
+      readonly process: ProcessId;
+      readonly exit: UnexpectedExit;
+      /** Unexpected exits of the process within ten minutes, this one included. */
+      readonly recentExits: number;
+    }
+  /** Latest first. */
+  | { readonly name: 'SupervisorManyExits'; readonly exits: readonly UnexpectedExit[] };
+
+export type AlertName = AlertCause['name'];
+
+export interface UnexpectedExit {
+  readonly process: ProcessId;
+  readonly at: number;
+  readonly reason: ExitReason;
 }
 
-/** A firing alert is sent again this often, since Alertmanager loses its alerts at a restart. */
+/** An active alert is sent again this often, since Alertmanager loses its alerts when it restarts. */
 export const RESEND_SECONDS = 30;
 
-/** How long a firing alert stays active after it was last sent. */
+/** How long an alert outlives the exporter. */
 export const EXPIRY_SECONDS = 3 * RESEND_SECONDS;
 
-/** An unexpected exit is alerted for this long from its own time on, as in the rule. */
+/** For how long after an unexpected exit its alert fires: the rules compare with the same number. */
 export const UNEXPECTED_EXIT_SECONDS = 120;
 
-/** The `keep_firing_for` of the rule. */
+/** Different processes that make SupervisorManyExits. */
+export const MANY_EXITS = 4;
+
+/** `keep_firing_for` of the rule SupervisorProcessFatal. */
 export const FATAL_KEEP_FIRING_SECONDS = 120;
 
 /** Longer than one scrape and one evaluation of the rules, at the shipped intervals. */
 const LATER_THAN_RULE_SECONDS = 30;
 
-type ReadonlyProcess = Readonly<Process>;
+export interface ActiveAlertsOptions {
+  /** Seconds for which an alert is not sent while its reason is being looked up. */
+  readonly reasonTimeout: number;
+}
 
 interface ActiveAlert {
-  readonly alert: Omit<Alert, 'endsAt'>;
-  /** When its condition ended or will end; undefined while that is open. */
+  readonly cause: AlertCause;
+  readonly startsAt: number;
+  /** When its condition ended, or will end; undefined as long as that is open. */
+  readonly conditionEndsAt: number | undefined;
+  /** When it is resolved; set together with `conditionEndsAt`. */
   readonly resolvedAt: number | undefined;
-  /** When Alertmanager is to resolve it; known once `resolvedAt` is. */
-  readonly expiresAt: number | undefined;
-  /** Undefined: it is new or has changed, and has to be sent. */
+  /** Undefined: it has changed since it was last sent. */
   readonly lastSentAt: number | undefined;
 }
 
+const MANY_EXITS_KEY = 'many exits';
+
 export class ActiveAlerts {
-  readonly #alerts = new Map<string, ActiveAlert>();
-  readonly #reasonTimeout: number;
-  #isAwaitingReason = false;
+  readonly #active = new Map<string, ActiveAlert>();
+  readonly #recentExits = new RecentExits();
+  readonly #options: ActiveAlertsOptions;
+  #isWaitingForReason = false;
 
-  /** `reasonTimeout`: seconds that a new alert waits for the reason of what happened. */
-  constructor(reasonTimeout: number) {
-    this.#reasonTimeout = reasonTimeout;
+  constructor(options: ActiveAlertsOptions) {
+    this.#options = options;
   }
 
-  /** Whether the last evaluation held an alert back because its reason is not known yet. */
-  get isAwaitingReason(): boolean {
-    return this.#isAwaitingReason;
+  /** Whether the last evaluation held an alert back because its reason is being looked up. */
+  get isWaitingForReason(): boolean {
+    return this.#isWaitingForReason;
   }
 
-  /** Evaluates the processes as they are at `at` and returns the alerts to send now. */
-  evaluate(processes: Iterable<ReadonlyProcess>, at: number): Alert[] {
-    this.#isAwaitingReason = false;
+  /** Takes the processes as they are at `at`, and returns the alerts that are to be sent now. */
+  evaluate(processes: Iterable<Readonly<Process>>, at: number): Alert[] {
+    this.#isWaitingForReason = false;
     const present = new Set<ProcessKey>();
+    const exits: UnexpectedExit[] = [];
     for (const process of processes) {
-      present.add(keyOf(process.id));
-      if (process.state === 'FATAL') this.#fireFatal(process, at);
-      else this.#resolveFatal(keyOf(process.id), at);
-      this.#recordExit(process, at);
+      const key = keyOf(process.id);
+      present.add(key);
+      this.#recentExits.observe(key, process.unexpectedExits, at);
+      if (process.state === 'FATAL') this.#openFatal(process, at);
+      else this.#closeFatal(key, at);
+      const exit = this.#currentExit(process, at);
+      if (exit !== undefined) exits.push(exit);
     }
-    for (const { alert } of [...this.#alerts.values()]) {
-      if (!present.has(keyOf(alert.process))) this.#resolveFatal(keyOf(alert.process), at);
+    this.#recentExits.retain(present);
+    for (const { cause } of [...this.#active.values()]) {
+      if (cause.name !== 'SupervisorProcessFatal') continue;
+      if (!present.has(keyOf(cause.process))) this.#closeFatal(keyOf(cause.process), at);
     }
-    return this.#needsSending(at);
+    this.#evaluateExits(exits, at);
+    return this.#toSend(at);
   }
 
-  #fireFatal(process: ReadonlyProcess, at: number): void {
+  #openFatal(process: Readonly<Process>, at: number): void {
     const key = fatalKey(keyOf(process.id));
-    const active = this.#alerts.get(key);
-    if (active !== undefined && active.resolvedAt === undefined) return;
+    const active = this.#active.get(key);
+    if (active !== undefined && active.conditionEndsAt === undefined) return;
     const startsAt = pastTime(process.lastTransitionTime, at);
-    if (process.spawnError === undefined && this.#awaitsReason(startsAt, at)) return;
-    this.#alerts.set(key, {
-      alert: active?.alert ?? { name: 'SupervisorProcessFatal', process: process.id, startsAt },
+    const isReasonPending = process.failedStart?.reason.kind === 'pending';
+    if (isReasonPending && this.#waitsForReason(startsAt, at)) return;
+    this.#active.set(key, {
+      cause: { name: 'SupervisorProcessFatal', process: process.id },
+      startsAt: active?.startsAt ?? startsAt,
+      conditionEndsAt: undefined,
       resolvedAt: undefined,
-      expiresAt: undefined,
       lastSentAt: undefined,
     });
   }
 
-  #resolveFatal(process: ProcessKey, at: number): void {
+  #closeFatal(process: ProcessKey, at: number): void {
     const key = fatalKey(process);
-    const active = this.#alerts.get(key);
-    if (active === undefined || active.resolvedAt !== undefined) return;
-    const expiresAt = at + FATAL_KEEP_FIRING_SECONDS + LATER_THAN_RULE_SECONDS;
-    this.#alerts.set(key, { ...active, resolvedAt: at, expiresAt, lastSentAt: undefined });
+    const active = this.#active.get(key);
+    if (active === undefined || active.conditionEndsAt !== undefined) return;
+    const resolvedAt = at + FATAL_KEEP_FIRING_SECONDS + LATER_THAN_RULE_SECONDS;
+    this.#active.set(key, { ...active, conditionEndsAt: at, resolvedAt, lastSentAt: undefined });
   }
 
-  /**
-   * A further exit while the alert is firing only extends it: it is sent again at its next
-   * turn and not for each exit. An exit after `resolvedAt` is a new alert.
-   */
-  #recordExit(process: ReadonlyProcess, at: number): void {
-    const exit = process.lastUnexpectedExit;
-    if (exit === undefined) return;
+  /** The last unexpected exit, while it counts and its reason is not awaited. */
+  #currentExit(process: Readonly<Process>, at: number): UnexpectedExit | undefined {
+    const { id, lastUnexpectedExit: exit } = process;
+    if (exit === undefined) return undefined;
     const exitedAt = pastTime(exit.finishedAt, at);
-    if (exit.reason.kind === 'pending' && this.#awaitsReason(exitedAt, at)) return;
-    const resolvedAt = exitedAt + UNEXPECTED_EXIT_SECONDS;
-    const key = exitKey(keyOf(process.id));
-    const active = this.#alerts.get(key);
-    if (resolvedAt <= at || active?.resolvedAt === resolvedAt) return;
-    const isFiring = active?.resolvedAt !== undefined && active.resolvedAt > exitedAt;
-    this.#alerts.set(key, {
-      alert: isFiring
-        ? active.alert
-        : { name: 'SupervisorProcessUnexpectedExit', process: process.id, startsAt: exitedAt },
-      resolvedAt,
-      expiresAt: resolvedAt + LATER_THAN_RULE_SECONDS,
-      lastSentAt: isFiring ? active.lastSentAt : undefined,
+    if (exitedAt + UNEXPECTED_EXIT_SECONDS <= at) return undefined;
+    if (exit.reason.kind === 'pending' && this.#waitsForReason(exitedAt, at)) return undefined;
+    return { process: id, at: exitedAt, reason: exit.reason };
+  }
+
+  /** The first of many exits are alerts of their own, because they are sent before the others are known. */
+  #evaluateExits(exits: readonly UnexpectedExit[], at: number): void {
+    const oldestFirst = [...exits].sort((a, b) => a.at - b.at);
+    for (const exit of oldestFirst.slice(0, MANY_EXITS - 1)) this.#openExit(exit, at);
+    this.#openManyExits(oldestFirst);
+    for (const exit of oldestFirst.slice(MANY_EXITS - 1)) this.#openExit(exit, at);
+  }
+
+  #openManyExits(oldestFirst: readonly UnexpectedExit[]): void {
+    const reached = oldestFirst[MANY_EXITS - 1];
+    const lastNeeded = oldestFirst.at(-MANY_EXITS);
+    if (reached === undefined || lastNeeded === undefined) return;
+    const active = this.#active.get(MANY_EXITS_KEY);
+    const isOngoing = isConditionOpen(active, reached.at);
+    const conditionEndsAt = lastNeeded.at + UNEXPECTED_EXIT_SECONDS;
+    this.#active.set(MANY_EXITS_KEY, {
+      cause: { name: 'SupervisorManyExits', exits: [...oldestFirst].reverse() },
+      startsAt: isOngoing ? active.startsAt : reached.at,
+      conditionEndsAt,
+      resolvedAt: conditionEndsAt + LATER_THAN_RULE_SECONDS,
+      lastSentAt: isOngoing ? active.lastSentAt : undefined,
     });
   }
 
-  /** Whether the reason of what happened at that time may still become known. */
-  #awaitsReason(happenedAt: number, at: number): boolean {
-    const awaits = at < happenedAt + this.#reasonTimeout;
-    this.#isAwaitingReason ||= awaits;
-    return awaits;
+  /**
+   * A further exit while the condition holds prolongs the alert, which is sent again at its next
+   * turn and not for each exit. Once the condition has ended, an exit is a new alert, unless
+   * SupervisorManyExits covers it.
+   */
+  #openExit(exit: UnexpectedExit, at: number): void {
+    const key = exitKey(keyOf(exit.process));
+    const active = this.#active.get(key);
+    const conditionEndsAt = exit.at + UNEXPECTED_EXIT_SECONDS;
+    if (active?.conditionEndsAt === conditionEndsAt) return;
+    const isOngoing = isConditionOpen(active, exit.at);
+    if (!isOngoing && isConditionOpen(this.#active.get(MANY_EXITS_KEY), at)) return;
+    this.#active.set(key, {
+      cause: {
+        name: 'SupervisorProcessUnexpectedExit',
+        process: exit.process,
+        exit,
+        recentExits: this.#recentExits.count(keyOf(exit.process), at),
+      },
+      startsAt: isOngoing ? active.startsAt : exit.at,
+      conditionEndsAt,
+      resolvedAt: conditionEndsAt + LATER_THAN_RULE_SECONDS,
+      lastSentAt: isOngoing ? active.lastSentAt : undefined,
+    });
   }
 
-  #needsSending(at: number): Alert[] {
+  #waitsForReason(happenedAt: number, at: number): boolean {
+    const waits = at < happenedAt + this.#options.reasonTimeout;
+    this.#isWaitingForReason ||= waits;
+    return waits;
+  }
+
+  #toSend(at: number): Alert[] {
     const alerts: Alert[] = [];
-    for (const [key, active] of this.#alerts) {
-      if (active.expiresAt !== undefined && active.expiresAt <= at) {
-        this.#alerts.delete(key);
+    for (const [key, active] of this.#active) {
+      if (active.resolvedAt !== undefined && active.resolvedAt <= at) {
+        this.#active.delete(key);
         continue;
       }
-      const isFiring = active.resolvedAt === undefined || active.resolvedAt > at;
-      const { lastSentAt } = active;
-      const isDue = lastSentAt === undefined || (isFiring && at - lastSentAt >= RESEND_SECONDS);
-      if (!isDue) continue;
-      this.#alerts.set(key, { ...active, lastSentAt: at });
-      alerts.push({ ...active.alert, endsAt: active.expiresAt ?? at + EXPIRY_SECONDS });
+      if (!needsSending(active, at)) continue;
+      this.#active.set(key, { ...active, lastSentAt: at });
+      const { cause, startsAt, resolvedAt } = active;
+      alerts.push({ ...cause, startsAt, endsAt: resolvedAt ?? at + EXPIRY_SECONDS });
     }
     return alerts;
   }
+}
+
+/** Once its condition has ended, Alertmanager knows when to resolve the alert. */
+function needsSending(active: ActiveAlert, at: number): boolean {
+  if (active.lastSentAt === undefined) return true;
+  return isConditionOpen(active, at) && at - active.lastSentAt >= RESEND_SECONDS;
+}
+
+function isConditionOpen(active: ActiveAlert | undefined, at: number): active is ActiveAlert {
+  if (active === undefined) return false;
+  return active.conditionEndsAt === undefined || active.conditionEndsAt > at;
 }
 
 /** supervisord may report any number as a time; one that cannot be right is replaced by now. */

@@ -7,7 +7,7 @@ import type { Logger } from '../util/log.ts';
 import type { HttpUrl } from '../util/url.ts';
 import { ActiveAlerts } from './active-alerts.ts';
 import { AlertmanagerClient, type AlertmanagerStats } from './alertmanager-client.ts';
-import { type Labels, type PostableAlert, toPostableAlert } from './payload.ts';
+import { type PayloadOptions, type PostableAlert, toPostableAlert } from './payload.ts';
 
 /** How often alerts that are due to be sent again are looked for. */
 const EVALUATION_INTERVAL_MS = 1_000;
@@ -20,7 +20,7 @@ const REASON_TIMEOUT_MS = 1_000;
 
 export interface NotifierOptions {
   readonly urls: readonly HttpUrl[];
-  readonly labels: Labels;
+  readonly payload: PayloadOptions;
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
   /** Which processes raise alerts. */
@@ -33,7 +33,7 @@ export interface NotifierOptions {
 }
 
 export class Notifier {
-  readonly #labels: Labels;
+  readonly #payload: PayloadOptions;
   readonly #table: ProcessTable;
   readonly #selection: Selection;
   readonly #signal: AbortSignal;
@@ -45,7 +45,7 @@ export class Notifier {
 
   constructor({
     urls,
-    labels,
+    payload,
     table,
     changes,
     selection,
@@ -53,8 +53,10 @@ export class Notifier {
     exitReasons,
     signal,
   }: NotifierOptions) {
-    this.#activeAlerts = new ActiveAlerts(exitReasons ? REASON_TIMEOUT_MS / 1000 : 0);
-    this.#labels = labels;
+    this.#activeAlerts = new ActiveAlerts({
+      reasonTimeout: exitReasons ? REASON_TIMEOUT_MS / 1000 : 0,
+    });
+    this.#payload = payload;
     this.#table = table;
     this.#selection = selection;
     this.#signal = signal;
@@ -91,15 +93,15 @@ export class Notifier {
     const processes = [...this.#table.values()].filter(({ id }) => this.#selection.isSelected(id));
     const alerts = this.#activeAlerts.evaluate(processes, Date.now() / 1000);
     clearTimeout(this.#reasonTimer);
-    if (this.#activeAlerts.isAwaitingReason) {
+    if (this.#activeAlerts.isWaitingForReason) {
       this.#reasonTimer = setTimeout(() => this.#schedule(), REASON_TIMEOUT_MS);
     }
     if (alerts.length === 0) return;
     const payload = new Map<string, PostableAlert>();
     for (const alert of alerts) {
-      const { name, process } = alert;
-      const key = `${name} ${process.group}:${process.name}`;
-      payload.set(key, toPostableAlert(alert, this.#labels, this.#table.get(process)));
+      const id = 'process' in alert ? alert.process : undefined;
+      const key = id === undefined ? alert.name : `${alert.name} ${id.group}:${id.name}`;
+      payload.set(key, toPostableAlert(alert, this.#payload, id && this.#table.get(id)));
     }
     for (const client of this.#clients) client.enqueue(payload);
   }

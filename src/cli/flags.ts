@@ -51,6 +51,8 @@ export interface Config {
   readonly alertmanagers: readonly HttpUrl[];
   /** Labels of pushed alerts, as given. */
   readonly alertLabels: Readonly<Record<string, string>>;
+  /** Base of the link `runbook_url` of pushed alerts. */
+  readonly runbookUrl: string;
   /** Another exporter whose metrics are served in addition. */
   readonly compat: Compat | undefined;
   readonly logLevel: LogLevel;
@@ -205,13 +207,18 @@ export const FLAGS = {
     type: 'string',
     multiple: true,
     value: '$SUPERVISOR_EXPORTER_ALERTMANAGER_URL',
-    help: 'Alertmanager to which alerts are pushed: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable; name every Alertmanager of a cluster. The environment variable takes several URLs, separated by blanks, and hides their passwords from the command line.',
+    help: 'Alertmanager to which SupervisorProcessFatal, SupervisorProcessUnexpectedExit and SupervisorManyExits are pushed: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable; name every Alertmanager of a cluster. The environment variable takes several URLs, separated by blanks, and hides their passwords from the command line.',
   },
   'alertmanager.label': {
     type: 'string',
     multiple: true,
     value: 'job=supervisor',
     help: "Label NAME=VALUE of the pushed alerts. Repeatable. Use the labels of the rules' alerts, including external labels. The label instance defaults to the listen address, or to HOSTNAME:PORT.",
+  },
+  'alertmanager.runbook-url': {
+    type: 'string',
+    default: 'RUNBOOK.md',
+    help: 'Where the runbook is published, for the link runbook_url of the pushed alerts: URL#supervisorprocessfatal. The same as in the rules.',
   },
   // Metrics and log
   'metrics.compat': {
@@ -336,6 +343,7 @@ function readConfig(values: Values, environment: Environment): Config {
     ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
     alertmanagers: readAlertmanagers(values, environment),
     alertLabels: Object.fromEntries((values['alertmanager.label'] ?? []).map(readLabel)),
+    runbookUrl: values['alertmanager.runbook-url'],
     compat: readCompat(values['metrics.compat']),
     logLevel: readChoice('log.level', LOG_LEVELS, values['log.level']),
     logFormat: readChoice('log.format', LOG_FORMATS, values['log.format']),

@@ -8,7 +8,8 @@ import {
   FATAL_KEEP_FIRING_SECONDS,
   UNEXPECTED_EXIT_SECONDS,
 } from '../../src/alertmanager/active-alerts.ts';
-import { runbookUrl, SEVERITIES, SUMMARIES } from '../../src/alertmanager/payload.ts';
+import { FIXED } from '../../src/alertmanager/payload.ts';
+import { signalName } from '../../src/supervisor/signals.ts';
 
 const rules = suite('prometheus rules');
 const folder = fileURLToPath(new URL('../../prometheus-rules', import.meta.url));
@@ -42,12 +43,12 @@ rules('every alert has its section in the runbook, and every section its alert',
 });
 
 /** What the rule and the push have to agree on: Alertmanager holds one alert for both. */
-for (const name of ['SupervisorProcessFatal', 'SupervisorProcessUnexpectedExit'] as const) {
+for (const [name, { severity, summary }] of Object.entries(FIXED)) {
   rules(`${name} has the severity, summary and runbook of the pushed alert`, () => {
     const rule = ruleOf(name);
-    assert.match(rule, `severity: ${SEVERITIES[name]}\n`);
-    assert.match(rule, `summary: ${SUMMARIES[name]}\n`);
-    assert.match(rule, `runbook_url: ${runbookUrl(name)}\n`);
+    assert.match(rule, `severity: ${severity}\n`);
+    assert.match(rule, `summary: ${summary}\n`);
+    assert.match(rule, `runbook_url: RUNBOOK.md#${name.toLowerCase()}\n`);
   });
 }
 
@@ -57,6 +58,34 @@ rules('an alert of the rule lasts as long as the pushed one', () => {
   assert.is(Number(exit), UNEXPECTED_EXIT_SECONDS);
   const [, minutes] = /keep_firing_for: (\d+)m\n/.exec(ruleOf('SupervisorProcessFatal')) ?? [];
   assert.is(Number(minutes) * 60, FATAL_KEEP_FIRING_SECONDS);
+});
+
+rules('every alert links to its section of the runbook', () => {
+  const text = read('alerts.yml');
+  const alerts = [...text.matchAll(/^ *- alert: (\w+)$/gm)].map(([, name = '']) => name);
+  const links = [...text.matchAll(/^ *runbook_url: RUNBOOK\.md#(\w+)$/gm)].map(([, id]) => id);
+  assert.equal(
+    links,
+    alerts.map((name) => name.toLowerCase()),
+  );
+});
+
+rules('the names of signals in the texts are those of the push', () => {
+  const text = read('alerts.yml').replaceAll(/\s+/g, ' ').replaceAll('{{ ', '{{');
+  const blocks =
+    text.replaceAll(' }}', '}}').match(/\{\{if eq \. 1\.0\}\}SIGHUP.*?signal \{\{\.\}\}/g) ?? [];
+  assert.ok(blocks.length >= 5, 'the templates name signals');
+  assert.is(new Set(blocks).size, 1, 'all in the same way');
+  const names = [...(blocks[0] ?? '').matchAll(/eq \. (\d+)\.0\}\}(\w+)/g)];
+  assert.ok(names.length > 10);
+  for (const [, number, name] of names) assert.is(signalName(Number(number)), name);
+});
+
+rules('every range has room for two scrapes of the longest interval', () => {
+  const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+  for (const [range, amount, unit = ''] of read('alerts.yml').matchAll(/\[(\d+)([smh])\]/g)) {
+    assert.ok(Number(amount) * (seconds[unit] ?? 0) > 120, range);
+  }
 });
 
 rules('every scrape configuration that is shown honors the labels of the exporter', () => {

@@ -3,66 +3,65 @@ import * as assert from 'uvu/assert';
 import { ActiveAlerts } from '../../src/alertmanager/active-alerts.ts';
 import { toPostableAlert } from '../../src/alertmanager/payload.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
-import type { ExitReason } from '../../src/processes/termination.ts';
+import type { ExitReason, TerminationFacts } from '../../src/processes/termination.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
 
 const alerts = suite('active alerts');
 
-type Happening = readonly [transition: string, expected?: boolean] | 'removed' | 'nothing';
+type Action = readonly [transition: string, expected?: boolean] | 'removed' | 'nothing';
 
-/** What happens to `cat`, at which second, and what is to be sent then: `ALERT startsAt-endsAt`. */
-type Step = readonly [at: number, happening: Happening, sent: readonly string[]];
+/** What happens to `cat`, at which second, and what is sent then: `ALERT startsAt-endsAt`. */
+type Step = readonly [at: number, action: Action, sent: readonly string[]];
 
 const FATAL = 'SupervisorProcessFatal';
 const EXIT = 'SupervisorProcessUnexpectedExit';
 
 const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
-  'FATAL is sent at once and again, and ends later than the rule': [
+  'FATAL is sent at once, again while it is active, and is resolved later than by the rule': [
     [100, ['STARTING>BACKOFF'], []],
-    [101, ['BACKOFF>FATAL'], [`${FATAL} 101-191`]],
-    [102, 'nothing', []],
-    [130, 'nothing', []],
-    [131, 'nothing', [`${FATAL} 101-221`]],
-    [161, 'nothing', [`${FATAL} 101-251`]],
-    [170, ['FATAL>STARTING'], [`${FATAL} 101-320`]],
+    [102, ['BACKOFF>FATAL'], [`${FATAL} 102-192`]],
+    [103, 'nothing', []],
+    [131, 'nothing', []],
+    [132, 'nothing', [`${FATAL} 102-222`]],
+    [162, 'nothing', [`${FATAL} 102-252`]],
+    [170, ['FATAL>STARTING'], [`${FATAL} 102-320`]],
     [200, 'nothing', []],
-    [319, 'nothing', []],
     [320, 'nothing', []],
     [400, ['BACKOFF>FATAL'], [`${FATAL} 400-490`]],
   ],
-  'FATAL again before the alert has ended is the same alert': [
+  'FATAL again before it was resolved is the same alert': [
     [100, ['BACKOFF>FATAL'], [`${FATAL} 100-190`]],
     [110, ['FATAL>STARTING'], [`${FATAL} 100-260`]],
     [120, ['BACKOFF>FATAL'], [`${FATAL} 100-210`]],
   ],
-  'an unexpected exit is sent at once and again, and ends later than the rule': [
-    [100, ['RUNNING>EXITED', false], [`${EXIT} 100-250`]],
-    [100.1, ['EXITED>STARTING'], []],
-    [101, ['STARTING>RUNNING'], []],
-    [129, 'nothing', []],
-    [130, 'nothing', [`${EXIT} 100-250`]],
-    [219, 'nothing', [`${EXIT} 100-250`]],
-    [220, 'nothing', []],
-    [249, 'nothing', []],
-    [250, 'nothing', []],
-    [300, ['RUNNING>EXITED', false], [`${EXIT} 300-450`]],
-  ],
-  'further exits extend the alert and are not sent one by one': [
+  'an unexpected exit is sent at once, again for two minutes, and is resolved later than by the rule':
+    [
+      [100, ['RUNNING>EXITED', false], [`${EXIT} 100-250`]],
+      [100.1, ['EXITED>STARTING'], []],
+      [101, ['STARTING>RUNNING'], []],
+      [129, 'nothing', []],
+      [130, 'nothing', [`${EXIT} 100-250`]],
+      [219, 'nothing', [`${EXIT} 100-250`]],
+      [250, 'nothing', []],
+      [270, 'nothing', []],
+      [300, ['RUNNING>EXITED', false], [`${EXIT} 300-450`]],
+    ],
+  'further exits prolong the alert and are not sent each': [
     [100, ['RUNNING>EXITED', false], [`${EXIT} 100-250`]],
     [101, ['RUNNING>EXITED', false], []],
     [125, ['RUNNING>EXITED', false], []],
     [130, 'nothing', [`${EXIT} 100-275`]],
     [160, 'nothing', [`${EXIT} 100-275`]],
-    [245, 'nothing', []],
+    [250, 'nothing', []],
     [274, 'nothing', []],
     [276, ['RUNNING>EXITED', false], [`${EXIT} 276-426`]],
   ],
-  'an exit after the condition ended, and before the alert has ended, is a new alert': [
+  'an exit after the condition ended, before the alert was resolved, is a new alert': [
     [100, ['RUNNING>EXITED', false], [`${EXIT} 100-250`]],
     [140, 'nothing', [`${EXIT} 100-250`]],
     [221, ['RUNNING>EXITED', false], [`${EXIT} 221-371`]],
   ],
-  'an expected exit and a stop raise no alert': [
+  'an expected exit and a stop raise nothing': [
     [100, ['RUNNING>EXITED', true], []],
     [101, ['EXITED>STARTING'], []],
     [102, ['STARTING>RUNNING'], []],
@@ -78,49 +77,50 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
 
 for (const [title, steps] of Object.entries(HISTORIES)) {
   alerts(title, () => {
-    const table = new ProcessTable();
-    const subject = new ActiveAlerts(0);
-    for (const [serial, [at, happening, expectedAlerts]] of steps.entries()) {
-      if (happening === 'removed') table.removeGroup('cat', serial);
-      else if (happening !== 'nothing') {
-        const [transition, expected] = happening;
+    const table = new ProcessTable({ looksUpReasons: false });
+    const active = new ActiveAlerts({ reasonTimeout: 1 });
+    for (const [serial, [at, action, sent]] of steps.entries()) {
+      if (action === 'removed') table.removeGroup('cat', serial);
+      else if (action !== 'nothing') {
+        const [transition, expected] = action;
         table.apply(
           event(serial, 'cat', transition, expected === undefined ? {} : { expected }),
           at,
         );
       }
-      const sent = subject.evaluate(table.values(), at);
       assert.equal(
-        sent.map(({ name, startsAt, endsAt }) => `${name} ${startsAt}-${endsAt}`),
-        expectedAlerts,
+        active
+          .evaluate(table.values(), at)
+          .map(({ name, startsAt, endsAt }) => `${name} ${startsAt}-${endsAt}`),
+        sent,
         `at ${at}`,
       );
     }
   });
 }
 
-alerts(
-  'after a restart of the exporter an alert is sent for a process that a snapshot finds FATAL',
-  () => {
-    const table = new ProcessTable();
-    table.applySnapshotAt(
-      snapshot([
-        info('cat', 'FATAL', { stop: 50 }),
-        info('dog', 'EXITED', { stop: 60, exitStatus: 3 }),
-      ]),
-      0,
-    );
-    assert.equal(new ActiveAlerts(0).evaluate(table.values(), 100), [
-      { name: FATAL, process: id('cat'), startsAt: 50, endsAt: 190 },
-    ]);
-  },
-);
+alerts('what the first snapshot finds FATAL is sent', () => {
+  const table = new ProcessTable();
+  table.applySnapshotAt(
+    snapshot([
+      info('cat', 'FATAL', { stop: 50 }),
+      info('dog', 'EXITED', { stop: 60, exitStatus: 3 }),
+    ]),
+    0,
+  );
+  assert.equal(new ActiveAlerts({ reasonTimeout: 1 }).evaluate(table.values(), 100), [
+    { name: FATAL, process: id('cat'), startsAt: 50, endsAt: 190 },
+  ]);
+});
 
-const LABELS = { job: 'supervisor', instance: 'host:9876' };
+const PAYLOAD = {
+  labels: { job: 'supervisor', instance: 'host:9876' },
+  runbookUrl: 'https://wiki/supervisor',
+};
 
-alerts('the payload has the labels of the rule and no others, and times in RFC 3339', () => {
+alerts('the payload has the labels of the rule and no other, and times in RFC 3339', () => {
   const alert = { name: FATAL, process: id('shop:web'), startsAt: 1.5, endsAt: 91.5 } as const;
-  const payload = toPostableAlert(alert, LABELS, undefined);
+  const payload = toPostableAlert(alert, PAYLOAD, undefined);
   assert.equal(payload.labels, {
     alertname: FATAL,
     severity: 'critical',
@@ -131,91 +131,150 @@ alerts('the payload has the labels of the rule and no others, and times in RFC 3
   });
   assert.is(payload.startsAt, '1970-01-01T00:00:01.500Z');
   assert.is(payload.endsAt, '1970-01-01T00:01:31.500Z');
-  assert.match(payload.annotations['description'] ?? '', /^shop:web on host:9876 is FATAL/);
 });
 
-alerts(
-  'an exit is sent with its reason as soon as that is known, and without it after the timeout',
-  () => {
-    const table = new ProcessTable();
-    const subject = new ActiveAlerts(0.05);
-    const send = (at: number) =>
-      subject.evaluate(table.values(), at).map(({ name, startsAt }) => `${name} ${startsAt}`);
-    table.apply(event(1, 'cat', 'RUNNING>EXITED', { expected: false, pid: 7 }), 100);
-    assert.equal(send(100), []);
-    assert.ok(subject.isAwaitingReason);
-    setReason(table, 'cat', { kind: 'exited', source: 'log', exitCode: 3 });
-    assert.equal(send(100.01), [`${EXIT} 100`]);
-    assert.not(subject.isAwaitingReason);
+alerts('a time beyond the range of Date does not throw', () => {
+  for (const time of [8640000000001, 1e300, -1e300, Number.NaN, Number.POSITIVE_INFINITY]) {
+    const exit = { process: id('cat'), at: time, reason: { kind: 'unknown' } } as const;
+    const alert = {
+      name: EXIT,
+      process: id('cat'),
+      exit,
+      recentExits: 1,
+      startsAt: time,
+      endsAt: time,
+    } as const;
+    const { startsAt, endsAt } = toPostableAlert(alert, PAYLOAD, undefined);
+    assert.ok(Number.isFinite(Date.parse(startsAt)), startsAt);
+    assert.is(endsAt, startsAt);
+  }
+  const table = new ProcessTable();
+  table.applySnapshotAt(snapshot([info('cat', 'FATAL', { stop: 8640000000001 })]), 0);
+  const [alert] = new ActiveAlerts({ reasonTimeout: 1 }).evaluate(table.values(), 100);
+  if (alert === undefined) throw new Error('not sent');
+  toPostableAlert(alert, PAYLOAD, table.get(id('cat')));
+});
 
-    table.apply(event(2, 'dog', 'RUNNING>EXITED', { expected: false, pid: 8 }), 101);
-    assert.equal(send(101.04), []);
-    assert.equal(send(101.06), [`${EXIT} 101`]);
-    assert.not(subject.isAwaitingReason);
-  },
-);
+/** The table after an unexpected exit of `cat`, and what then was established about it. */
+function afterExit(): { table: ProcessTable; establish: (facts: TerminationFacts) => void } {
+  const table = new ProcessTable();
+  const changes = table.apply(event(1, 'cat', 'RUNNING>EXITED', { expected: false, pid: 7 }), 100);
+  const exit = changes.find((change) => change.kind === 'exited');
+  if (exit?.kind !== 'exited') throw new Error('no exit');
+  const { id: terminationId } = exit.termination;
+  return {
+    table,
+    establish: (facts) => table.setTerminationFacts(id('cat'), terminationId, facts),
+  };
+}
 
-const REASONS: ReadonlyArray<readonly [reason: ExitReason, text: RegExp]> = [
-  [{ kind: 'exited', source: 'log', exitCode: 3 }, /unexpectedly, with status 3\.$/],
-  [
-    { kind: 'signalled', source: 'log', signal: 9, coreDumped: false },
-    /unexpectedly, killed by SIGKILL\.$/,
-  ],
+const EXITED_3: ExitReason = { kind: 'exited', source: 'log', exitCode: 3 };
+
+alerts('an exit is sent as soon as its reason is known, or after the timeout', () => {
+  const { table, establish } = afterExit();
+  const known = new ActiveAlerts({ reasonTimeout: 1 });
+  const late = new ActiveAlerts({ reasonTimeout: 1 });
+  assert.equal(known.evaluate(table.values(), 100.5), []);
+  assert.ok(known.isWaitingForReason);
+  assert.equal(late.evaluate(table.values(), 100.99), []);
+  assert.is(late.evaluate(table.values(), 101).length, 1);
+  assert.not.ok(late.isWaitingForReason);
+  establish({ reason: EXITED_3, finishedAt: 99.995 });
+  const [alert] = known.evaluate(table.values(), 100.6);
+  assert.is(alert?.startsAt, 99.995);
+  assert.not.ok(known.isWaitingForReason);
+  assert.equal(late.evaluate(table.values(), 101.1), [], 'a late reason is no new alert');
+});
+
+alerts('FATAL waits for the reason of its failed start', () => {
+  const table = new ProcessTable();
+  const changes = table.apply(event(1, 'cat', 'STARTING>BACKOFF', { tries: 4 }), 100);
+  table.apply(event(2, 'cat', 'BACKOFF>FATAL'), 100.1);
+  const active = new ActiveAlerts({ reasonTimeout: 1 });
+  assert.equal(active.evaluate(table.values(), 100.2), []);
+  for (const change of changes) {
+    if (change.kind !== 'exited') continue;
+    table.setTerminationFacts(id('cat'), change.termination.id, {
+      reason: EXITED_3,
+      spawnError: 'Exited too quickly (process log may have details)',
+    });
+  }
+  assert.is(active.evaluate(table.values(), 100.3).length, 1);
+});
+
+const REASONS: ReadonlyArray<readonly [reason: ExitReason, text: string]> = [
+  [EXITED_3, ', exit code 3.'],
+  [{ kind: 'signalled', source: 'log', signal: 9, coreDumped: false }, ', killed by SIGKILL.'],
+  [{ kind: 'signalled', source: 'log', signal: 35, coreDumped: false }, ', killed by signal 35.'],
   [
     { kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined },
-    /, killed by a signal\.$/,
+    ', killed by a signal.',
   ],
-  [{ kind: 'unknown' }, /exited unexpectedly\.$/],
+  [{ kind: 'unknown' }, '.'],
 ];
 for (const [reason, text] of REASONS) {
-  alerts(`the description of an exit: ${text.source}`, () => {
-    const table = new ProcessTable();
-    table.apply(event(1, 'cat', 'RUNNING>EXITED', { expected: false, pid: 7 }), 100);
-    setReason(table, 'cat', reason);
-    const alert = { name: EXIT, process: id('cat'), startsAt: 100, endsAt: 190 } as const;
-    const { annotations } = toPostableAlert(alert, LABELS, table.get(id('cat')));
-    assert.match(annotations['description'] ?? '', text);
-    table.apply(event(2, 'cat', 'STOPPING>STOPPED', { pid: 8 }), 110);
-    const later = toPostableAlert(alert, LABELS, table.get(id('cat')));
-    assert.match(later.annotations['description'] ?? '', text, 'a later stop changes nothing');
+  alerts(`the description of an exit: ${text}`, () => {
+    const { table, establish } = afterExit();
+    establish({ reason });
+    table.apply(event(2, 'cat', 'STOPPING>STOPPED', { pid: 8 }), 101);
+    const [alert] = new ActiveAlerts({ reasonTimeout: 1 }).evaluate(table.values(), 102);
+    if (alert === undefined) throw new Error('not sent');
+    assert.is(
+      toPostableAlert(alert, PAYLOAD, table.get(id('cat'))).annotations['description'],
+      `cat on host:9876 exited unexpectedly at 1970-01-01 00:01:40 +0000 UTC${text} See "supervisorctl tail cat stderr". Resolved means that there was no further exit for two minutes.`,
+    );
   });
 }
 
-function setReason(table: ProcessTable, process: string, reason: ExitReason): void {
-  const terminationId = table.get(id(process))?.lastUnexpectedExit?.id ?? -1;
-  table.setTerminationFacts(id(process), terminationId, { reason });
+/** The names and times of what is sent, for processes that exit at these times. */
+function sentFor(exits: ReadonlyArray<readonly [name: string, at: number]>): readonly string[] {
+  const table = new ProcessTable({ looksUpReasons: false });
+  const active = new ActiveAlerts({ reasonTimeout: 1 });
+  return exits.flatMap(([name, at], serial) => {
+    table.apply(event(serial, name, 'RUNNING>EXITED', { expected: false, pid: 7 }), at);
+    return active
+      .evaluate(table.values(), at)
+      .map((alert) => ('process' in alert ? alert.process.name : `many: ${alert.exits.length}`));
+  });
 }
 
-alerts('the description of FATAL has the error of the last start', () => {
-  const table = new ProcessTable();
-  table.applySnapshotAt(
-    snapshot([info('cat', 'FATAL', { stop: 50, spawnError: "can't find 'cat'" })]),
-    0,
-  );
-  const alert = { name: FATAL, process: id('cat'), startsAt: 50, endsAt: 190 } as const;
-  const { annotations } = toPostableAlert(alert, LABELS, table.get(id('cat')));
-  assert.match(annotations['description'] ?? '', /The last error was: can't find 'cat'\.$/);
+alerts('the fourth process that exits within two minutes makes one alert of all', () => {
+  const exits = ['a', 'b', 'c', 'd', 'e', 'f'].map((name, nth) => [name, 100 + nth] as const);
+  assert.equal(sentFor(exits), ['a', 'b', 'c', 'many: 4']);
 });
 
-for (const stop of [8_640_000_000_001, 1e300, Number.NaN, -1, Number.POSITIVE_INFINITY]) {
-  alerts(`a process whose time is ${stop} is alerted from now on, and nothing throws`, () => {
-    const table = new ProcessTable();
-    table.applySnapshotAt(snapshot([info('cat', 'FATAL', { stop })]), 0);
-    const [alert] = new ActiveAlerts(0).evaluate(table.values(), 100);
-    assert.is(alert?.startsAt, 100);
-  });
-  alerts(`an alert from ${stop} to ${stop} has times of RFC 3339`, () => {
-    const alert = { name: FATAL, process: id('cat'), startsAt: stop, endsAt: stop } as const;
-    const { startsAt, endsAt } = toPostableAlert(alert, LABELS, undefined);
-    for (const time of [startsAt, endsAt]) assert.match(time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
-  });
-}
+alerts('exits of the same process, and those further apart, are not many', () => {
+  assert.equal(sentFor(['a', 'a', 'a', 'a', 'b'].map((name, nth) => [name, 100 + nth])), [
+    'a',
+    'b',
+  ]);
+  const apart = ['a', 'b', 'c', 'd'].map((name, nth) => [name, 100 + nth * 41] as const);
+  assert.equal(
+    sentFor(apart).filter((sent) => sent.startsWith('many')),
+    [],
+  );
+});
 
-alerts('a group with the name of its process is left out of the text', () => {
-  const alert = { name: FATAL, process: id('cat'), startsAt: 1, endsAt: 2 } as const;
-  const { annotations } = toPostableAlert(alert, LABELS, undefined);
-  assert.match(annotations['description'] ?? '', /^cat on host:9876 is FATAL/);
-  assert.is(annotations['runbook_url'], 'RUNBOOK.md#supervisorprocessfatal');
+alerts('eight exits at once are three alerts and one of all eight', () => {
+  const table = new ProcessTable({ looksUpReasons: false });
+  for (let nth = 0; nth < 8; nth++) {
+    table.apply(event(nth, `w-${nth}`, 'RUNNING>EXITED', { expected: false }), 100);
+  }
+  const sent = new ActiveAlerts({ reasonTimeout: 1 }).evaluate(table.values(), 100);
+  assert.is(sent.length, 4);
+  const many = sent.find(({ name }) => name === 'SupervisorManyExits');
+  assert.is(many?.name === 'SupervisorManyExits' && many.exits.length, 8);
+});
+
+alerts('the text says how many exits there were within ten minutes', () => {
+  const table = new ProcessTable({ looksUpReasons: false });
+  const active = new ActiveAlerts({ reasonTimeout: 1 });
+  const counts = [100, 300, 690, 1200, 3000].map((at, serial) => {
+    table.apply(event(serial, 'cat', 'RUNNING>EXITED', { expected: false }), at);
+    const [alert] = active.evaluate(table.values(), at);
+    return alert?.name === EXIT ? alert.recentExits : undefined;
+  });
+  assert.equal(counts, [1, 2, 3, 2, 1]);
 });
 
 alerts.run();

@@ -50,7 +50,10 @@ class History {
   logEnd(finishedAt: number): void {
     const reason = { kind: 'exited', source: 'log', exitCode: 3 } as const;
     const facts = { reason, finishedAt };
-    this.#publish(this.#latest, this.table.setTerminationFacts(id('web'), this.#lastTermination, facts));
+    this.#publish(
+      this.#latest,
+      this.table.setTerminationFacts(id('web'), this.#lastTermination, facts),
+    );
   }
 
   seconds(now: number): number {

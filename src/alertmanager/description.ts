@@ -1,0 +1,101 @@
+/**
+ * The descriptions of pushed alerts: the sentences that the templates of
+ * prometheus-rules/alerts.yml write. test/system/descriptions.test.ts compares them.
+ */
+
+import { exitSignal, exitStatus, type Process } from '../processes/process.ts';
+import { type ExitReason, exitSignalOf, exitStatusOf } from '../processes/termination.ts';
+import type { ProcessId } from '../supervisor/process-id.ts';
+import { signalName } from '../supervisor/signals.ts';
+import type { AlertCause, UnexpectedExit } from './active-alerts.ts';
+
+/** Processes that SupervisorManyExits names. */
+const MAX_NAMED = 10;
+
+/** supervisord's error of a start that was a run; any other start never was one. */
+const RAN = /^Exited too quickly/;
+
+/** `process`: of an alert on one; undefined where it was removed. */
+export function describe(
+  cause: AlertCause,
+  instance: string,
+  process: Readonly<Process> | undefined,
+): string {
+  switch (cause.name) {
+    case 'SupervisorProcessFatal':
+      return describeFatal(shortName(cause.process), instance, process);
+    case 'SupervisorProcessUnexpectedExit': {
+      const name = shortName(cause.process);
+      const { at, reason } = cause.exit;
+      const often =
+        cause.recentExits < 2 ? '' : ` Unexpected exits within ten minutes: ${cause.recentExits}.`;
+      return `${name} on ${instance} exited unexpectedly at ${formatTime(at)}${describeReason(reason)}.${often} See "supervisorctl tail ${name} stderr". Resolved means that there was no further exit for two minutes.`;
+    }
+    case 'SupervisorManyExits':
+      return describeManyExits(cause.exits, instance);
+    default: {
+      const unhandled: never = cause;
+      throw new Error(`unhandled alert ${JSON.stringify(unhandled)}`);
+    }
+  }
+}
+
+function describeFatal(
+  name: string,
+  instance: string,
+  process: Readonly<Process> | undefined,
+): string {
+  const error = process?.spawnError;
+  const ran = error === undefined || RAN.test(error);
+  const why =
+    process !== undefined && ran ? describeOutcome(exitSignal(process), exitStatus(process)) : '';
+  return [
+    `${name} on ${instance} is FATAL: supervisord could not start it and has stopped retrying.`,
+    error === undefined ? '' : ` The last start failed: ${error}${why}.`,
+    ran ? ` See "supervisorctl tail ${name} stderr".` : '',
+    ` After the cause is removed: "supervisorctl start ${name}".`,
+    ' Resolved means that it was started, stopped or removed.',
+  ].join('');
+}
+
+function describeManyExits(exits: readonly UnexpectedExit[], instance: string): string {
+  const named = exits
+    .slice(0, MAX_NAMED)
+    .map(({ process, reason }) => `${shortName(process)}${describeReason(reason)}`);
+  const partly = exits.length > MAX_NAMED ? ', among them' : '';
+  return `${exits.length} processes on ${instance} exited unexpectedly within two minutes${partly}: ${named.join('; ')}. See "supervisorctl status". Resolved means that there were fewer than four within two minutes.`;
+}
+
+function describeReason(reason: ExitReason): string {
+  return describeOutcome(exitSignalOf(reason), exitStatusOf(reason));
+}
+
+/** Empty where nothing is established. An exit code of 0 needs the signal 0 to be known. */
+function describeOutcome(signal: number | undefined, status: number | undefined): string {
+  if (signal !== undefined && signal > 0) return `, killed by ${signalName(signal)}`;
+  if (status === undefined || (status === 0 && signal === undefined)) return '';
+  return status < 0 ? ', killed by a signal' : `, exit code ${status}`;
+}
+
+/** As supervisorctl takes it. */
+export function shortName({ group, name }: ProcessId): string {
+  return group === name ? name : `${group}:${name}`;
+}
+
+/** As `humanizeTimestamp` of Prometheus' templates, its rounding included. */
+function formatTime(seconds: number): string {
+  const milliseconds = Math.floor(Math.trunc(seconds * 1e9) / 1e6);
+  const iso = toIso(milliseconds);
+  const [, date = '', time = '', fraction = ''] = /^(.+)T(.+)\.(\d+)Z$/.exec(iso) ?? [];
+  const shown = fraction.replace(/0+$/, '');
+  return `${date} ${time}${shown === '' ? '' : `.${shown}`} +0000 UTC`;
+}
+
+/** The range of Date (ECMA-262, 21.4.1.1). */
+const MAX_DATE_MS = 8.64e15;
+
+/** A time beyond the range of Date is set to its end. */
+export function toIso(milliseconds: number): string {
+  if (Number.isNaN(milliseconds)) return new Date(0).toISOString();
+  return new Date(Math.min(Math.max(milliseconds, 0), MAX_DATE_MS)).toISOString();
+}

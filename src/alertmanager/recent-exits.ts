@@ -1,0 +1,49 @@
+/** Unexpected exits of each process within ten minutes, from its counter. Pure. */
+
+import type { ProcessKey } from '../supervisor/process-id.ts';
+
+/** The range that the rule's text looks back over. */
+export const RECENT_SECONDS = 600;
+
+/** Changes of the counter within a second are one sample, so that at most 600 are kept. */
+const RESOLUTION_SECONDS = 1;
+
+interface Sample {
+  readonly at: number;
+  /** Of the counter, from then on. */
+  total: number;
+}
+
+export class RecentExits {
+  readonly #samples = new Map<ProcessKey, Sample[]>();
+
+  observe(process: ProcessKey, total: number, at: number): void {
+    const samples = this.#samples.get(process);
+    const latest = samples?.at(-1);
+    if (samples === undefined || latest === undefined) {
+      // The counter of a new process began at 0.
+      this.#samples.set(process, [
+        { at: Number.NEGATIVE_INFINITY, total: 0 },
+        { at, total },
+      ]);
+      return;
+    }
+    if (latest.total === total) return;
+    if (at - latest.at < RESOLUTION_SECONDS) latest.total = total;
+    else samples.push({ at, total });
+    while (samples[1] !== undefined && samples[1].at <= at - RECENT_SECONDS) samples.shift();
+  }
+
+  count(process: ProcessKey, at: number): number {
+    const samples = this.#samples.get(process) ?? [];
+    const base = samples.findLast((sample) => sample.at <= at - RECENT_SECONDS);
+    return (samples.at(-1)?.total ?? 0) - (base?.total ?? 0);
+  }
+
+  /** Discards the processes that no longer exist. */
+  retain(present: ReadonlySet<ProcessKey>): void {
+    for (const process of this.#samples.keys()) {
+      if (!present.has(process)) this.#samples.delete(process);
+    }
+  }
+}
