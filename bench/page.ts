@@ -43,7 +43,7 @@ async function main(): Promise<void> {
 
   const alone = await storm.run(counts.events);
   const path = (text: string) => exporter.url(text);
-  const rows: (readonly [string, Summary])[] = [['nobody looks', alone]];
+  const rows: (readonly [string, Summary])[] = [['no client', alone]];
   for (const url of ['/?flat=1', '/', '/-/programs?format=json']) {
     rows.push([`requests for ${url}`, await requesting(path(url), () => storm.run(counts.events))]);
   }

@@ -92,7 +92,7 @@ export async function assertMainJob(
     });
     assert.is((await get(`http://127.0.0.1:${port}/metrics`, 'wrong')).status, 401);
     assert.match(await textOf(`http://127.0.0.1:${port}/`, 'secret'), /<html/);
-    await assertDoctor(command, supervisord.dir, environment);
+    await assertDoctor(command, supervisord, environment);
   } finally {
     await supervisord.stop();
   }
@@ -100,11 +100,11 @@ export async function assertMainJob(
 
 async function assertDoctor(
   [program, ...args]: readonly [program: string, ...args: string[]],
-  dir: string,
+  { dir, confFile }: Supervisord,
   environment: { readonly PATH: string },
 ): Promise<void> {
-  const conf = `--supervisor.config=${join(ROOT, 'test/e2e/conf/life.conf')}`;
-  const env = { ...environment, STORY_DIR: dir };
+  const conf = `--supervisor.config=${confFile}`;
+  const env = { ...environment, STORY_DIR: dir, STORY_LOG_LEVEL: 'info' };
   const { stdout } = await run(program, [...args, 'doctor', conf], { env }).catch(
     (error: { stdout: string }) => error,
   );

@@ -1,6 +1,6 @@
 /**
  * The rows of the page, kept up to date on demand: a change only marks its process, and rows that
- * are marked are built when somebody looks, in time slices.
+ * are marked are built when a client reads the page, in time slices.
  */
 
 import type { Process } from '../../processes/process.ts';
