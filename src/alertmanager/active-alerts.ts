@@ -56,7 +56,7 @@ export const MANY_EXITS = 4;
 export const FATAL_KEEP_FIRING_SECONDS = 120;
 
 /** Longer than one scrape and one evaluation of the rules, at the shipped intervals. */
-const LATER_THAN_RULE_SECONDS = 30;
+export const LATER_THAN_RULE_SECONDS = 30;
 
 export interface ActiveAlertsOptions {
   /** Seconds for which an alert is not sent while its reason is being looked up. */

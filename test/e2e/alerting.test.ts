@@ -225,8 +225,12 @@ async function raisesWhatItShould(
     'and none is over yet',
   );
   assert.equal(sortedLabels(await alertmanager.alerts()), expected);
-  assertSays(webhook, 'killed', /exited unexpectedly.*, killed by (?:SIGKILL|signal 9)\./);
-  assertSays(webhook, 'failing', /FATAL.*The last error was: Exited too quickly/);
+  assertSays(webhook, 'killed', /exited unexpectedly at .*, killed by SIGKILL\./);
+  assertSays(
+    webhook,
+    'failing',
+    /FATAL.*The last start failed: Exited too quickly.*, exit code 7\./,
+  );
 }
 
 function assertSays(webhook: Webhook, name: string, reason: RegExp): void {

@@ -6,6 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   FATAL_KEEP_FIRING_SECONDS,
+  LATER_THAN_RULE_SECONDS,
   UNEXPECTED_EXIT_SECONDS,
 } from '../../src/alertmanager/active-alerts.ts';
 import { FIXED } from '../../src/alertmanager/payload.ts';
@@ -58,6 +59,14 @@ rules('an alert of the rule lasts as long as the pushed one', () => {
   assert.is(Number(exit), UNEXPECTED_EXIT_SECONDS);
   const [, minutes] = /keep_firing_for: (\d+)m\n/.exec(ruleOf('SupervisorProcessFatal')) ?? [];
   assert.is(Number(minutes) * 60, FATAL_KEEP_FIRING_SECONDS);
+});
+
+rules('an inhibited alert outlasts the one that inhibits it, also when that is pushed', () => {
+  const pushed = FATAL_KEEP_FIRING_SECONDS + LATER_THAN_RULE_SECONDS;
+  for (const name of ['Down', 'Backoff', 'Flapping']) {
+    const [, minutes] = /keep_firing_for: (\d+)m\n/.exec(ruleOf(`SupervisorProcess${name}`)) ?? [];
+    assert.ok(Number(minutes) * 60 >= pushed + 30, name);
+  }
 });
 
 rules('every alert links to its section of the runbook', () => {
