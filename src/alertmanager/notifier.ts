@@ -6,6 +6,7 @@ import type { Logger } from '../util/log.ts';
 import type { HttpUrl } from '../util/url.ts';
 import { ActiveAlerts } from './active-alerts.ts';
 import { AlertmanagerClient, type AlertmanagerStats } from './alertmanager-client.ts';
+import type { ClientConfig } from './client-config.ts';
 import { type PayloadOptions, type PostableAlert, toPostableAlert } from './payload.ts';
 
 /** How often alerts that are due to be sent again are looked for. */
@@ -19,6 +20,7 @@ const REASON_TIMEOUT_MS = 1_000;
 
 export interface NotifierOptions {
   readonly urls: readonly HttpUrl[];
+  readonly config: ClientConfig | undefined;
   readonly payload: PayloadOptions;
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
@@ -39,14 +41,23 @@ export class Notifier {
   #interval: NodeJS.Timeout | undefined;
   #reasonTimer: NodeJS.Timeout | undefined;
 
-  constructor({ urls, payload, table, changes, log, exitReasons, signal }: NotifierOptions) {
+  constructor({
+    urls,
+    config,
+    payload,
+    table,
+    changes,
+    log,
+    exitReasons,
+    signal,
+  }: NotifierOptions) {
     this.#activeAlerts = new ActiveAlerts({
       reasonTimeout: exitReasons ? REASON_TIMEOUT_MS / 1000 : 0,
     });
     this.#payload = payload;
     this.#table = table;
     this.#signal = signal;
-    this.#clients = urls.map((url) => new AlertmanagerClient({ url, log, signal }));
+    this.#clients = urls.map((url) => new AlertmanagerClient({ url, config, log, signal }));
     signal.addEventListener('abort', () => this.#abort(), { once: true });
     changes.subscribe(() => this.#schedule());
   }

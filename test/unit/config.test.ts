@@ -22,6 +22,7 @@ config('the defaults', () => {
       resources: true,
       ownGroup: undefined,
       alertmanagers: [],
+      alertmanagerConfigFile: undefined,
       alertLabels: {},
       runbookUrl: 'RUNBOOK.md',
       compat: undefined,
