@@ -19,9 +19,20 @@ const MB = 2 ** 20;
 
 const BARE = ['-e', "process.stdout.write('READY\\n'); setInterval(() => {}, 1e6)"];
 const FLAGS = ['--web.listen-address=127.0.0.1:0'];
-/** Passed on to both processes, to measure its effect. */
-const { MALLOC_ARENA_MAX } = process.env;
-const ENVIRONMENT = MALLOC_ARENA_MAX === undefined ? {} : { MALLOC_ARENA_MAX };
+/** What may make a Node process smaller, for `--levers`. */
+const LEVERS: ReadonlyArray<readonly [name: string, environment: NodeJS.ProcessEnv]> = [
+  ['nothing', {}],
+  ['MALLOC_ARENA_MAX=1', { MALLOC_ARENA_MAX: '1' }],
+  ['MALLOC_ARENA_MAX=2', { MALLOC_ARENA_MAX: '2' }],
+  ['UV_THREADPOOL_SIZE=1', { UV_THREADPOOL_SIZE: '1' }],
+  ['--v8-pool-size=1', { NODE_OPTIONS: '--v8-pool-size=1' }],
+  ['--max-semi-space-size=1', { NODE_OPTIONS: '--max-semi-space-size=1' }],
+  ['MALLOC_TRIM_THRESHOLD_=65536', { MALLOC_TRIM_THRESHOLD_: '65536' }],
+  [
+    'arenas, threads and trimming',
+    { MALLOC_ARENA_MAX: '1', UV_THREADPOOL_SIZE: '1', MALLOC_TRIM_THRESHOLD_: '65536' },
+  ],
+];
 
 /** The transitions of each process, repeated. Linux assigns no process this pid. */
 const TRANSITIONS = [
@@ -34,18 +45,39 @@ const TRANSITIONS = [
   ['STOPPING>STOPPED', 'pid:4194304'],
 ] as const;
 
-const counts = readOptions({
-  starts: 40,
-  processes: 200,
-  events: 20_000,
-  scrapes: 100,
-  rounds: 4,
-});
+const counts = readOptions(
+  {
+    starts: 40,
+    processes: 200,
+    events: 20_000,
+    scrapes: 100,
+    rounds: 4,
+  },
+  ['levers'],
+);
 
-await cleaningUp(async () => {
+await cleaningUp(counts.levers ? compareLevers : measureFootprint);
+
+/** One round with each lever. */
+async function compareLevers(): Promise<void> {
+  const rows: string[][] = [];
+  for (const [name, environment] of LEVERS) {
+    const bare = await bareMemory(environment);
+    const [atReady = Number.NaN, after = Number.NaN] = await exporterMemory(environment, 1);
+    const numbers = [bare, atReady, after].map((mb) => mb.toFixed(1));
+    rows.push([name, ...numbers, (after / bare).toFixed(2)]);
+    console.error(rows.at(-1)?.join(' '));
+  }
+  console.log(
+    `Resident memory in MB; after ${counts.events} events and ${counts.scrapes} scrapes.\n`,
+  );
+  console.log(formatTable([['', 'bare node', 'at READY', 'after', 'times bare'], ...rows]));
+}
+
+async function measureFootprint(): Promise<void> {
   const starts = await measureStarts();
-  const bareMb = await bareMemory();
-  const memory = await exporterMemory();
+  const bareMb = await bareMemory({});
+  const memory = await exporterMemory({}, counts.rounds);
   const [, first = Number.NaN] = memory;
   const last = memory.at(-1) ?? Number.NaN;
 
@@ -73,7 +105,7 @@ await cleaningUp(async () => {
     },
   ];
   console.log(`\n${formatGoals(goals)}`);
-});
+}
 
 function ratioGoal(what: string, ratio: number): Goal {
   return {
@@ -116,8 +148,8 @@ function msToReady(args: readonly string[]): Promise<number> {
   });
 }
 
-function startNode(args: readonly string[]): ChildProcess {
-  const env = { PATH: process.env['PATH'], ...ENVIRONMENT };
+function startNode(args: readonly string[], environment: NodeJS.ProcessEnv = {}): ChildProcess {
+  const env = { PATH: process.env['PATH'], ...environment };
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'ignore'], env });
   atEnd(() => {
     const isOver = child.exitCode !== null || child.signalCode !== null;
@@ -126,8 +158,8 @@ function startNode(args: readonly string[]): ChildProcess {
   return child;
 }
 
-async function bareMemory(): Promise<number> {
-  const child = startNode(BARE);
+async function bareMemory(environment: NodeJS.ProcessEnv): Promise<number> {
+  const child = startNode(BARE, environment);
   await sleep(SETTLE_MS);
   const mb = residentBytes(child.pid ?? 0) / MB;
   child.kill('SIGKILL');
@@ -135,8 +167,8 @@ async function bareMemory(): Promise<number> {
 }
 
 /** Resident memory at READY and after each round, in MB. */
-async function exporterMemory(): Promise<number[]> {
-  const exporter = new RunningExporter(FLAGS, ENVIRONMENT);
+async function exporterMemory(environment: NodeJS.ProcessEnv, rounds: number): Promise<number[]> {
+  const exporter = new RunningExporter(FLAGS, environment);
   const pid = exporter.child.pid ?? 0;
   atEnd(() => exporter.child.kill('SIGKILL'));
   await exporter.ready();
@@ -149,13 +181,14 @@ async function exporterMemory(): Promise<number[]> {
   const memory = [await resident()];
   let serial = 0;
   const eventsOfScrape = Math.ceil(counts.events / counts.scrapes);
-  for (let round = 0; round < counts.rounds; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (let scrape = 0; scrape < counts.scrapes; scrape++) {
       for (let event = 0; event < eventsOfScrape; event++) await acknowledged(exporter, serial++);
       await scraper.scrape();
     }
     memory.push(await resident());
   }
+  exporter.child.kill('SIGKILL');
   return memory;
 }
 

@@ -141,9 +141,7 @@ async function timeResync(rpc: SupervisordRpc, metrics: MetricsReader): Promise<
   );
 }
 
-const SIZES = [10, 100, 1_000, 10_000];
-/** supervisord needs a minute to start so many processes, and much longer for ten times as many. */
-const MAX_REAL_PROCESSES = 1_000;
+const SIZES = [10, 100, 1_000, 2_000, 5_000, 10_000];
 const NOT_MEASURED = '';
 const PAUSE_GOALS_MS: ReadonlyMap<number, number> = new Map([
   [1_000, 10],
@@ -161,7 +159,15 @@ interface Row {
   readonly cell: (outcome: Outcome) => string;
 }
 
-const options = readOptions({ max: 10_000, times: 3, starts: 2, rounds: 3 });
+const options = readOptions({
+  min: 10,
+  max: 10_000,
+  /** supervisord needs a minute to start so many processes, and much longer for ten times as many. */
+  real: 1_000,
+  times: 3,
+  starts: 2,
+  rounds: 3,
+});
 
 const ROWS: readonly Row[] = [
   real('scrape, ms', ({ scrape }) => scrape.ms),
@@ -190,9 +196,9 @@ const ROWS: readonly Row[] = [
 
 await cleaningUp(async () => {
   const outcomes: Outcome[] = [];
-  for (const processes of SIZES.filter((size) => size <= options.max)) {
+  for (const processes of SIZES.filter((size) => size >= options.min && size <= options.max)) {
     console.error(`measuring: ${processes} processes`);
-    const isReal = processes <= MAX_REAL_PROCESSES;
+    const isReal = processes <= options.real;
     outcomes.push({
       processes,
       real: isReal ? await measureReal({ processes, times: options.times }) : undefined,

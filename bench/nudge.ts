@@ -1,4 +1,8 @@
-/** `npm run bench nudge`: from the SIGKILL of a process to its exit on /metrics, with and without the nudge. */
+/**
+ * `npm run bench nudge`: from the SIGKILL of a process to its exit on /metrics. With the
+ * environment variable BEFORE, the file of an earlier build, the two are measured side by side:
+ * both run at the same time, each with its own supervisord, and the kills alternate.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { within } from '../test/support/deadline.ts';
@@ -14,11 +18,14 @@ import {
   copyOfExporter,
   logFileIn,
   pidOf,
+  type Supervisord,
   sleeperSections,
   startSupervisord,
 } from './supervisord.ts';
 
-const CPU_GOAL = 2;
+const CPU_GOAL = 0.8;
+const P99_GOAL_MS = 120;
+const HELD_GOAL_MS = 150;
 const SHORTEST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 1_500;
 
@@ -26,8 +33,7 @@ const LONGEST_PAUSE_MS = 1_500;
 const SCRAPE_PAUSE_MS = 5;
 /** The same while nothing is measured. */
 const SLOW_SCRAPE_PAUSE_MS = 100;
-/** Longer than supervisord sleeps in its poll. */
-const QUIET_MS = 1_500;
+const SIGKILL = 9;
 const TRIAL_DEADLINE_MS = 30_000;
 
 interface Target {
@@ -35,162 +41,193 @@ interface Target {
   readonly group: string;
 }
 
-interface Latencies {
-  /** From the kill to the end of the first scrape that shows the exit. */
-  readonly shownMs: number;
-  /** From the kill to the time of the exit that the exporter shows. */
-  readonly stampedMs: number;
-}
-
-interface TrialOptions {
-  /** The path of supervisord's log. */
-  readonly log: string;
-  readonly metrics: MetricsReader;
-  /** Whether /metrics is scraped continuously; otherwise only after the exit was reported. */
-  readonly isScraped: boolean;
-}
-
 interface Variant {
+  readonly title: string;
   readonly processes: number;
-  readonly isNudging: boolean;
-  readonly goalMs: number;
+  readonly command?: string;
+  /** Processes killed at once. */
+  readonly kills: number;
+  readonly goals: { readonly median?: number; readonly worst: number };
 }
 
 interface Outcome {
   readonly variant: Variant;
+  readonly build: string;
   readonly shown: Summary;
-  readonly stamped: Summary;
+  /** Exits whose first scrape also showed the signal. */
+  readonly withReason: number;
+  readonly exits: number;
   /** Percent of a core. */
   readonly exporterCpu: number;
   readonly supervisordCpu: number;
 }
 
-const options = readOptions({ trials: 20, few: 10, many: 1_000, idle: 10 });
+/** One supervisord with one build of the exporter. */
+interface Bed {
+  readonly build: string;
+  readonly log: string;
+  readonly metrics: MetricsReader;
+  readonly supervisord: Supervisord;
+  readonly shown: number[];
+  withReason: number;
+}
+
+/** Its child keeps the pipes open. */
+const HOLDER = "sh -c 'sleep 1h & wait'";
+
+const options = readOptions({ trials: 20, few: 10, many: 800, idle: 10 });
 const VARIANTS: readonly Variant[] = [
-  { processes: options.few, isNudging: true, goalMs: 40 },
-  { processes: options.few, isNudging: false, goalMs: 40 },
-  { processes: options.many, isNudging: true, goalMs: 100 },
-  { processes: options.many, isNudging: false, goalMs: 100 },
+  {
+    title: `${options.few} processes`,
+    processes: options.few,
+    kills: 1,
+    goals: { median: 8, worst: P99_GOAL_MS },
+  },
+  {
+    title: 'a child holds the pipes',
+    processes: options.few,
+    command: HOLDER,
+    kills: 1,
+    goals: { worst: HELD_GOAL_MS },
+  },
+  {
+    title: '8 at once',
+    processes: options.few,
+    kills: 8,
+    goals: { worst: HELD_GOAL_MS },
+  },
+  {
+    title: `${options.many} processes`,
+    processes: options.many,
+    kills: 1,
+    goals: { median: 30, worst: P99_GOAL_MS },
+  },
 ];
 
 await cleaningUp(async () => {
-  const exporter = copyOfExporter(temporaryFolder());
+  const builds = new Map([['now', copyOfExporter(temporaryFolder())]]);
+  const { BEFORE: before } = process.env;
+  if (before !== undefined) builds.set('before', before);
   const outcomes: Outcome[] = [];
-  for (const variant of VARIANTS) outcomes.push(await measure(variant, exporter));
+  for (const variant of VARIANTS) {
+    outcomes.push(...(await measure(variant, builds)));
+    console.log(formatTable(tableOf(outcomes)));
+  }
   console.log(
-    `From the SIGKILL of a process, in ms: ${options.trials} trials each of "shown" and "stamped". CPU in percent of a core over ${options.idle} s.\n`,
+    `\nFrom the SIGKILL of a process to the first scrape with its exit, in ms: ${options.trials} trials each. CPU in percent of a core over ${options.idle} s, idle.\n`,
   );
-  console.log(formatTable(tableOf(outcomes)));
-  console.log(`\n${formatGoals(outcomes.filter(isJudged).flatMap(goalsOf))}`);
+  console.log(formatGoals(outcomes.filter(({ build }) => build === 'now').flatMap(goalsOf)));
 });
 
-async function measure(variant: Variant, exporter: string): Promise<Outcome> {
-  console.error(`measuring: ${nameOf(variant)}`);
+async function measure(
+  variant: Variant,
+  builds: ReadonlyMap<string, string>,
+): Promise<readonly Outcome[]> {
+  console.error(`measuring: ${variant.title}`);
+  const beds: Bed[] = [];
+  for (const [build, exporter] of builds) beds.push(await prepare(variant, build, exporter));
+  const pids = beds.flatMap(({ log, supervisord }) => [pidOf('exporter', log), supervisord.pid]);
+  const cpu = await idleCpu(pids, options.idle);
+  for (let trial = 0; trial < options.trials; trial++) {
+    for (const bed of beds) {
+      await sleep(between(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS));
+      await killAndWait(targetsOf(variant), bed);
+    }
+  }
+  return beds.map(({ build, shown, withReason, supervisord }, index) => {
+    supervisord.stop();
+    return {
+      variant,
+      build,
+      shown: summarize(shown),
+      withReason,
+      exits: options.trials * variant.kills,
+      exporterCpu: cpu[2 * index] ?? Number.NaN,
+      supervisordCpu: cpu[2 * index + 1] ?? Number.NaN,
+    };
+  });
+}
+
+async function prepare(variant: Variant, build: string, exporter: string): Promise<Bed> {
   const dir = temporaryFolder();
-  const log = logFileIn(dir);
   const ports = { rpc: await freePort(), exporter: await freePort() };
   const supervisord = startSupervisord({
     dir,
     exporter,
     // Under continuous scraping the exporter would do little else than read resource usage.
-    flags: ['--no-collector.resources', ...(variant.isNudging ? [] : ['--no-supervisor.nudge'])],
+    flags: ['--no-collector.resources'],
     ports,
     processes: variant.processes,
-    sections: sleeperSections(variant.processes, 1),
+    sections: sleeperSections(variant.processes, 1, variant.command),
   });
   const metrics = metricsReaderAt(ports.exporter);
   atEnd(() => metrics.close());
   await allStarted(supervisord, metrics, variant.processes);
-  const [exporterCpu = Number.NaN, supervisordCpu = Number.NaN] = await idleCpu(
-    [pidOf('exporter', log), supervisord.pid],
-    options.idle,
-  );
-  const shown: Latencies[] = [];
-  const stamped: Latencies[] = [];
-  for (let trial = 0; trial < options.trials; trial++) {
-    for (const [latencies, isScraped] of [[shown, true] as const, [stamped, false] as const]) {
-      await sleep(between(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS));
-      latencies.push(await killAndWait(anyOf(variant.processes), { log, metrics, isScraped }));
-    }
-  }
-  supervisord.stop();
-  return {
-    variant,
-    shown: summarize(shown.map(({ shownMs }) => shownMs)),
-    stamped: summarize(stamped.map(({ stampedMs }) => stampedMs)),
-    exporterCpu,
-    supervisordCpu,
-  };
+  return { build, log: logFileIn(dir), metrics, supervisord, shown: [], withReason: 0 };
 }
 
-function anyOf(processes: number): Target {
-  return { name: `program-${Math.floor(between(0, processes))}`, group: 'group-0' };
-}
-
-function nameOf({ processes, isNudging }: Variant): string {
-  return `${processes} processes, ${isNudging ? 'with the nudge' : 'without the nudge'}`;
+function targetsOf({ processes, kills }: Variant): readonly Target[] {
+  const first = Math.floor(between(0, processes));
+  return Array.from({ length: kills }, (_, index) => ({
+    name: `program-${(first + index) % processes}`,
+    group: 'group-0',
+  }));
 }
 
 function tableOf(outcomes: readonly Outcome[]): string[][] {
-  const head = [
-    '',
-    'shown: median',
-    'max',
-    'stamped: median',
-    'max',
-    'exporter CPU',
-    'supervisord',
-  ];
-  const rows = outcomes.map(({ variant, shown, stamped, exporterCpu, supervisordCpu }) => [
-    nameOf(variant),
-    ...[shown.median, shown.max, stamped.median, stamped.max].map((ms) => ms.toFixed(0)),
-    ...[exporterCpu, supervisordCpu].map((percent) => `${percent.toFixed(1)} %`),
+  const head = ['', 'build', 'median', 'p99', 'max', 'with reason', 'exporter CPU', 'supervisord'];
+  const rows = outcomes.map(({ variant, build, shown, withReason, exits, ...cpu }) => [
+    variant.title,
+    build,
+    ...[shown.median, shown.p99, shown.max].map((ms) => ms.toFixed(1)),
+    `${withReason} of ${exits}`,
+    ...[cpu.exporterCpu, cpu.supervisordCpu].map((percent) => `${percent.toFixed(2)} %`),
   ]);
   return [head, ...rows];
 }
 
-/** The variants without the nudge are for comparison only. */
-function isJudged({ variant }: Outcome): boolean {
-  return variant.isNudging;
-}
-
-function goalsOf({ variant, shown, exporterCpu }: Outcome): Goal[] {
+function goalsOf({ variant: { title, goals }, shown, exporterCpu }: Outcome): Goal[] {
+  const { median, worst } = goals;
+  const goal = (what: string, value: number, limit: number, unit: string): Goal => ({
+    what: `${title}: ${what}`,
+    value: `${value.toFixed(1)} ${unit}`,
+    goal: `at most ${limit} ${unit}`,
+    isReached: value <= limit,
+  });
   return [
-    {
-      what: `${nameOf(variant)}: median to /metrics`,
-      value: `${shown.median.toFixed(0)} ms`,
-      goal: `at most ${variant.goalMs} ms`,
-      isReached: shown.median <= variant.goalMs,
-    },
-    {
-      what: `${nameOf(variant)}: CPU of the exporter`,
-      value: `${exporterCpu.toFixed(1)} % of a core`,
-      goal: `under ${CPU_GOAL} %`,
-      isReached: exporterCpu < CPU_GOAL,
-    },
+    ...(median === undefined ? [] : [goal('median', shown.median, median, 'ms')]),
+    goal('worst', shown.max, worst, 'ms'),
+    goal('CPU of the exporter', exporterCpu, CPU_GOAL, '% of a core'),
   ];
 }
 
-/** Kills a running process. Resolves once the exporter shows it as running again. */
-async function killAndWait(target: Target, trial: TrialOptions): Promise<Latencies> {
-  const { log, metrics, isScraped } = trial;
+/** Kills running processes together. Resolves once the exporter shows them as running again. */
+async function killAndWait(targets: readonly Target[], bed: Bed): Promise<void> {
+  const { log, metrics } = bed;
   const before = await metrics.read();
-  if (starts(before, target) !== exits(before, target) + 1) {
-    throw new Error(`${target.name} is not running`);
+  for (const target of targets) {
+    if (starts(before, target) !== exits(before, target) + 1) {
+      throw new Error(`${target.name} is not running`);
+    }
   }
-  const pid = pidOf(target.name, log);
-  const killedAt = Date.now();
+  const pids = targets.map(({ name }) => pidOf(name, log));
   const began = performance.now();
-  kill(pid);
-  if (!isScraped) await sleep(QUIET_MS);
-  const hasExited = (shown: MetricsText) => exits(shown, target) > exits(before, target);
-  const shown = await scrapeUntil(metrics, SCRAPE_PAUSE_MS, hasExited);
-  const shownMs = performance.now() - began;
-  const stampedMs = shown.value(series('last_unexpected_exit_timestamp_seconds', target)) * 1_000;
-
-  const isRunning = (shown: MetricsText) => starts(shown, target) > starts(before, target);
-  await scrapeUntil(metrics, SLOW_SCRAPE_PAUSE_MS, isRunning);
-  return { shownMs, stampedMs: stampedMs - killedAt };
+  for (const pid of pids) kill(pid);
+  const open = new Set(targets);
+  await scrapeUntil(metrics, SCRAPE_PAUSE_MS, (shown) => {
+    for (const target of open) {
+      if (exits(shown, target) <= exits(before, target)) continue;
+      open.delete(target);
+      const { name, group } = target;
+      const signal = `supervisord_exit_signal{name="${name}",group="${group}"}`;
+      if (shown.value(signal) === SIGKILL) bed.withReason += 1;
+    }
+    return open.size === 0;
+  });
+  bed.shown.push(performance.now() - began);
+  await scrapeUntil(metrics, SLOW_SCRAPE_PAUSE_MS, (shown) =>
+    targets.every((target) => starts(shown, target) > starts(before, target)),
+  );
 }
 
 function scrapeUntil(

@@ -25,6 +25,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: 'a scrape with the resource usage of 500 processes, against process-exporter',
     packages: ['supervisor', 'prometheus-process-exporter', 'python3'],
   },
+  page: {
+    about: 'the page with 1,000 processes in a storm: acknowledgements, memory, and a real browser',
+    packages: ['chromium'],
+  },
   footprint: {
     about: 'start to READY and resident memory, against a bare node process',
     packages: [],
@@ -36,6 +40,22 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   alert: {
     about: "latency from a SIGKILL to Alertmanager's webhook, against an exporter that polls",
     packages: ['supervisor', 'prometheus', 'prometheus-alertmanager', 'python3'],
+  },
+  'up-time': {
+    about: "seconds up over 1,000 crash cycles, against supervisord's log",
+    packages: ['supervisor'],
+  },
+  'long-run': {
+    about: 'memory over a million events of programs that come and go',
+    packages: [],
+  },
+  thousands: {
+    about: 'a real supervisord with thousands of processes: boot, snapshot, scrape, page, exits',
+    packages: ['supervisor'],
+  },
+  disturbances: {
+    about: 'exact counts while the exporter, supervisord or the machine is disturbed',
+    packages: ['faketime', 'openssl', 'supervisor'],
   },
   attack: {
     about: 'acknowledgements and memory while clients without a password attack the web server',

@@ -2,11 +2,12 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { type BuildOptions, build, type Metafile, type PluginBuild } from 'esbuild';
 import { formatNotices, packagesOf } from './notices.ts';
-import { ROOT } from './setup.ts';
+import { formatSbom } from './sbom.ts';
+import { ROOT, replaceFile } from './setup.ts';
 
 const { version, bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const target = join(ROOT, bin['supervisor-exporter']);
@@ -20,6 +21,7 @@ const program = await bundle('src/main.ts', {
     BUILD_VERSION: JSON.stringify(version),
     BUILD_REVISION: JSON.stringify(revision()),
     BUILD_SECTION: JSON.stringify(readFileSync(join(ROOT, 'supervisor/exporter.conf'), 'utf8')),
+    BUILD_RULES: JSON.stringify(ruleFiles()),
     // A worker thread needs code of its own, and there is no second file for it.
     PASSWORD_WORKER: JSON.stringify(await bundle('src/web-config/worker.ts')),
     BUILD_PAGE_ASSETS: JSON.stringify(await pageAssets()),
@@ -29,15 +31,26 @@ const program = await bundle('src/main.ts', {
     { name: 'as text', setup: asText },
   ],
 });
-const notices = formatNotices(packagesOf(metafiles), join(ROOT, 'node_modules'));
+const packages = packagesOf(metafiles);
+const notices = formatNotices(packages, join(ROOT, 'node_modules'));
 
 mkdirSync(dirname(target), { recursive: true });
-writeFileSync(join(dirname(target), 'THIRD-PARTY-NOTICES'), notices);
-// Replaced in one step: an exporter may be starting from the old file at this moment.
-const unfinished = `${target}.${process.pid}`;
-writeFileSync(unfinished, `${program}\n/*\n${notices.replaceAll('*/', '* /')}*/\n`);
-chmodSync(unfinished, 0o755);
-renameSync(unfinished, target);
+replaceFile(join(dirname(target), 'THIRD-PARTY-NOTICES'), notices);
+replaceFile(join(dirname(target), 'supervisor-exporter.cdx.json'), formatSbom(packages));
+replaceFile(target, `${program}\n/*\n${notices.replaceAll('*/', '* /')}*/\n`, 0o755);
+
+/** What the command `rules` writes. */
+function ruleFiles(): Readonly<Record<string, string>> {
+  const files = [
+    ...['alerts.yml', 'recording.yml', 'prometheus.yml', 'alertmanager.yml', 'RUNBOOK.md'].map(
+      (name) => `prometheus-rules/${name}`,
+    ),
+    'grafana/supervisor-exporter.json',
+  ];
+  return Object.fromEntries(
+    files.map((file) => [basename(file), readFileSync(join(ROOT, file), 'utf8')]),
+  );
+}
 
 /** The script, style and icon of the page in src/web/page. */
 async function pageAssets() {
@@ -115,8 +128,10 @@ function leaveOut({ onLoad }: PluginBuild): void {
   }));
 }
 
-/** The commit that is built; unknown in a source tree without git. */
+/** The commit that is built, from REVISION where the source tree is without git. */
 function revision(): string {
+  const given = process.env['REVISION'];
+  if (given) return given;
   try {
     const args = ['rev-parse', '--short', 'HEAD'];
     return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();

@@ -1,16 +1,25 @@
 /** The preparation that scripts share: system packages and the build. */
 
 import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Debian packages, each with a command that succeeds where the package is installed. */
 const SYSTEM_PACKAGES = {
+  'binutils-aarch64-linux-gnu': ['aarch64-linux-gnu-strip', '--version'],
+  'binutils-x86-64-linux-gnu': ['x86_64-linux-gnu-strip', '--version'],
   chromium: ['chromium', '--version'],
   curl: ['curl', '--version'],
+  faketime: ['faketime', '--version'],
   gcc: ['cc', '--version'],
   'libc6-dev': ['cc', '-E', '-x', 'c', '-include', 'unistd.h', '/dev/null'],
+  iproute2: ['ip', '-V'],
+  lintian: ['lintian', '--version'],
+  'man-db': ['man', '--version'],
   openssl: ['openssl', 'version'],
   procps: ['ps', '--version'],
   prometheus: ['promtool', '--version'],
@@ -50,9 +59,41 @@ export function build(): void {
 }
 
 /** Runs a command with its output on stderr; ends the program if the command fails. */
-function run(command: string, args: readonly string[], env = process.env): void {
+export function run(command: string, args: readonly string[], env = process.env): void {
   const { status, error } = spawnSync(command, args, { cwd: ROOT, env, stdio: ['ignore', 2, 2] });
   if (status !== 0) fail(`${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ''}`);
+}
+
+/** A folder that is removed when the script ends, also by `fail`. */
+export function temporaryFolder(parent = tmpdir()): string {
+  const folder = mkdtempSync(join(parent, 'supervisor-exporter-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Replaces a file in one step: another process may be reading or starting the old one. */
+export function replaceFile(file: string, content: string, mode = 0o644): void {
+  const unfinished = `${file}.${process.pid}`;
+  writeFileSync(unfinished, content);
+  chmodSync(unfinished, mode);
+  renameSync(unfinished, file);
+}
+
+/** Runs a command that prints nothing of interest unless it fails; returns its stdout. */
+export function succeed(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): string {
+  const { status, error, stdout, stderr } = spawnSync(command, args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    ...options,
+  });
+  if (status !== 0) {
+    fail(`${command} ${args.join(' ')} failed: ${error?.message ?? stdout + stderr}`);
+  }
+  return stdout;
 }
 
 export function fail(message: string): never {

@@ -19,7 +19,10 @@ import { Watchdog } from './listener/watchdog.ts';
 import type { Build } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
 import { ChangeFeed } from './processes/changes.ts';
+import { createSelection, type Selection } from './processes/selection.ts';
 import { ProcessTable } from './processes/table.ts';
+import { UpTimes } from './processes/up-time.ts';
+import { openCgroupMemory } from './resources/cgroup-memory.ts';
 import { openResources, type Resources } from './resources/resources.ts';
 import { Resync } from './resync/resync.ts';
 import { SettingsFetcher } from './resync/settings.ts';
@@ -33,6 +36,7 @@ import { formatAddress } from './web/address.ts';
 import type { BoundAddress } from './web/listen.ts';
 import { Page } from './web/page/page.ts';
 import type { PageContext } from './web/page/view.ts';
+import { createProgramsAnswer } from './web/programs.ts';
 import { createAnswer } from './web/routes.ts';
 import { serve } from './web/server.ts';
 import type { WebConfigServer } from './web-config/server.ts';
@@ -66,8 +70,11 @@ export type Outcome = 'over' | 'failed' | 'refused';
 export class Exporter {
   readonly #config: Config;
   readonly #io: ExporterIo;
+  /** Epoch seconds. */
+  readonly #startedAt = Date.now() / 1000;
   readonly #changes = new ChangeFeed();
   readonly #table: ProcessTable;
+  readonly #selection: Selection;
   readonly #resync: Resync;
   readonly #watchdog: Watchdog;
   readonly #eventHandler: EventHandler;
@@ -88,6 +95,10 @@ export class Exporter {
     const changes = this.#changes;
     const table = new ProcessTable({ looksUpReasons: this.#looksUpReasons });
     this.#table = table;
+    const upTimes = new UpTimes(table);
+    changes.subscribe((change) =>
+      upTimes.record(change, { monotonic: performance.now() / 1000, epoch: Date.now() / 1000 }),
+    );
 
     this.#resync = new Resync({
       client,
@@ -109,6 +120,12 @@ export class Exporter {
     if (client !== undefined) {
       new SettingsFetcher({ client, table, changes, log, signal });
     }
+    const selection = createSelection(config.selection);
+    this.#selection = selection;
+    this.#resources = config.resources
+      ? openResources({ table, selection, readsIo: config.resourcesIo, log, ownPid: io.pid })
+      : undefined;
+    const readCgroupMemory = config.resources ? openCgroupMemory() : undefined;
     this.#exits = new Exits({
       table,
       changes,
@@ -117,25 +134,28 @@ export class Exporter {
       timeoutMs,
       nudge: config.nudge,
       reasons: config.exitReasons,
-      logFile: undefined,
+      logFile: config.supervisorLogFile,
       ownName: config.ownGroup,
       log,
       logsInfo: config.logLevel === 'info' || config.logLevel === 'debug',
       requestResync: () => this.#resync.request('unreported_exit'),
       signal,
     });
-    this.#resources = config.resources ? openResources({ table, log, ownPid: io.pid }) : undefined;
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
       exitReasons: this.#looksUpReasons,
       compat: config.compat,
       build: io.build,
+      upTimes,
+      selection,
       resources: this.#resources,
+      resourcesIo: config.resourcesIo,
       sources: {
         events: () => this.#eventHandler.stats,
         resync,
         exits: this.#exits,
         alertmanagers: () => this.#notifier?.stats ?? [],
+        cgroupMemory: () => readCgroupMemory?.(),
         collectors: () => this.#collectors(),
       },
     });
@@ -143,6 +163,7 @@ export class Exporter {
       table,
       changes,
       context: () => this.#pageContext(),
+      isUnreported: (process) => this.#exits.isUnreported(process) === true,
       resources: this.#resources,
       telemetryPath,
       signal,
@@ -178,6 +199,11 @@ export class Exporter {
       contentType: CONTENT_TYPE,
       render: () => this.#render(),
       notReady: () => this.#resync.whyNotReady,
+      programs: createProgramsAnswer({
+        table: this.#table,
+        whyNotSynced: () => this.#whyNotSynced(),
+        isUnreported: (process) => this.#exits.isUnreported(process) === true,
+      }),
       page: this.#config.telemetryPath === '/' ? undefined : this.#page,
     });
     const { webConfig } = this.#io;
@@ -208,6 +234,7 @@ export class Exporter {
       payload: { labels: { job: 'supervisor', instance, ...alertLabels }, runbookUrl },
       table: this.#table,
       changes: this.#changes,
+      selection: this.#selection,
       log: this.#io.log,
       exitReasons: this.#looksUpReasons,
       signal: this.#io.signal,
@@ -233,15 +260,29 @@ export class Exporter {
   }
 
   #pageContext(): Omit<PageContext, 'hasUsage'> {
-    const { server, health } = this.#resync;
+    const { server, health, isSynced, whyNotReady } = this.#resync;
     return {
       identifier: server?.identifier,
       supervisordVersion: server?.version,
       supervisordState: server && nameOfServerState(server.stateCode),
+      host: this.#io.hostname,
       rpc: health,
+      isSynced,
+      isStalled: this.#exits.stalled,
+      waitingSince: whyNotReady === undefined ? undefined : this.#startedAt,
       eventsLost: this.#eventHandler.stats.lost,
       exporterVersion: this.#io.build.version,
     };
+  }
+
+  /** Why the process table is not complete; undefined while it is. */
+  #whyNotSynced(): string | undefined {
+    const { health, isSynced, whyNotReady } = this.#resync;
+    if (isSynced) return undefined;
+    if (health === 'none') {
+      return 'supervisord has no HTTP server, so it is not known which processes exist';
+    }
+    return whyNotReady ?? 'events were lost; waiting for a later snapshot of supervisord';
   }
 
   /** What the first snapshot reports of this exporter: whether it is the only one, and in its first life. */

@@ -2,13 +2,19 @@
 
 import fs from 'node:fs';
 import { hostname } from 'node:os';
-import { type Config, type DoctorRequest, parseCommandLine } from './cli/flags.ts';
+import {
+  type Config,
+  type DoctorRequest,
+  type PrintRequest,
+  parseCommandLine,
+  type RulesRequest,
+} from './cli/flags.ts';
 import { BY_HAND, helpText } from './cli/help.ts';
 import { REVISION, VERSION } from './cli/version.ts';
 import type { Outcome } from './exporter.ts';
 import { READY } from './listener/dialogue.ts';
 import { reserveStdout } from './listener/stdout.ts';
-import { UnprintableCommandError, UsageError, WebConfigError } from './util/errors.ts';
+import { OutputError, UnprintableCommandError, UsageError, WebConfigError } from './util/errors.ts';
 import { createLogger, type Logger } from './util/log.ts';
 import type { WebConfigServer } from './web-config/server.ts';
 
@@ -32,8 +38,14 @@ function main(): void {
           `supervisor-exporter, version ${BUILD.version} (revision: ${BUILD.revision}, node: ${BUILD.nodeVersion})\n`,
         );
         break;
+      case 'completion':
+        void printCompletion();
+        break;
       case 'print-config':
-        void printSection(invocation.flags);
+        void printSection(invocation.request);
+        break;
+      case 'rules':
+        void writeRules(invocation.request);
         break;
       case 'doctor':
         void checkSupervisord(invocation.request);
@@ -48,34 +60,65 @@ function main(): void {
   }
 }
 
-/** Loaded only when asked for, as doctor is: the exporter starts without either. */
-async function printSection(flags: readonly string[]): Promise<void> {
+/** Loaded only when asked for, as the other commands are: the exporter starts without them. */
+async function printSection({ flags, search }: PrintRequest): Promise<void> {
   const { printConfig } = await import('./cli/print-config.ts');
+  const { chooseSectionName } = await import('./doctor/section-name.ts');
+  const section = await chooseSectionName(search, host());
   try {
-    process.stdout.write(printConfig([process.execPath, ownFile(), ...flags]));
+    process.stdout.write(
+      printConfig({ program: ownCommand(), flags, cwd: process.cwd(), section }),
+    );
   } catch (error) {
     if (!(error instanceof UnprintableCommandError)) throw error;
     fail(EXIT_STATUS.refused, `supervisor-exporter: ${error.message}\n`);
   }
 }
 
+async function printCompletion(): Promise<void> {
+  const { completionScript } = await import('./cli/completion.ts');
+  process.stdout.write(completionScript());
+}
+
+async function writeRules(request: RulesRequest): Promise<void> {
+  const { writeRuleFiles } = await import('./cli/rules.ts');
+  try {
+    process.stdout.write(writeRuleFiles(request));
+  } catch (error) {
+    if (!(error instanceof OutputError)) throw error;
+    fail(EXIT_STATUS.failed, `supervisor-exporter: ${error.message}\n`);
+  }
+}
+
 async function checkSupervisord(request: DoctorRequest): Promise<void> {
   const { diagnose } = await import('./doctor/doctor.ts');
-  const host = {
-    nodeVersion: process.version,
-    program: ownFile(),
-    cwd: process.cwd(),
-    hostname: hostname(),
-    environment: process.env,
-  };
-  const { text, exitStatus } = await diagnose(request, host, process.stdout.isTTY);
+  const { text, exitStatus } = await diagnose(request, host(), process.stdout.isTTY);
   process.stdout.write(text);
   process.exitCode = exitStatus;
 }
 
+function host() {
+  return {
+    nodeVersion: process.version,
+    program: ownFile(),
+    cwd: process.cwd(),
+    uid: process.geteuid?.(),
+    environment: process.env,
+  };
+}
+
+function ownCommand(): readonly string[] {
+  return isSingleExecutable() ? [ownFile()] : [process.execPath, ownFile()];
+}
+
 /** npm calls it by a link. */
 function ownFile(): string {
-  return fs.realpathSync(process.argv[1] ?? '');
+  return isSingleExecutable() ? process.execPath : fs.realpathSync(process.argv[1] ?? '');
+}
+
+/** Whether Node and this program are one file. Node 18 has neither the module nor the method. */
+function isSingleExecutable(): boolean {
+  return process.getBuiltinModule?.('node:sea')?.isSea() ?? false;
 }
 
 /**

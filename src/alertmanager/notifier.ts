@@ -1,6 +1,7 @@
 /** Sends to every Alertmanager the alerts that cannot wait for a scrape and an evaluation. */
 
 import type { ChangeFeed } from '../processes/changes.ts';
+import type { Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Logger } from '../util/log.ts';
 import type { HttpUrl } from '../util/url.ts';
@@ -24,6 +25,8 @@ export interface NotifierOptions {
   readonly payload: PayloadOptions;
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
+  /** Which processes raise alerts. */
+  readonly selection: Selection;
   readonly log: Logger;
   /** Whether exit reasons are looked up. */
   readonly exitReasons: boolean;
@@ -34,6 +37,7 @@ export interface NotifierOptions {
 export class Notifier {
   readonly #payload: PayloadOptions;
   readonly #table: ProcessTable;
+  readonly #selection: Selection;
   readonly #signal: AbortSignal;
   readonly #clients: readonly AlertmanagerClient[];
   readonly #activeAlerts: ActiveAlerts;
@@ -47,6 +51,7 @@ export class Notifier {
     payload,
     table,
     changes,
+    selection,
     log,
     exitReasons,
     signal,
@@ -56,6 +61,7 @@ export class Notifier {
     });
     this.#payload = payload;
     this.#table = table;
+    this.#selection = selection;
     this.#signal = signal;
     this.#clients = urls.map((url) => new AlertmanagerClient({ url, config, log, signal }));
     signal.addEventListener('abort', () => this.#abort(), { once: true });
@@ -87,7 +93,8 @@ export class Notifier {
   }
 
   #evaluate(): void {
-    const alerts = this.#activeAlerts.evaluate(this.#table.values(), Date.now() / 1000);
+    const processes = [...this.#table.values()].filter(({ id }) => this.#selection.isSelected(id));
+    const alerts = this.#activeAlerts.evaluate(processes, Date.now() / 1000);
     clearTimeout(this.#reasonTimer);
     if (this.#activeAlerts.isWaitingForReason) {
       this.#reasonTimer = setTimeout(() => this.#schedule(), REASON_TIMEOUT_MS);

@@ -1,24 +1,25 @@
-/**
- * The command line, checked and typed.
- *
- * No message repeats a value, a positional argument or an unusual flag name: any of them may be
- * a URL with a password in the wrong place.
- */
+/** The command line, checked and typed. The table FLAGS is the one source of every list of flags. */
 
-import { parseArgs } from 'node:util';
-import { OWN_LABELS } from '../alertmanager/payload.ts';
 import { COMPATS, type Compat } from '../metrics/compat.ts';
-import {
-  type CredentialsEnvironment,
-  parseEndpoint,
-  type SupervisorEndpoint,
-} from '../rpc/endpoint.ts';
-import { InvalidUrlError, UsageError } from '../util/errors.ts';
+import type { CredentialsEnvironment, SupervisorEndpoint } from '../rpc/endpoint.ts';
+import { UsageError } from '../util/errors.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../util/log.ts';
-import { type HttpUrl, parseHttpUrl } from '../util/url.ts';
+import type { HttpUrl } from '../util/url.ts';
 import type { ListenAddress } from '../web/address.ts';
-import { isFreePath } from '../web/paths.ts';
-import { nearest } from './nearest.ts';
+import { type GivenFlag, parseWords } from './usage.ts';
+import {
+  readAddress,
+  readAlertmanagerUrl,
+  readChoice,
+  readDuration,
+  readEndpoint,
+  readFileName,
+  readJob,
+  readLabel,
+  readLink,
+  readRegExp,
+  readTelemetryPath,
+} from './values.ts';
 
 export interface Config {
   readonly listenAddresses: readonly ListenAddress[];
@@ -30,12 +31,21 @@ export interface Config {
   /** undefined: supervisord has no HTTP server, so events are the only source. */
   readonly supervisor: SupervisorEndpoint | undefined;
   readonly supervisorTimeoutMs: number;
+  /** supervisord's own log; undefined: found by the exporter. */
+  readonly supervisorLogFile: string | undefined;
   /** Whether to wake supervisord when a process exits. */
   readonly nudge: boolean;
   /** Whether to look up exit codes and signals. */
   readonly exitReasons: boolean;
   /** Whether to read CPU time, memory and descriptors of processes. */
   readonly resources: boolean;
+  /** Whether to read bytes, swap and context switches of processes as well. */
+  readonly resourcesIo: boolean;
+  /** Which processes have series, by `group:name`. */
+  readonly selection: {
+    readonly include: RegExp | undefined;
+    readonly exclude: RegExp | undefined;
+  };
   /** The group of the exporter's own process, which is its event pool; undefined outside supervisord. */
   readonly ownGroup: string | undefined;
   readonly alertmanagers: readonly HttpUrl[];
@@ -51,27 +61,45 @@ export interface Config {
   readonly logFormat: LogFormat;
 }
 
-/** The environment variables that are read; supervisord sets these two for each process. */
+/** The environment variables that are read; supervisord sets the first two for each process. */
 export interface Environment extends CredentialsEnvironment {
   readonly SUPERVISOR_SERVER_URL?: string | undefined;
   readonly SUPERVISOR_GROUP_NAME?: string | undefined;
+  /** URLs separated by blanks, for URLs with a password: a command line is visible to every user. */
+  readonly SUPERVISOR_EXPORTER_ALERTMANAGER_URL?: string | undefined;
 }
 
-/** What `doctor` checks. */
+/** Where to find a supervisord and its configuration. */
 export interface DoctorRequest {
   /** From the flag or the environment; undefined: from supervisord's configuration. */
   readonly supervisor: SupervisorEndpoint | undefined;
   readonly supervisorTimeoutMs: number;
-  /** undefined: search where supervisord searches. */
+  /** undefined: that of the running supervisord, else where supervisord searches. */
   readonly configFile: string | undefined;
+}
+
+/** `flags`: what becomes part of the printed command. */
+export interface PrintRequest {
+  readonly flags: readonly GivenFlag[];
+  readonly search: DoctorRequest;
+}
+
+/** What the command `rules` puts into the files. undefined: as they are shipped. */
+export interface RulesRequest {
+  readonly output: string;
+  readonly job: string;
+  readonly scrapeIntervalMs: number;
+  readonly runbookUrl: string | undefined;
+  readonly pageUrlTemplate: string | undefined;
 }
 
 export type Invocation =
   | { readonly kind: 'run'; readonly config: Config }
-  /** `flags`, as given, become part of the printed command. */
-  | { readonly kind: 'print-config'; readonly flags: readonly string[] }
+  | { readonly kind: 'print-config'; readonly request: PrintRequest }
   | { readonly kind: 'doctor'; readonly request: DoctorRequest }
+  | { readonly kind: 'rules'; readonly request: RulesRequest }
   | { readonly kind: 'help' }
+  | { readonly kind: 'completion' }
   | { readonly kind: 'version' };
 
 export interface Flag {
@@ -79,13 +107,26 @@ export interface Flag {
   readonly multiple?: boolean;
   readonly short?: string;
   readonly default?: string | string[];
-  /** A placeholder or a computed default, shown by the help where there is no `default`. */
+  /** A placeholder or a computed default, shown where there is no `default`. */
   readonly value?: string;
-  /** Absent for the negative form of another flag, whose help names it. */
-  readonly help?: string;
+  readonly choices?: readonly string[];
+  /** Of a boolean flag with both forms, --NAME and --no-NAME: what holds without either. */
+  readonly initially?: 'on' | 'off';
+  /** The value names a file or folder; print-config makes it absolute. */
+  readonly isFile?: boolean;
+  /** Which ways of running take it; without it, the exporter and print-config. */
+  readonly commands?: readonly FlagUser[];
+  readonly help: string;
 }
 
+export type FlagUser = 'exporter' | Command;
+
+const SEARCH: readonly FlagUser[] = ['doctor', 'print-config'];
+const RULES: readonly FlagUser[] = ['rules'];
+const ANY: readonly FlagUser[] = ['exporter', 'print-config', 'doctor', 'rules'];
+
 export const FLAGS = {
+  // HTTP server
   'web.listen-address': {
     type: 'string',
     multiple: true,
@@ -100,47 +141,75 @@ export const FLAGS = {
   'web.config.file': {
     type: 'string',
     value: 'FILE',
+    isFile: true,
     help: "File with TLS, basic authentication and HTTP headers, in the format of Prometheus' exporter-toolkit. Plain HTTP without it.",
   },
   'web.disable-exporter-metrics': {
     type: 'boolean',
     help: 'Exclude the metrics about the exporter itself (process_* and nodejs_*).',
   },
+  // supervisord
   'supervisor.url': {
     type: 'string',
     value: '$SUPERVISOR_SERVER_URL',
+    commands: ['exporter', 'print-config', 'doctor'],
     help: "supervisord's HTTP server: http://…, https://… or unix:///…. Credentials come from the URL or from the environment variables SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD; a URL on a command line is visible to every user of the host.",
   },
   'supervisor.timeout': {
     type: 'string',
     default: '5s',
-    help: 'Timeout of each XML-RPC call, such as 500ms, 5s or 1m.',
+    commands: ['exporter', 'print-config', 'doctor'],
+    help: 'Timeout of each XML-RPC call, such as 500ms, 5s or 1m. For calls about all processes it is where a longer timeout begins, which follows how long supervisord takes.',
+  },
+  'supervisor.log-file': {
+    type: 'string',
+    value: 'FILE',
+    isFile: true,
+    help: "supervisord's own log, where exits and their reasons are read. Found without this flag where the exporter may look it up.",
   },
   'supervisor.config': {
     type: 'string',
     value: 'FILE',
-    help: "For doctor: supervisord's configuration file, if it is not in a place that supervisord searches.",
+    isFile: true,
+    commands: SEARCH,
+    help: "For doctor and print-config: supervisord's configuration file, if several supervisords run or none does.",
   },
   'supervisor.nudge': {
     type: 'boolean',
-    help: 'Wake supervisord when a process exits, so that the event arrives within milliseconds instead of up to a second later. On by default; --no-supervisor.nudge turns it off.',
+    initially: 'on',
+    help: 'Wake supervisord when a process exits, so that the event arrives within milliseconds instead of up to a second later.',
   },
-  'no-supervisor.nudge': { type: 'boolean' },
+  // Collectors
   'collector.exit-reason': {
     type: 'boolean',
-    help: "Look up the exit code or signal of each exit through XML-RPC and in supervisord's log. On by default; --no-collector.exit-reason turns it off.",
+    initially: 'on',
+    help: "Look up the exit code or signal of each exit through XML-RPC and in supervisord's log.",
   },
-  'no-collector.exit-reason': { type: 'boolean' },
   'collector.resources': {
     type: 'boolean',
-    help: 'Read CPU time, memory, file descriptors and threads of each process and all its descendants at each scrape; Linux only. On by default; --no-collector.resources turns it off.',
+    initially: 'on',
+    help: 'Read CPU time, memory, file descriptors and threads of each process and all its descendants at each scrape; Linux only.',
   },
-  'no-collector.resources': { type: 'boolean' },
+  'collector.resources.io': {
+    type: 'boolean',
+    help: 'Also read bytes read from and written to storage, swap and context switches of each process: two more files of each process.',
+  },
+  'collector.process-include': {
+    type: 'string',
+    value: 'REGEXP',
+    help: 'Regular expression that matches GROUP:NAME, as a whole, of the processes that have series. All of them by default.',
+  },
+  'collector.process-exclude': {
+    type: 'string',
+    value: 'REGEXP',
+    help: 'Regular expression that matches GROUP:NAME, as a whole, of processes that have no series; it prevails over --collector.process-include.',
+  },
+  // Alertmanager
   'alertmanager.url': {
     type: 'string',
     multiple: true,
-    value: 'URL',
-    help: 'Alertmanager to which SupervisorProcessFatal, SupervisorProcessUnexpectedExit and SupervisorManyExits are pushed: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable; name every Alertmanager of a cluster.',
+    value: '$SUPERVISOR_EXPORTER_ALERTMANAGER_URL',
+    help: 'Alertmanager to which SupervisorProcessFatal, SupervisorProcessUnexpectedExit and SupervisorManyExits are pushed: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable; name every Alertmanager of a cluster. The environment variable takes several URLs, separated by blanks, and hides their passwords from the command line.',
   },
   'alertmanager.label': {
     type: 'string',
@@ -158,23 +227,63 @@ export const FLAGS = {
     default: 'RUNBOOK.md',
     help: 'Where the runbook is published, for the link runbook_url of the pushed alerts: URL#supervisorprocessfatal. The same as in the rules.',
   },
+  // Metrics and log
   'metrics.compat': {
     type: 'string',
-    value: COMPATS.join('|'),
+    choices: COMPATS,
     help: 'Also serve the metrics of another exporter: node_exporter stands for the four node_supervisord_* metrics of its supervisord collector.',
   },
   'log.level': {
     type: 'string',
     default: 'info',
+    choices: LOG_LEVELS,
     help: `Lowest level that is logged: ${LOG_LEVELS.join(', ')}.`,
   },
   'log.format': {
     type: 'string',
     default: 'logfmt',
+    choices: LOG_FORMATS,
     help: `Format of the log on stderr: ${LOG_FORMATS.join(', ')}.`,
   },
-  version: { type: 'boolean', help: 'Print the version and exit.' },
-  help: { type: 'boolean', short: 'h', help: 'Print this help and exit.' },
+  // The command rules
+  output: {
+    type: 'string',
+    default: '.',
+    isFile: true,
+    commands: RULES,
+    help: 'For rules: folder for the files. It is created if it does not exist.',
+  },
+  job: {
+    type: 'string',
+    default: 'supervisor',
+    commands: RULES,
+    help: 'For rules: the job in Prometheus that scrapes the exporters.',
+  },
+  'scrape-interval': {
+    type: 'string',
+    default: '1s',
+    commands: RULES,
+    help: 'For rules: the scrape interval of the job, up to 1m.',
+  },
+  'runbook-url': {
+    type: 'string',
+    value: 'URL',
+    commands: RULES,
+    help: 'For rules: address of the runbook; the name of the alert follows it as a fragment.',
+  },
+  'page-url-template': {
+    type: 'string',
+    value: 'URL',
+    commands: RULES,
+    help: "For rules: address of an exporter's page, as a template of Prometheus such as https://proxy/{{ $labels.instance }}/.",
+  },
+  // What the program prints about itself
+  version: { type: 'boolean', commands: ANY, help: 'Print the version and exit.' },
+  help: { type: 'boolean', short: 'h', commands: ANY, help: 'Print this help and exit.' },
+  'completion-script-bash': {
+    type: 'boolean',
+    help: 'Print a completion script for bash and exit.',
+  },
 } as const satisfies Record<string, Flag>;
 
 /** What the program does besides running as an event listener. */
@@ -183,220 +292,124 @@ export const COMMANDS = {
     "Print the section for supervisord's configuration. Its command runs this program with the given flags.",
   doctor:
     'Check a supervisord, its configuration and its exporter, and print what to change. The exit status is 0 only if every check passes.',
+  rules:
+    'Write alert rules, recording rules, the runbook, the dashboard, and a configuration of Prometheus and of Alertmanager into a folder.',
   help: 'Print this help and exit.',
 } as const;
 
-type Command = keyof typeof COMMANDS;
+export type Command = keyof typeof COMMANDS;
 
 /** Parses a command line without the program's name. Throws UsageError. */
 export function parseCommandLine(argv: readonly string[], environment: Environment): Invocation {
-  const { flags, given, command, rest } = readArguments(argv);
-  if (flags.help || command === 'help') return { kind: 'help' };
-  if (flags.version) return { kind: 'version' };
-  if (command === 'doctor') {
-    const other = given.find((flag) => !DOCTOR_FLAGS.includes(flag));
-    if (other !== undefined) throw new UsageError(`--${other} is not a flag of doctor`);
-    return { kind: 'doctor', request: readRequest(flags, environment) };
+  const { values, given, command } = parseWords(argv, FLAGS, COMMANDS);
+  if (values.help || command === 'help') return { kind: 'help' };
+  if (values.version) return { kind: 'version' };
+  if (values['completion-script-bash']) return { kind: 'completion' };
+  switch (command) {
+    case 'doctor':
+      return { kind: 'doctor', request: readSearch(values, environment) };
+    case 'rules':
+      return { kind: 'rules', request: readRulesRequest(values) };
+    case 'print-config': {
+      // Refuses what the exporter would refuse.
+      readConfig(values, environment);
+      const flags = given.filter(({ name }) => name !== 'supervisor.config');
+      return {
+        kind: 'print-config',
+        request: { flags, search: readSearch(values, environment) },
+      };
+    }
+    case undefined:
+      return { kind: 'run', config: readConfig(values, environment) };
+    default: {
+      const unhandled: never = command;
+      throw new Error(`unhandled command ${unhandled}`);
+    }
   }
-  if (flags['supervisor.config'] !== undefined) {
-    throw new UsageError('--supervisor.config is a flag of doctor');
-  }
-  const config = readConfig(flags, environment);
-  return command === 'print-config' ? { kind: command, flags: rest } : { kind: 'run', config };
 }
 
-function readConfig(flags: Flags, environment: Environment): Config {
+type Values = ReturnType<typeof parseWords<typeof FLAGS, typeof COMMANDS>>['values'];
+
+function readConfig(values: Values, environment: Environment): Config {
   return {
-    listenAddresses: flags['web.listen-address'].map(readAddress),
-    telemetryPath: readPath(flags['web.telemetry-path']),
-    webConfigFile: readFileName('web.config.file', flags['web.config.file']),
-    exporterMetrics: !flags['web.disable-exporter-metrics'],
-    supervisor: readSupervisor(flags, environment),
-    supervisorTimeoutMs: readTimeout(flags),
-    nudge: !flags['no-supervisor.nudge'],
-    exitReasons: !flags['no-collector.exit-reason'],
-    resources: !flags['no-collector.resources'],
+    listenAddresses: values['web.listen-address'].map(readAddress),
+    telemetryPath: readTelemetryPath(values['web.telemetry-path']),
+    webConfigFile: readFileName('web.config.file', values['web.config.file']),
+    exporterMetrics: !values['web.disable-exporter-metrics'],
+    supervisor: readSupervisor(values, environment),
+    supervisorTimeoutMs: readDuration('supervisor.timeout', values['supervisor.timeout']),
+    supervisorLogFile: readFileName('supervisor.log-file', values['supervisor.log-file']),
+    nudge: values['supervisor.nudge'],
+    exitReasons: values['collector.exit-reason'],
+    resources: values['collector.resources'],
+    resourcesIo: values['collector.resources.io'] ?? false,
+    selection: {
+      include: readRegExp('collector.process-include', values['collector.process-include']),
+      exclude: readRegExp('collector.process-exclude', values['collector.process-exclude']),
+    },
     ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
-    alertmanagers: (flags['alertmanager.url'] ?? []).map(readAlertmanager),
+    alertmanagers: readAlertmanagers(values, environment),
     alertmanagerConfigFile: readFileName(
       'alertmanager.config.file',
-      flags['alertmanager.config.file'],
+      values['alertmanager.config.file'],
     ),
-    alertLabels: Object.fromEntries((flags['alertmanager.label'] ?? []).map(readLabel)),
-    runbookUrl: flags['alertmanager.runbook-url'],
-    compat: readCompat(flags['metrics.compat']),
-    logLevel: readChoice('log.level', LOG_LEVELS, flags['log.level']),
-    logFormat: readChoice('log.format', LOG_FORMATS, flags['log.format']),
+    alertLabels: Object.fromEntries((values['alertmanager.label'] ?? []).map(readLabel)),
+    runbookUrl: values['alertmanager.runbook-url'],
+    compat: readCompat(values['metrics.compat']),
+    logLevel: readChoice('log.level', LOG_LEVELS, values['log.level']),
+    logFormat: readChoice('log.format', LOG_FORMATS, values['log.format']),
   };
 }
 
-const DOCTOR_FLAGS: readonly string[] = [
-  'supervisor.url',
-  'supervisor.timeout',
-  'supervisor.config',
-];
-
-function readRequest(flags: Flags, environment: Environment): DoctorRequest {
+function readSearch(values: Values, environment: Environment): DoctorRequest {
   return {
-    supervisor: readSupervisor(flags, environment),
-    supervisorTimeoutMs: readTimeout(flags),
-    configFile: readFileName('supervisor.config', flags['supervisor.config']),
+    supervisor: readSupervisor(values, environment),
+    supervisorTimeoutMs: readDuration('supervisor.timeout', values['supervisor.timeout']),
+    configFile: readFileName('supervisor.config', values['supervisor.config']),
   };
 }
 
-type Flags = ReturnType<typeof readArguments>['flags'];
+/** The rules hold for scrape intervals up to this one. */
+const LONGEST_SCRAPE_INTERVAL = '1m';
 
-function readArguments(argv: readonly string[]) {
-  const { values: flags, tokens } = parseStrictly(argv);
-  const given = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []));
-  const [first, second] = tokens.filter((token) => token.kind === 'positional');
-  if (first === undefined) return { flags, given, command: undefined, rest: argv };
-  if (!isCommand(first.value)) throw unknownCommand(first.value, first.index);
-  if (second !== undefined) {
-    throw new UsageError(`${first.value} takes no argument: argument ${second.index + 1}`);
-  }
-  const rest = argv.filter((_, index) => index !== first.index);
-  return { flags, given, command: first.value, rest };
+function readRulesRequest(values: Values): RulesRequest {
+  const output = readFileName('output', values.output);
+  if (output === undefined) throw new UsageError('--output is not the name of a folder');
+  return {
+    output,
+    job: readJob(values.job),
+    scrapeIntervalMs: readDuration(
+      'scrape-interval',
+      values['scrape-interval'],
+      LONGEST_SCRAPE_INTERVAL,
+    ),
+    runbookUrl: readLink('runbook-url', values['runbook-url']),
+    pageUrlTemplate: readLink('page-url-template', values['page-url-template']),
+  };
 }
 
-function parseStrictly(argv: readonly string[]) {
-  const input = { args: [...argv], options: FLAGS, allowPositionals: true, tokens: true } as const;
-  try {
-    return parseArgs({ ...input, strict: true });
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    const { tokens } = parseArgs({ ...input, strict: false });
-    for (const token of tokens) {
-      const reason = token.kind === 'option' ? faultOf(token) : undefined;
-      if (reason !== undefined) throw new UsageError(reason);
-    }
-    throw new UsageError('the command line cannot be parsed');
-  }
-}
-
-interface OptionToken {
-  readonly index: number;
-  readonly name: string;
-  readonly value?: string | undefined;
-  readonly inlineValue?: boolean | undefined;
-}
-
-/** Why parseArgs refuses an option; undefined where it does not. */
-function faultOf({ index, name, value, inlineValue }: OptionToken): string | undefined {
-  if (!Object.hasOwn(FLAGS, name)) return `unknown flag${describeUnknownFlag(name, index)}`;
-  const { type } = FLAGS[name as keyof typeof FLAGS];
-  if (type === 'boolean') return value === undefined ? undefined : `--${name} takes no value`;
-  if (value === undefined) return `--${name} requires a value`;
-  return !inlineValue && value.startsWith('-')
-    ? `--${name} requires a value; a value that begins with a dash is written --${name}=VALUE`
-    : undefined;
-}
-
-/** A name of another form than a flag's could be a URL or a password. */
-function describeUnknownFlag(name: string, index: number): string {
-  const shown = /^[a-z][a-z.-]{0,39}$/.test(name) ? ` --${name}` : `: argument ${index + 1}`;
-  const similar = nearest(name, Object.keys(FLAGS));
-  return similar === undefined ? shown : `${shown}; did you mean --${similar}?`;
-}
-
-function isCommand(word: string): word is Command {
-  return Object.hasOwn(COMMANDS, word);
-}
-
-function unknownCommand(word: string, index: number): UsageError {
-  const known = Object.keys(COMMANDS);
-  const similar = nearest(word, known);
-  const hint = similar === undefined ? `commands: ${known.join(', ')}` : `did you mean ${similar}?`;
-  return new UsageError(`argument ${index + 1} is neither a flag nor a command; ${hint}`);
-}
-
-function readSupervisor(flags: Flags, environment: Environment): SupervisorEndpoint | undefined {
-  const given = flags['supervisor.url'];
+function readSupervisor(values: Values, environment: Environment): SupervisorEndpoint | undefined {
+  const given = values['supervisor.url'];
   const url = given ?? (environment.SUPERVISOR_SERVER_URL || undefined);
   if (url === undefined) return undefined;
-  try {
-    return parseEndpoint(url, environment);
-  } catch (error) {
-    if (!(error instanceof InvalidUrlError)) throw error;
-    const source = given === undefined ? 'SUPERVISOR_SERVER_URL' : '--supervisor.url';
-    throw new UsageError(`${source} ${error.message}`);
-  }
+  const source = given === undefined ? 'SUPERVISOR_SERVER_URL' : '--supervisor.url';
+  return readEndpoint(source, url, environment);
 }
 
-function readTimeout(flags: Flags): number {
-  return readDuration('supervisor.timeout', flags['supervisor.timeout']);
-}
+export const ALERTMANAGER_VARIABLE = 'SUPERVISOR_EXPORTER_ALERTMANAGER_URL';
 
-function readAddress(text: string): ListenAddress {
-  const [, bracketed, plain, port] = /^(?:\[([^\]@/\s]+)\]|([^:@/\s]*)):(\d+)$/.exec(text) ?? [];
-  if (port === undefined || Number(port) > 65535) {
-    throw invalid(
-      'web.listen-address',
-      'an address such as :9876, 127.0.0.1:9876 or [::1]:9876, with a port up to 65535',
-    );
-  }
-  return { host: bracketed ?? plain ?? '', port: Number(port) };
-}
-
-function readPath(text: string): string {
-  if (!isFreePath(text)) {
-    throw invalid(
-      'web.telemetry-path',
-      'a path such as /metrics: ASCII letters, digits and -._~$&+,;=:@/, and not in use',
-    );
-  }
-  return text;
-}
-
-/** An empty name is refused: it comes from a variable that was not set. So is a URL: errors name the file. */
-function readFileName(flag: string, text: string | undefined): string | undefined {
-  if (text === '' || text?.includes('://')) throw invalid(flag, 'the name of a file');
-  return text;
-}
-
-function readAlertmanager(text: string): HttpUrl {
-  const url = parseHttpUrl(text);
-  if (url === undefined) throw invalid('alertmanager.url', 'of the form http://… or https://…');
-  return url;
-}
-
-function readLabel(text: string): readonly [name: string, value: string] {
-  const [, name, value] = /^([a-zA-Z_]\w*)=(.+)$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined || OWN_LABELS.includes(name)) {
-    throw invalid(
-      'alertmanager.label',
-      `a label such as cluster=a, other than ${OWN_LABELS.join(', ')}`,
-    );
-  }
-  return [name, value];
-}
-
-const MILLISECONDS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
-const LONGEST_TIMEOUT_MS = MILLISECONDS.h;
-
-function readDuration(flag: string, text: string): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
-  const duration = Number(amount) * MILLISECONDS[unit as keyof typeof MILLISECONDS];
-  if (!(duration >= 1 && duration <= LONGEST_TIMEOUT_MS)) {
-    throw invalid(flag, 'a duration such as 500ms, 5s or 1m, from 1ms to 1h');
-  }
-  return duration;
-}
-
-function readChoice<Choice extends string>(
-  flag: string,
-  choices: readonly Choice[],
-  text: string,
-): Choice {
-  const choice = choices.find((candidate) => candidate === text);
-  if (choice === undefined) throw invalid(flag, `one of ${choices.join(', ')}`);
-  return choice;
+function readAlertmanagers(values: Values, environment: Environment): readonly HttpUrl[] {
+  const fromEnvironment = (environment[ALERTMANAGER_VARIABLE] ?? '')
+    .split(/\s+/)
+    .filter((url) => url !== '');
+  return [
+    ...(values['alertmanager.url'] ?? []).map((url) =>
+      readAlertmanagerUrl('--alertmanager.url', url),
+    ),
+    ...fromEnvironment.map((url) => readAlertmanagerUrl(ALERTMANAGER_VARIABLE, url)),
+  ];
 }
 
 function readCompat(text: string | undefined): Compat | undefined {
   return text === undefined ? undefined : readChoice('metrics.compat', COMPATS, text);
-}
-
-function invalid(flag: string, wanted: string): UsageError {
-  return new UsageError(`--${flag} is not ${wanted}`);
 }

@@ -1,4 +1,4 @@
-/** The texts for people who start the program by hand. */
+/** The texts for people who start the program by hand, made from the table of flags. */
 
 import { COMMANDS, FLAGS, type Flag } from './flags.ts';
 
@@ -8,17 +8,20 @@ supervisor-exporter is an event listener: supervisord starts it. These run by ha
 
   supervisor-exporter print-config   prints the section for supervisord's configuration
   supervisor-exporter doctor         checks a supervisord and its exporter
+  supervisor-exporter rules          writes alert rules and a dashboard for Prometheus
   supervisor-exporter --help         lists the flags
 `;
 
 /** The text of --help. */
 export function helpText(): string {
-  const flags = Object.entries<Flag>(FLAGS).flatMap(([name, flag]) => {
-    if (flag.help === undefined) return [];
-    const shown = flag.default ?? flag.value;
+  const flags = Object.entries<Flag>(FLAGS).map(([name, flag]) => {
+    const { initially } = flag;
+    const shown = flag.default ?? flag.value ?? flag.choices?.join('|');
     const value = shown === undefined ? '' : `=${shown}`;
     const short = flag.short === undefined ? '' : `, -${flag.short}`;
-    return `  --${name}${value}${short}\n${wrap(flag.help, '        ')}`;
+    const state =
+      initially === undefined ? '' : ` ${initially === 'on' ? 'On' : 'Off'} by default.`;
+    return `  ${formOfFlag(name, flag)}${value}${short}\n${wrap(flag.help + state, '        ')}`;
   });
   const commands = Object.entries(COMMANDS).map(
     ([name, help]) => `  ${name}\n${wrap(help, '        ')}`,
@@ -26,6 +29,7 @@ export function helpText(): string {
   return `usage: supervisor-exporter [flags]
        supervisor-exporter print-config [flags]
        supervisor-exporter doctor [--supervisor.url=URL] [--supervisor.config=FILE]
+       supervisor-exporter rules [--output=DIR] [--job=NAME] [flags]
 
 Prometheus exporter for Supervisor. It runs as an event listener of supervisord and
 receives every state change of every process as an event.
@@ -41,6 +45,11 @@ ${flags.join('\n')}
 /metrics serves the metrics, / is a page for people, /-/healthy and /-/ready are
 for health checks.
 `;
+}
+
+/** A boolean flag with both forms is written as kingpin does. */
+export function formOfFlag(name: string, { initially }: Flag): string {
+  return initially === undefined ? `--${name}` : `--[no-]${name}`;
 }
 
 const HELP_WIDTH = 80;

@@ -47,21 +47,29 @@ function failureOf(error: unknown): RpcFailure {
   throw error;
 }
 
-/** The processes of a group as supervisord reports them. */
+/** The processes of a group as supervisord reports them. `differencesOf`: see ProcessFacts. */
 export async function askProcesses(
   client: RpcClient,
   group: string,
   { now, processes }: Snapshot,
+  differencesOf: (pid: number) => readonly string[] | undefined,
 ): Promise<ProcessFacts[]> {
   const own = processes.filter((process) => process.group === group);
   const configs = await ask(client, CONFIG_CALL, [], parseLoaded);
   return Promise.all(
-    own.map(async ({ name, state, start, spawnError = '' }) => {
+    own.map(async ({ name, state, start, pid, spawnError = '' }) => {
       const loaded = configs?.find((config) => config.group === group && config.name === name);
-      const lastLines = state === 'RUNNING' ? [] : await askLastLines(client, group, name, loaded);
-      return { name, state, start, now, spawnError, lastLines, loaded };
+      const isRunning = state === 'RUNNING';
+      const lastLines = isRunning ? [] : await askLastLines(client, group, name, loaded);
+      const differences = isRunning ? differencesOf(pid) : undefined;
+      return { name, state, start, now, spawnError, lastLines, loaded, differences };
     }),
   );
+}
+
+/** The process of supervisord; undefined where it does not answer. */
+export function askPid(client: RpcClient): Promise<number | undefined> {
+  return ask(client, 'supervisor.getPID', [], (pid) => (typeof pid === 'number' ? pid : undefined));
 }
 
 interface Loaded extends LoadedFacts {

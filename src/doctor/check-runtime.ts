@@ -1,29 +1,23 @@
-/** Checks of the running exporter: whether it can start, whether it runs, and whether events arrive. */
+/** Checks of the exporter: whether it can start, and whether it runs with this configuration. */
 
-import { splitWords } from '../cli/shlex.ts';
+import type { Configuration } from '../configuration/configuration.ts';
 import { formatAddress } from '../web/address.ts';
-import { checkFlags } from './check-section.ts';
 import { blockedBy, octal } from './check-server.ts';
-import type {
-  ExporterFacts,
-  ExporterNumbers,
-  Facts,
-  LoadedFacts,
-  PortFacts,
-  ProcessFacts,
-  RpcFacts,
-} from './facts.ts';
-import { type Finding, fail, ok, remove, warn, write } from './finding.ts';
-import type { Section } from './ini.ts';
+import type { Control } from './control.ts';
+import type { ExporterFacts, Facts, PortFacts, ProcessFacts, RpcFacts } from './facts.ts';
+import {
+  describeSection,
+  type Finding,
+  fail,
+  ok,
+  remove,
+  type Section,
+  warn,
+  write,
+} from './finding.ts';
 import { describeCommand, type Listener } from './listener.ts';
 
-/** Two ticks of a minute each are overdue, as for the exporter's own watchdog. */
-const STALE_TICK_SECONDS = 150;
-/** An exporter that has run this long has received a tick. */
-const FIRST_TICK_SECONDS = 70;
-
-export function checkCommand({ listener, missing }: ExporterFacts): Finding[] {
-  const { section } = listener;
+export function checkCommand(section: Section, { listener, missing }: ExporterFacts): Finding[] {
   if (missing.length > 0) {
     return missing.map((reason) =>
       fail(
@@ -33,25 +27,32 @@ export function checkCommand({ listener, missing }: ExporterFacts): Finding[] {
       ),
     );
   }
-  return [ok('command', describeCommand(listener.words)), ...checkFlags(listener)];
+  return [ok('command', describeCommand(listener.words)), ...checkFlags(section, listener)];
+}
+
+export function checkFlags(section: Section, { config }: Listener): Finding[] {
+  if (config.kind !== 'invalid') return [];
+  return [
+    fail(
+      'flags',
+      `the exporter will not start: ${config.reason}`,
+      `${write(section, 'command=…')} with flags that "supervisor-exporter --help" lists`,
+    ),
+  ];
 }
 
 /** Whether the exporter may use XML-RPC: its user may open the socket, and its credentials are accepted. */
 export function checkAccess(
+  section: Section,
   exporter: ExporterFacts,
   { socket, rpc }: Pick<Facts, 'socket' | 'rpc'>,
   servers: readonly Section[],
 ): Finding[] {
-  const { listener, user } = exporter;
-  const { section } = listener;
-  if (user.kind === 'unknown') {
-    const fix = `${write(section, 'user=…')} with a user of this host`;
-    return [fail('user', `there is no user ${user.name}`, fix)];
-  }
+  const { user } = exporter;
   const unix = servers.find(({ name }) => name.startsWith('unix'));
-  const blocked = user.kind === 'known' && socket ? blockedBy(user.user, socket) : undefined;
-  if (user.kind === 'known' && blocked !== undefined && unix !== undefined) {
-    const { name } = user.user;
+  const blocked = user && socket && blockedBy(user, socket);
+  if (user !== undefined && blocked !== undefined && unix !== undefined) {
+    const { name } = user;
     const isSocket = socket?.kind === 'present' && blocked === socket.socket;
     return [
       fail(
@@ -63,19 +64,19 @@ export function checkAccess(
       ),
     ];
   }
-  return checkCredentials(exporter, rpc, servers);
+  return checkCredentials(section, exporter, rpc, servers);
 }
 
 function checkCredentials(
-  { listener, access, processes, ports }: ExporterFacts,
+  section: Section,
+  { access, processes, ports }: ExporterFacts,
   rpc: RpcFacts,
   servers: readonly Section[],
 ): Finding[] {
-  const { section } = listener;
   // The exporter may have credentials that its section does not show, from supervisord's environment.
   const isUp =
     isRunning(processes) &&
-    ports.some(({ owner }) => owner.kind === 'exporter' && owner.numbers?.isRpcUp);
+    (ports ?? []).some(({ owner }) => owner.kind === 'exporter' && owner.numbers?.isRpcUp);
   if (access === undefined) return [];
   if (access === 'granted' || isUp) return [ok('access', 'the exporter can use XML-RPC')];
   if (access.why === 'ERR_RPC_UNAUTHORIZED') {
@@ -99,24 +100,16 @@ function checkCredentials(
   ];
 }
 
-export function checkState(facts: ExporterFacts): Finding[] {
-  const { listener, processes } = facts;
+export function checkState(exporter: ExporterFacts, control: Control): Finding[] {
+  const { listener, processes } = exporter;
   if (processes === undefined) return [];
-  if (processes.length === 0) {
-    return [
-      fail(
-        'state',
-        `supervisord has not loaded [${listener.section.name}] yet`,
-        'supervisorctl update',
-      ),
-    ];
-  }
-  return processes.map((process) => checkProcess(listener, process));
+  if (processes.length > 0) return processes.map((process) => checkProcess(process, control));
+  const message = `supervisord has not loaded [${listener.section}] yet`;
+  return [fail('state', message, control.update)];
 }
 
-function checkProcess(listener: Listener, process: ProcessFacts): Finding {
-  const { pool } = listener;
-  const who = process.name === pool ? pool : `${pool}:${process.name}`;
+function checkProcess(process: ProcessFacts, control: Control): Finding {
+  const who = control.nameOf(process.name);
   const reasons = [process.spawnError, ...process.lastLines].filter((line) => line !== '');
   const why = reasons.length === 0 ? '' : `; ${reasons.join(' | ')}`;
   switch (process.state) {
@@ -126,85 +119,126 @@ function checkProcess(listener: Listener, process: ProcessFacts): Finding {
       return warn('state', `${who} is STARTING`, 'run doctor again in a few seconds');
     case 'STOPPED':
     case 'STOPPING':
-      return fail(
-        'state',
-        `${who} is ${process.state}`,
-        supervisorctl('start', listener, process.name),
-      );
+      return fail('state', `${who} is ${process.state}`, control.run('start', process.name));
     default:
       return fail(
         'state',
         `${who} is ${process.state}${why}`,
-        `remove the cause, then: ${supervisorctl('restart', listener, process.name)}`,
+        `remove the cause, then: ${control.run('restart', process.name)}`,
       );
   }
 }
 
 /** Whether supervisord runs the configuration that the file has now. */
-export function checkConfigDrift({ listener, processes, writtenAt }: ExporterFacts): Finding[] {
-  const { section } = listener;
-  const [process] = processes ?? [];
-  if (process?.loaded === undefined) return [];
-  const written = {
-    command: section.settings.get('command')?.value ?? '',
-    priority: Number(section.settings.get('priority')?.value ?? 999),
-    startsecs: Number(section.settings.get('startsecs')?.value ?? 1),
-  };
-  const { loaded } = process;
-  const different = (['command', 'priority', 'startsecs'] as const).filter(
-    (option) => written[option] !== loaded[option] && !isUnexpanded(written[option]),
+export function checkLoaded(
+  section: Section,
+  { listener, processes, changedAt }: ExporterFacts,
+  control: Control,
+): Finding[] {
+  const process = processes?.find(({ state }) => state === 'RUNNING') ?? processes?.[0];
+  if (process === undefined) return [];
+  const { loaded, differences } = process;
+  const { settings } = listener;
+  const unread = (['command', 'priority', 'startsecs'] as const).filter(
+    (option) => loaded !== undefined && settings?.[option] !== loaded[option],
   );
+  const different = [...unread, ...(differences ?? [])];
   if (different.length > 0) {
-    const options = different.map((option) => `${option} (${describeLoaded(loaded, option)})`);
-    const message = `supervisord is running with a different ${options.join(', ')}`;
-    return [fail('loaded', message, 'supervisorctl update')];
+    const message = `supervisord is running with a different ${[...new Set(different)].join(', ')}`;
+    const fix = `${control.update}; if that changes nothing: ${control.run('restart')}`;
+    return [fail('loaded', message, unread.length > 0 ? control.update : fix)];
   }
   // supervisord does not report which events and buffer size it uses.
-  if (writtenAt !== undefined && process.start > 0 && writtenAt > process.start + 1) {
+  if (changedAt !== undefined && process.start > 0 && changedAt > process.start + 1) {
     return [
       warn(
         'loaded',
-        `${section.place.file} was modified after the exporter started, so supervisord may be running with an older version of it`,
-        `supervisorctl update; if that changes nothing: ${supervisorctl('restart', listener)}`,
+        `${describeSection(section)} changed after the exporter started, so supervisord may be running with an older version of it`,
+        `${control.update}; if that changes nothing: ${control.run('restart')}`,
+      ),
+    ];
+  }
+  if (loaded === undefined && differences === undefined) {
+    return [
+      warn(
+        'loaded',
+        'neither supervisord nor the running process shows which configuration is in use',
+        `run doctor as root; to be sure: ${control.update}`,
       ),
     ];
   }
   return [ok('loaded', 'supervisord is running with this configuration')];
 }
 
-function describeLoaded(loaded: LoadedFacts, option: keyof LoadedFacts): string {
-  if (option !== 'command') return String(loaded[option]);
-  const words = splitWords(loaded.command);
-  return words === undefined ? '…' : describeCommand(words);
+/** Groups of the file that supervisord does not have, and the reverse. */
+export function checkGroups(
+  { groups }: Configuration,
+  rpc: RpcFacts,
+  exporters: readonly ExporterFacts[],
+  update: string,
+): Finding[] {
+  if (rpc.kind !== 'answered') return [];
+  const active = rpc.snapshot.processes.map(({ group }) => group);
+  const written = groups.filter(({ processes }) => processes.length > 0).map(({ name }) => name);
+  const own = exporters.map(({ listener }) => listener.group);
+  const missing = written.filter((name) => !active.includes(name) && !own.includes(name));
+  const extra = [...new Set(active)].filter((name) => !written.includes(name));
+  const parts = [
+    missing.length === 0 ? [] : [`supervisord has not loaded ${missing.join(', ')}`],
+    extra.length === 0 ? [] : [`supervisord still has ${extra.join(', ')}`],
+  ].flat();
+  return parts.length === 0 ? [] : [warn('groups', parts.join('; '), update)];
 }
 
-/** Without supervisord's environment, some values cannot be expanded. */
-function isUnexpanded(value: string | number): boolean {
-  return String(value).includes('%(');
-}
-
-export function checkPorts(facts: ExporterFacts): Finding[] {
-  return facts.ports.map((port) => checkPort(port, facts));
+export function checkPorts(
+  section: Section,
+  { ports, processes }: ExporterFacts,
+  control: Control,
+): Finding[] {
+  if (ports !== undefined) {
+    return ports.map((port) => checkPort(section, port, processes, control));
+  }
+  return [
+    warn(
+      'port',
+      'a shell computes the flags of the exporter, so its port is not known',
+      `${write(section, 'command=…')} without a shell`,
+    ),
+  ];
 }
 
 function isRunning(processes: ExporterFacts['processes']): boolean {
   return processes?.some(({ state }) => state === 'RUNNING') ?? false;
 }
 
-function checkPort({ address, owner }: PortFacts, { listener, processes }: ExporterFacts): Finding {
+function checkPort(
+  section: Section,
+  { address, owner }: PortFacts,
+  processes: ExporterFacts['processes'],
+  control: Control,
+): Finding {
   const runs = isRunning(processes);
   const isStarting = processes?.some(({ state }) => state === 'STARTING') ?? false;
+  const isOwn = runs || isStarting || processes === undefined;
   const shown = formatAddress(address);
-  const other = `${write(listener.section, 'command=…')} with another --web.listen-address=:PORT`;
+  const other = `${write(section, 'command=…')} with another --web.listen-address=:PORT`;
   switch (owner.kind) {
     case 'exporter':
-      if (runs || isStarting || processes === undefined) {
-        return ok('port', `the exporter answers on ${shown}`);
-      }
-      return fail('port', `${shown} is in use by another supervisor-exporter`, other);
+      if (!isOwn) return fail('port', `${shown} is in use by another supervisor-exporter`, other);
+      return owner.numbers === undefined
+        ? warn(
+            'port',
+            `the exporter answers on ${shown}, but its metrics cannot be read`,
+            `look at its log: ${control.run('tail')}`,
+          )
+        : ok('port', `the exporter answers on ${shown}`);
     case 'protected':
-      return runs || isStarting || processes === undefined
-        ? ok('port', `${shown} answers and requires TLS or a password`)
+      return isOwn
+        ? warn(
+            'port',
+            `${shown} requires a password or a certificate, so whether events arrive was not checked`,
+            'look at supervisord_exporter_synced and supervisord_exporter_last_tick_timestamp_seconds in Prometheus',
+          )
         : fail('port', `${shown} is in use by another program`, other);
     case 'other':
       return runs
@@ -218,7 +252,7 @@ function checkPort({ address, owner }: PortFacts, { listener, processes }: Expor
       return fail('port', `${shown} cannot be used: ${owner.reason}`, other);
     case 'free':
       return runs
-        ? fail('port', `nothing answers on ${shown}`, supervisorctl('tail', listener))
+        ? fail('port', `nothing answers on ${shown}`, control.run('tail'))
         : ok('port', `${shown} is free`);
     default: {
       const unhandled: never = owner;
@@ -227,78 +261,20 @@ function checkPort({ address, owner }: PortFacts, { listener, processes }: Expor
   }
 }
 
-/** Whether events reach a running exporter, and whether it understands them. */
-export function checkFlow({ listener, processes, ports }: ExporterFacts): Finding[] {
-  const process = processes?.find(({ state }) => state === 'RUNNING');
-  const [numbers] = ports.flatMap(({ owner }) =>
-    owner.kind === 'exporter' && owner.numbers !== undefined ? [owner.numbers] : [],
-  );
-  if (process === undefined || numbers === undefined) return [];
-  const findings = [checkArrival(listener, process.now - process.start, numbers)];
-  if (numbers.eventsLost > 0) {
-    findings.push(
-      warn(
-        'lost events',
-        `supervisord has discarded ${numbers.eventsLost} since the exporter started`,
-        `raise buffer_size if the number grows; to reset it: ${supervisorctl('restart', listener)}`,
-      ),
-    );
-  }
-  if (numbers.eventsMalformed > 0) {
-    findings.push(
-      fail(
-        'malformed',
-        `the exporter could not parse ${numbers.eventsMalformed} events since it started: what they reported is missing`,
-        `find the reason in its log: ${supervisorctl('tail', listener)}`,
-      ),
-    );
-  }
-  return findings;
-}
-
-function checkArrival(listener: Listener, runsFor: number, numbers: ExporterNumbers): Finding {
-  const fix = `${supervisorctl('restart', listener)}; if it happens again, find what else writes to the exporter's stdout, such as a shell around it`;
-  if (numbers.lastTick !== undefined) {
-    const age = Math.round(numbers.now - numbers.lastTick);
-    return age > STALE_TICK_SECONDS
-      ? fail(
-          'delivery',
-          `the last tick arrived ${age} s ago: supervisord has stopped sending events`,
-          fix,
-        )
-      : ok('delivery', `events arrive; the last tick ${age} s ago`);
-  }
-  if (runsFor > FIRST_TICK_SECONDS) {
-    return fail('delivery', `no tick has arrived in ${runsFor} s`, fix);
-  }
-  return ok('delivery', `${numbers.events} events received, waiting for the first tick`);
-}
-
 /** Whether more than one section runs the exporter. */
-export function checkAlone(exporters: Facts['exporters']): Finding[] {
+export function checkAlone(
+  exporters: Facts['exporters'],
+  sectionOf: (name: string) => Section,
+): Finding[] {
   const [first, second] = exporters;
   if (first === undefined || second === undefined) return [];
+  const names = exporters.map(({ listener }) => `[${listener.section}]`);
+  const { section } = second.listener;
   return [
     warn(
       'section',
-      `${exporters.map(({ listener }) => `[${listener.section.name}]`).join(' and ')} both run the exporter`,
-      `keep one: remove [${second.listener.section.name}] in ${second.listener.section.place.file}`,
+      `${names.join(' and ')} both run the exporter`,
+      `keep one: remove [${section}], ${describeSection(sectionOf(section))}`,
     ),
   ];
-}
-
-/**
- * A supervisorctl command for a process of the listener, or for its whole group. supervisorctl
- * splits its arguments at blanks, so it cannot name a group such as that of `[eventlistener: x]`.
- */
-function supervisorctl(
-  action: 'start' | 'restart' | 'tail',
-  { section, pool }: Listener,
-  process = pool,
-): string {
-  const end = action === 'tail' ? ' stderr' : '';
-  const name = process === pool ? pool : `${pool}:${process}`;
-  if (!/\s/.test(name)) return `supervisorctl ${action} ${name}${end}`;
-  if (action === 'tail') return 'read its stderr_logfile';
-  return `remove the blanks from the name [${section.name}], which supervisorctl cannot address, then: supervisorctl update`;
 }

@@ -1,9 +1,9 @@
 /** Checks of the settings in the exporter's section. */
 
-import type { Configuration } from './configuration.ts';
-import { type Finding, fail, ok, remove, warn, write } from './finding.ts';
-import type { Section } from './ini.ts';
-import { LISTENER_PREFIX, type Listener, priorityOf } from './listener.ts';
+import type { Configuration } from '../configuration/configuration.ts';
+import type { FileKind } from './facts.ts';
+import { type Finding, fail, ok, remove, type Section, warn, write } from './finding.ts';
+import type { ListenerSettings } from './listener.ts';
 
 /** The events that the exporter needs, and why. */
 const EVENTS = {
@@ -14,73 +14,29 @@ const EVENTS = {
   TICK_60: 'a snapshot each minute, and proof that events still arrive',
 } as const;
 
-/** A name includes all events that begin with it and an underscore (supervisord.org/events.html). */
-const KINDS: Readonly<Record<string, readonly string[]>> = {
-  PROCESS_STATE: [
-    'STOPPED',
-    'EXITED',
-    'STARTING',
-    'STOPPING',
-    'BACKOFF',
-    'FATAL',
-    'RUNNING',
-    'UNKNOWN',
-  ],
-  PROCESS_GROUP: ['ADDED', 'REMOVED'],
-  SUPERVISOR_STATE_CHANGE: ['RUNNING', 'STOPPING'],
-  TICK: ['5', '60', '3600'],
-  PROCESS_COMMUNICATION: ['STDOUT', 'STDERR'],
-  PROCESS_LOG: ['STDOUT', 'STDERR'],
-  REMOTE_COMMUNICATION: [],
-  EVENT: [],
-};
-
-const KNOWN_EVENTS = new Set(
-  Object.entries(KINDS).flatMap(([name, kinds]) => [
-    name,
-    ...kinds.map((kind) => `${name}_${kind}`),
-  ]),
-);
-
-export function checkEvents(section: Section, { sections }: Configuration): Finding[] {
-  const events = list(section, 'events').map((event) => event.toUpperCase());
-  // An RPC interface of a plug-in may register event types of its own.
-  const hasPlugins = sections.some(
-    ({ name }) => name.startsWith('rpcinterface:') && name !== 'rpcinterface:supervisor',
-  );
-  const unknown = hasPlugins ? [] : events.filter((event) => !KNOWN_EVENTS.has(event));
-  const missing = Object.entries(EVENTS).filter(([event]) => !isCovered(event, events));
-  const kept = events.filter((event) => !unknown.includes(event));
+export function checkEvents(
+  section: Section,
+  { pool }: ListenerSettings,
+  { eventKinds }: Configuration,
+): Finding[] {
+  const isCovered = (event: string): boolean => {
+    if (pool.received.includes(event)) return true;
+    const kinds = eventKinds[event] ?? [];
+    return kinds.length > 0 && kinds.every((kind) => pool.received.includes(kind));
+  };
+  const missing = Object.entries(EVENTS).filter(([event]) => !isCovered(event));
   const added = missing.map(([event]) => event);
   // Leave out what a more general name includes.
-  const line = [
-    ...kept.filter((event) => !added.some((name) => event.startsWith(`${name}_`))),
-    ...added,
-  ].join(',');
-  const fix = write(section, `events=${line}`);
-  const findings = [
-    ...unknown.map((event) =>
-      fail(
-        'events',
-        `supervisord has no event ${event || 'with an empty name'} and rejects the configuration`,
-        fix,
-      ),
-    ),
-    ...missing.map(([event, purpose]) => fail('events', `${event} is missing: ${purpose}`, fix)),
-  ];
-  return findings.length > 0 ? findings : [ok('events', events.join(','))];
-}
-
-function isCovered(event: string, events: readonly string[]): boolean {
-  const general = [...Object.keys(KINDS), event].filter(
-    (name) => name === event || name === 'EVENT' || event.startsWith(`${name}_`),
+  const kept = pool.events.filter(
+    (event) => !added.some((name) => eventKinds[name]?.includes(event)),
   );
-  if (general.some((name) => events.includes(name))) return true;
-  const kinds = KINDS[event] ?? [];
-  return kinds.length > 0 && kinds.every((kind) => events.includes(`${event}_${kind}`));
+  const fix = write(section, `events=${[...kept, ...added].join(',')}`);
+  const findings = missing.map(([event, purpose]) =>
+    fail('events', `${event} is missing: ${purpose}`, fix),
+  );
+  return findings.length > 0 ? findings : [ok('events', pool.events.join(','))];
 }
 
-const DEFAULT_BUFFER = '10';
 /** The value of the shipped section, which fixes suggest. */
 const GOOD_BUFFER = 8192;
 const SMALL_BUFFER = 1024;
@@ -88,104 +44,138 @@ const SMALL_BUFFER = 1024;
 const EVENTS_A_PROCESS = 4;
 
 /** `processes`: how many supervisord has; 0 where that is not known. */
-export function checkBuffer(section: Section, processes: number): Finding {
-  const setting = section.settings.get('buffer_size');
-  const size = Number(setting?.value ?? DEFAULT_BUFFER);
+export function checkBuffer(
+  section: Section,
+  { pool }: ListenerSettings,
+  processes: number,
+): Finding {
+  const size = pool.bufferSize;
   const wanted = Math.max(SMALL_BUFFER, processes * EVENTS_A_PROCESS);
   if (size >= wanted) return ok('buffer_size', String(size));
-  const shown = setting === undefined ? `${DEFAULT_BUFFER}, the default` : setting.value;
+  const isDefault = section.places.option(section.name, 'buffer_size') === undefined;
   const good = Math.max(GOOD_BUFFER, wanted);
   return fail(
     'buffer_size',
-    `${shown}: supervisord discards the oldest event when more are queued, for example when many processes start at once`,
+    `${size}${isDefault ? ', the default' : ''}: supervisord discards the oldest event when more are queued, for example when many processes start at once`,
     write(section, `buffer_size=${good}`),
-  );
-}
-
-export function checkPriority(section: Section, configuration: Configuration): Finding {
-  const priority = priorityOf(section);
-  const others = configuration.sections.filter(
-    (other) =>
-      other.name.startsWith(LISTENER_PREFIX) &&
-      other.name !== section.name &&
-      Number(priorityOf(other)) === Number(priority),
-  );
-  if (others.length === 0) return ok('priority', `${priority}, not used by another listener`);
-  const names = others.map(({ name }) => `[${name}]`).join(', ');
-  return warn(
-    'priority',
-    `${section.settings.has('priority') ? priority : `not set (${priority})`}, the same as ${names}: an event that one of them rejects is sent to the others again`,
-    write(section, `priority=${freePriority(configuration)}`),
   );
 }
 
 const SHIPPED_PRIORITY = -9876;
 
-function freePriority({ sections }: Configuration): number {
-  const taken = sections.map((section) => Number(priorityOf(section)));
-  let priority = SHIPPED_PRIORITY;
-  while (taken.includes(priority)) priority -= 1;
-  return priority;
+export function checkPriority(
+  section: Section,
+  settings: ListenerSettings,
+  { groups }: Configuration,
+): Finding {
+  const { group, priority } = settings;
+  const listeners = groups.filter(({ pool }) => pool !== undefined);
+  const others = listeners.filter(
+    ({ name, processes }) =>
+      name !== group && processes.some((process) => process.priority === priority),
+  );
+  if (others.length === 0) return ok('priority', `${priority}, not used by another listener`);
+  const names = others.map(({ name }) => `[eventlistener:${name}]`).join(', ');
+  const isSet = section.places.option(section.name, 'priority') !== undefined;
+  const taken = listeners.flatMap(({ processes }) => processes.map((process) => process.priority));
+  let free = SHIPPED_PRIORITY;
+  while (taken.includes(free)) free -= 1;
+  return warn(
+    'priority',
+    `${isSet ? priority : `not set (${priority})`}, the same as ${names}: an event that one of them rejects is sent to the others again`,
+    write(section, `priority=${free}`),
+  );
 }
 
-export function checkNumprocs(section: Section): Finding {
-  const numprocs = section.settings.get('numprocs')?.value ?? '1';
-  if (Number(numprocs) === 1) return ok('numprocs', '1');
+/** supervisord keeps groups by name and drops the second one of a name without a word. */
+export function checkName(
+  section: Section,
+  { group }: ListenerSettings,
+  { sections }: Configuration,
+): Finding[] {
+  const others = sections.filter(
+    (name) =>
+      name !== section.name &&
+      ['program', 'fcgi-program', 'group'].some((kind) => name === `${kind}:${group}`),
+  );
+  if (others.length === 0) return [];
+  const names = others.map((name) => `[${name}]`).join(' and ');
+  const free = freeName(sections.map((name) => name.slice(name.indexOf(':') + 1)));
+  return [
+    fail(
+      'name',
+      `${names} has the name of [${section.name}]: supervisord runs only one of them, and an update stops the other`,
+      `rename [${section.name}] to [eventlistener:${free}]`,
+    ),
+  ];
+}
+
+const NAMES: readonly string[] = ['exporter', 'supervisor-exporter'];
+
+/** A name for the exporter's section that no group has. */
+export function freeName(taken: readonly string[]): string {
+  const free = NAMES.find((name) => !taken.includes(name));
+  if (free !== undefined) return free;
+  let number = 2;
+  while (taken.includes(`supervisor-exporter-${number}`)) number += 1;
+  return `supervisor-exporter-${number}`;
+}
+
+export function checkNumprocs(section: Section, { processes }: ListenerSettings): Finding {
+  if (processes === 1) return ok('numprocs', '1');
   return fail(
     'numprocs',
-    `${numprocs}: supervisord distributes the events among them, so none receives all`,
+    `${processes}: supervisord distributes the events among them, so none receives all`,
     `${write(section, 'numprocs=1')} (or remove the line), and remove the line process_name=… if there is one`,
   );
 }
 
-const TRUE = ['yes', 'true', 'on', '1'];
-const FALSE = ['no', 'false', 'off', '0'];
-
-export function checkRedirect(section: Section): Finding {
-  const redirect = section.settings.get('redirect_stderr')?.value ?? 'false';
-  if (FALSE.includes(redirect.toLowerCase())) return ok('redirect_stderr', 'false');
-  return fail(
-    'redirect_stderr',
-    `${redirect}: one log line on stdout stops all events, and supervisord 4 rejects the configuration`,
-    remove(section, 'redirect_stderr'),
-  );
+/** supervisord 4 refuses it in the section of a listener. */
+export function checkRedirect(section: Section, settings: ListenerSettings): Finding[] {
+  if (!settings.redirectStderr) return [];
+  return [
+    fail(
+      'redirect_stderr',
+      'true: one log line on stdout stops all events',
+      remove(section, 'redirect_stderr'),
+    ),
+  ];
 }
 
-export function checkRestart(section: Section): Finding[] {
-  const findings: Finding[] = [];
-  const autorestart = section.settings.get('autorestart')?.value ?? 'unexpected';
-  const exitcodes = list(section, 'exitcodes');
-  // The exporter exits with status 1 to be restarted when it can no longer follow the events.
+/** Only a process that is restarted after exit status 1 follows the events again. */
+const FAILED = 1;
+
+export function checkRestart(section: Section, settings: ListenerSettings): Finding[] {
+  const { autorestart, autostart, exitcodes } = settings;
   const isRestarted =
-    TRUE.includes(autorestart.toLowerCase()) ||
-    (autorestart.toLowerCase() === 'unexpected' && !exitcodes.includes('1'));
-  findings.push(
+    autorestart === 'true' || (autorestart === 'unexpected' && !exitcodes.includes(FAILED));
+  const codes = autorestart === 'unexpected' ? ` with exitcodes=${exitcodes.join(',')}` : '';
+  return [
     isRestarted
       ? ok('autorestart', autorestart)
       : fail(
           'autorestart',
-          `${autorestart}${exitcodes.length > 0 ? ` with exitcodes=${exitcodes.join(',')}` : ''}: the exporter is not restarted after it exits`,
+          `${autorestart}${codes}: the exporter is not restarted after it exits`,
           write(section, 'autorestart=true'),
         ),
-  );
-  if (FALSE.includes((section.settings.get('autostart')?.value ?? 'true').toLowerCase())) {
-    findings.push(
-      warn(
-        'autostart',
-        'false: after a boot the exporter does not run until it is started by hand',
-        remove(section, 'autostart'),
-      ),
-    );
-  }
-  return findings;
+    ...(autostart
+      ? []
+      : [
+          warn(
+            'autostart',
+            'false: after a boot the exporter does not run until it is started by hand',
+            remove(section, 'autostart'),
+          ),
+        ]),
+  ];
 }
 
 /** Beyond this, the events of a boot wait in the buffer for too long. */
 const LONG_STARTSECS = 10;
 
-export function checkStartsecs(section: Section): Finding {
-  const startsecs = section.settings.get('startsecs')?.value ?? '1';
-  if (Number(startsecs) <= LONG_STARTSECS) return ok('startsecs', startsecs);
+export function checkStartsecs(section: Section, settings: ListenerSettings): Finding {
+  const { startsecs } = settings;
+  if (startsecs <= LONG_STARTSECS) return ok('startsecs', String(startsecs));
   return warn(
     'startsecs',
     `${startsecs}: supervisord sends no event during these first seconds`,
@@ -193,43 +183,37 @@ export function checkStartsecs(section: Section): Finding {
   );
 }
 
-export function checkLogs(section: Section): Finding[] {
-  const stdout = section.settings.get('stdout_logfile')?.value ?? 'AUTO';
-  const stderr = section.settings.get('stderr_logfile')?.value ?? 'AUTO';
+/** `kind`: what the stdout_logfile is, where it is a path. */
+export function checkLogs(
+  section: Section,
+  settings: ListenerSettings,
+  kind: FileKind | undefined,
+): Finding[] {
+  const { stderrLogfile, stderrSyslog } = settings;
+  const isLost = stderrLogfile === 'NONE' && !stderrSyslog;
   return [
-    isNone(stdout)
-      ? ok('stdout_logfile', stdout)
-      : warn(
-          'stdout_logfile',
-          `${stdout}: supervisord writes its whole dialogue with the exporter to disk`,
-          write(section, 'stdout_logfile=NONE'),
-        ),
-    isNone(stderr)
+    checkStdout(section, settings, kind),
+    isLost
       ? warn(
           'stderr_logfile',
-          `${stderr}: the exporter's own log is lost`,
+          `${stderrLogfile}: the exporter's own log is lost`,
           write(section, 'stderr_logfile=AUTO'),
         )
-      : ok('stderr_logfile', stderr),
+      : ok('stderr_logfile', stderrSyslog ? 'syslog' : stderrLogfile),
   ];
 }
 
-export function checkFlags({ section, config }: Listener): Finding[] {
-  if (config.kind === 'valid') return [];
-  return [
-    fail(
-      'flags',
-      `the exporter will not start: ${config.reason}`,
-      `${write(section, 'command=…')} with flags that "supervisor-exporter --help" lists`,
-    ),
-  ];
-}
-
-function isNone(logfile: string): boolean {
-  return ['none', 'off'].includes(logfile.toLowerCase());
-}
-
-function list(section: Section, option: string): string[] {
-  const value = section.settings.get(option)?.value ?? '';
-  return value === '' ? [] : value.split(',').map((item) => item.trim());
+function checkStdout(
+  section: Section,
+  { stdoutLogfile: logfile, stdoutMaxbytes }: ListenerSettings,
+  kind: FileKind | undefined,
+): Finding {
+  if (logfile === 'NONE') return ok('stdout_logfile', logfile);
+  const fix = write(section, 'stdout_logfile=NONE');
+  if (kind === 'unusable' || (kind === 'stream' && stdoutMaxbytes > 0)) {
+    const message = `${logfile} is not a plain file: supervisord fails to write its dialogue with the exporter to it and sends no event`;
+    return fail('stdout_logfile', message, fix);
+  }
+  const message = `${logfile}: supervisord writes its whole dialogue with the exporter to it`;
+  return warn('stdout_logfile', message, fix);
 }

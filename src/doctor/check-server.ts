@@ -1,10 +1,9 @@
 /** Checks of supervisord itself: its configuration, its HTTP server, and XML-RPC. */
 
+import type { Configuration } from '../configuration/configuration.ts';
 import { describeEndpoint, type SupervisorEndpoint } from '../rpc/endpoint.ts';
-import type { Configuration } from './configuration.ts';
 import type { Facts, Node, RpcFacts, SocketFacts, User } from './facts.ts';
-import { describePlace, type Finding, fail, ok, warn, write } from './finding.ts';
-import type { Section } from './ini.ts';
+import { describeSection, type Finding, fail, ok, type Section, warn, write } from './finding.ts';
 
 const OLDEST_NODE = 18;
 
@@ -14,75 +13,27 @@ export function checkNode(version: string): Finding {
   return fail('node', `${version} is too old`, `install Node ${OLDEST_NODE} or later`);
 }
 
-export function checkConfiguration(facts: Facts['configuration']): Finding[] {
-  if (facts.kind === 'none') {
-    const looked = facts.looked.join(', ');
-    return [
-      fail(
-        'configuration',
-        `no configuration file of supervisord found: ${looked}`,
-        'name the file: supervisor-exporter doctor --supervisor.config=FILE',
-      ),
-    ];
-  }
-  const { path, included, patterns, unreadable, errors } = facts.configuration;
-  const findings = [
-    ...unreadable.map((file) =>
-      fail(
-        'configuration',
-        `${file.path} cannot be read: ${file.reason}`,
-        'run doctor as a user who may read it, such as root; if it is not a file, name one: --supervisor.config=FILE',
-      ),
-    ),
-    ...errors.map((place) =>
-      fail(
-        'configuration',
-        `${describePlace(place)} is neither a section nor NAME=VALUE, so supervisord rejects the file`,
-        `correct ${describePlace(place)}`,
-      ),
-    ),
-  ];
-  if (findings.length > 0) return findings;
-  const more = patterns.length === 0 ? '' : `, and ${included.length} included`;
-  return [ok('configuration', `${path}${more}`)];
-}
-
-const SERVERS = /^(?:unix|inet)_http_server(?::|$)/;
 const RPC_FACTORY = 'supervisor.rpcinterface_factory';
 const RPC_INTERFACE = `${RPC_FACTORY}=supervisor.rpcinterface:make_main_rpcinterface`;
 
-/** The sections of supervisord's HTTP servers, which serve XML-RPC. */
-export function serversOf({ sections }: Configuration): readonly Section[] {
-  return sections.filter(({ name }) => SERVERS.test(name));
-}
-
-export function checkServer(configuration: Configuration): Finding[] {
-  const servers = serversOf(configuration);
-  const findings: Finding[] = [];
-  if (servers.length === 0) {
-    findings.push(
-      fail(
-        'http server',
-        'supervisord has none, so the exporter knows only what events report',
-        `add to ${configuration.path}: [unix_http_server], below it file=/run/supervisor.sock and chmod=0700; then restart supervisord`,
-      ),
-    );
-  } else {
-    findings.push(ok('http server', servers.map(({ name }) => `[${name}]`).join(', ')));
-  }
-  const rpc = configuration.sections.find(({ name }) => name === 'rpcinterface:supervisor');
-  if (rpc?.settings.has(RPC_FACTORY)) {
-    findings.push(ok('rpc interface', '[rpcinterface:supervisor]'));
-  } else {
-    findings.push(
-      fail(
-        'rpc interface',
-        'supervisord serves no XML-RPC without [rpcinterface:supervisor]',
-        `add to ${configuration.path}: [rpcinterface:supervisor], below it ${RPC_INTERFACE}; then restart supervisord`,
-      ),
-    );
-  }
-  return findings;
+export function checkServer({ path, servers, interfaces }: Configuration): Finding[] {
+  const hasInterface = interfaces.includes('supervisor');
+  return [
+    servers.length === 0
+      ? fail(
+          'http server',
+          'supervisord has none, so the exporter knows only what events report',
+          `add to ${path}: [unix_http_server], below it file=/run/supervisor.sock and chmod=0700; then restart supervisord`,
+        )
+      : ok('http server', servers.map(({ section }) => `[${section}]`).join(', ')),
+    hasInterface
+      ? ok('rpc interface', '[rpcinterface:supervisor]')
+      : fail(
+          'rpc interface',
+          'supervisord serves no XML-RPC without [rpcinterface:supervisor]',
+          `add to ${path}: [rpcinterface:supervisor], below it ${RPC_INTERFACE}; then restart supervisord`,
+        ),
+  ];
 }
 
 /** Whether the configuration has the endpoint that is queried. */
@@ -176,7 +127,7 @@ export function checkRpc(
 function fixFor(why: (RpcFacts & { kind: 'failed' })['why'], servers: readonly Section[]): string {
   switch (why) {
     case 'ERR_RPC_UNAUTHORIZED':
-      return `pass doctor those of ${servers.map(describeCredentials).join(' or ')}: SUPERVISOR_USERNAME=… SUPERVISOR_PASSWORD=… supervisor-exporter doctor`;
+      return `doctor uses the username and password of the configuration, else those of SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD: compare them with ${servers.map(describeCredentials).join(' or ') || 'those of supervisord'}, and restart supervisord after a change`;
     case 'ERR_RPC_UNREACHABLE':
       return 'start supervisord, or pass its URL: --supervisor.url=URL';
     case 'forbidden': {
@@ -202,8 +153,7 @@ function fixFor(why: (RpcFacts & { kind: 'failed' })['why'], servers: readonly S
 }
 
 function describeCredentials(section: Section): string {
-  const place = section.settings.get('password')?.place ?? section.place;
-  return `[${section.name}] (${describePlace(place)})`;
+  return `[${section.name}] (${describeSection(section, 'password')})`;
 }
 
 function checkVersion(version: string): Finding {

@@ -1,12 +1,15 @@
 /** Runs all checks, in the order in which they depend on one another. */
 
 import { quoteWord } from '../cli/shlex.ts';
+import type { Configuration } from '../configuration/configuration.ts';
+import { checkHealth } from './check-health.ts';
+import { checkLog, checkReading } from './check-reading.ts';
 import {
   checkAccess,
   checkAlone,
   checkCommand,
-  checkConfigDrift,
-  checkFlow,
+  checkGroups,
+  checkLoaded,
   checkPorts,
   checkState,
 } from './check-runtime.ts';
@@ -14,101 +17,121 @@ import {
   checkBuffer,
   checkEvents,
   checkLogs,
+  checkName,
   checkNumprocs,
   checkPriority,
   checkRedirect,
   checkRestart,
   checkStartsecs,
 } from './check-section.ts';
-import {
-  checkConfiguration,
-  checkEndpoint,
-  checkNode,
-  checkRpc,
-  checkServer,
-  checkSocket,
-  serversOf,
-} from './check-server.ts';
-import type { Configuration, Unexpanded } from './configuration.ts';
-import type { ExporterFacts, Facts } from './facts.ts';
-import { describePlace, type Finding, fail, ok, warn } from './finding.ts';
-import type { Section } from './ini.ts';
+import { checkEndpoint, checkNode, checkRpc, checkServer, checkSocket } from './check-server.ts';
+import { controlOf } from './control.ts';
+import type { ExporterFacts, Facts, RpcFacts } from './facts.ts';
+import { describeSection, type Finding, fail, ok, type Section } from './finding.ts';
+
+type SectionOf = (name: string) => Section;
 
 export function check(facts: Facts): Finding[] {
-  const configuration = readableOf(facts.configuration);
-  const servers = configuration === undefined ? [] : serversOf(configuration);
+  const { reading, places } = facts;
+  const configuration = reading.kind === 'accepted' ? reading.configuration : undefined;
+  const mainFile = configuration?.path ?? 'supervisord.conf';
+  const sectionOf: SectionOf = (name) => ({ name, places, mainFile });
+  const servers = (configuration?.servers ?? []).map(({ section }) => sectionOf(section));
+  const { freeLogBytes, rpc, socket, endpoint, exporters } = facts;
+  const update = `${facts.supervisorctl} update`;
   return [
     checkNode(facts.nodeVersion),
-    ...checkConfiguration(facts.configuration),
-    ...(configuration === undefined ? [] : checkServer(configuration)),
+    ...checkReading(facts),
+    ...(configuration === undefined
+      ? []
+      : [
+          ...checkServer(configuration),
+          ...checkLog(sectionOf('supervisord'), configuration, freeLogBytes),
+        ]),
     ...checkEndpoint(facts),
-    ...checkSocket(facts.endpoint, facts.socket),
-    ...checkRpc(facts.rpc, facts.socket, servers),
-    ...(configuration === undefined ? [] : checkSections(facts, configuration, servers)),
+    ...checkSocket(endpoint, socket),
+    ...checkRpc(rpc, socket, servers),
+    ...(configuration === undefined
+      ? exporters.flatMap((exporter) => checkProcess(exporter, facts, sectionOf))
+      : [
+          ...checkSections(facts, configuration, sectionOf, servers),
+          ...checkGroups(configuration, rpc, exporters, update),
+        ]),
   ];
-}
-
-/** Undefined where nothing could be read, so no further check applies. */
-function readableOf(facts: Facts['configuration']): Configuration | undefined {
-  if (facts.kind === 'none' || facts.configuration.sections.length === 0) return undefined;
-  return facts.configuration;
 }
 
 function checkSections(
   facts: Facts,
   configuration: Configuration,
+  sectionOf: SectionOf,
   servers: readonly Section[],
 ): Finding[] {
-  if (facts.exporters.length === 0) return [sectionMissing(facts.runAsProgram, configuration)];
-  const names = ['supervisord', ...servers.map(({ name }) => name)];
+  if (facts.exporters.length === 0) return [sectionMissing(facts, configuration, sectionOf)];
   return [
-    ...checkAlone(facts.exporters),
-    ...checkNames(configuration, [
-      ...names,
-      ...facts.exporters.map(({ listener }) => listener.section.name),
-    ]),
-    ...facts.exporters.flatMap((exporter) => checkExporter(exporter, facts, configuration)),
+    ...checkAlone(facts.exporters, sectionOf),
+    ...facts.exporters.flatMap((exporter) => {
+      const section = sectionOf(exporter.listener.section);
+      return [
+        ok('section', `[${section.name}], ${describeSection(section)}`),
+        ...checkCommand(section, exporter),
+        ...checkSettings(section, exporter, facts.rpc, configuration),
+        ...checkAccess(section, exporter, facts, servers),
+        ...checkProcess(exporter, facts, sectionOf),
+      ];
+    }),
   ];
 }
 
-function checkExporter(
-  exporter: ExporterFacts,
-  facts: Facts,
+function checkSettings(
+  section: Section,
+  { listener: { settings }, stdoutLog }: ExporterFacts,
+  rpc: RpcFacts,
   configuration: Configuration,
 ): Finding[] {
-  const { section } = exporter.listener;
-  const processes = facts.rpc.kind === 'answered' ? facts.rpc.snapshot.processes.length : 0;
+  if (settings === undefined) return [];
+  const processes = rpc.kind === 'answered' ? rpc.snapshot.processes.length : 0;
   return [
-    ok('section', `[${section.name}], ${describePlace(section.place)}`),
-    ...checkCommand(exporter),
-    ...checkEvents(section, configuration),
-    checkBuffer(section, processes),
-    checkPriority(section, configuration),
-    checkNumprocs(section),
-    checkRedirect(section),
-    ...checkRestart(section),
-    checkStartsecs(section),
-    ...checkLogs(section),
-    ...checkAccess(exporter, facts, serversOf(configuration)),
-    ...checkPorts(exporter),
-    ...checkState(exporter),
-    ...checkConfigDrift(exporter),
-    ...checkFlow(exporter),
+    ...checkName(section, settings, configuration),
+    ...checkEvents(section, settings, configuration),
+    checkBuffer(section, settings, processes),
+    checkPriority(section, settings, configuration),
+    checkNumprocs(section, settings),
+    ...checkRedirect(section, settings),
+    ...checkRestart(section, settings),
+    checkStartsecs(section, settings),
+    ...checkLogs(section, settings, stdoutLog),
   ];
 }
 
-function sectionMissing(runAsProgram: Section | undefined, configuration: Configuration): Finding {
+/** What supervisord and the exporter's port report. */
+function checkProcess(exporter: ExporterFacts, facts: Facts, sectionOf: SectionOf): Finding[] {
+  const { listener } = exporter;
+  const section = sectionOf(listener.section);
+  const control = controlOf(facts.supervisorctl, section.name, listener.group);
+  return [
+    ...checkPorts(section, exporter, control),
+    ...checkState(exporter, control),
+    ...(listener.settings === undefined ? [] : checkLoaded(section, exporter, control)),
+    ...checkHealth(exporter, control),
+  ];
+}
+
+function sectionMissing(
+  { runAsProgram, supervisorctl }: Facts,
+  configuration: Configuration,
+  sectionOf: SectionOf,
+): Finding {
   if (runAsProgram !== undefined) {
     return fail(
       'section',
-      `[${runAsProgram.name}] runs the exporter as a program, which receives no events`,
-      `${describePlace(runAsProgram.place)}: replace the whole section with the output of "supervisor-exporter print-config"`,
+      `[${runAsProgram}] runs the exporter as a program, which receives no events`,
+      `${describeSection(sectionOf(runAsProgram))}: replace the whole section with the output of "supervisor-exporter print-config"`,
     );
   }
   return fail(
     'section',
     'no [eventlistener:…] runs the exporter',
-    `supervisor-exporter print-config ${targetOf(configuration)} && supervisorctl update`,
+    `supervisor-exporter print-config ${targetOf(configuration)} && ${supervisorctl} update`,
   );
 }
 
@@ -118,33 +141,4 @@ function targetOf({ path, patterns }: Configuration): string {
   const [, folder, extension = '.conf'] = /^(.*\/)[^/]*?(\.[^./]+)?$/.exec(pattern ?? '') ?? [];
   if (folder === undefined) return `>>${quoteWord(path)}`;
   return `>${quoteWord(`${folder}exporter${extension}`)}`;
-}
-
-/** Values in the given sections that cannot be expanded. */
-function checkNames(configuration: Configuration, sections: readonly string[]): Finding[] {
-  return configuration.unexpanded
-    .filter(({ section }) => sections.includes(section))
-    .map(describeUnexpanded);
-}
-
-function describeUnexpanded({ option, place, name }: Unexpanded): Finding {
-  if (name === undefined) {
-    return fail(
-      'expansion',
-      `${describePlace(place)}: ${option} has a % that begins no expansion, so supervisord rejects it`,
-      'write %% for a percent sign',
-    );
-  }
-  const variable = name.replace(/^ENV_/, '');
-  return name.startsWith('ENV_')
-    ? warn(
-        'expansion',
-        `${describePlace(place)}: ${option} needs ${variable}, which is not in the environment of doctor`,
-        `pass doctor the variable that supervisord has: ${variable}=… supervisor-exporter doctor`,
-      )
-    : fail(
-        'expansion',
-        `${describePlace(place)}: supervisord has no %(${name})s and rejects the value`,
-        `correct ${option}`,
-      );
 }

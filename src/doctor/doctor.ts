@@ -15,6 +15,8 @@ export async function diagnose(
   host: Host,
   coloured: boolean,
 ): Promise<Diagnosis> {
-  const findings = check(await collect(request, host));
-  return { text: formatReport(findings, coloured), exitStatus: exitStatusOf(findings) };
+  const facts = await collect(request, host);
+  const findings = check(facts);
+  const text = formatReport(findings, { coloured, update: `${facts.supervisorctl} update` });
+  return { text, exitStatus: exitStatusOf(findings) };
 }

@@ -1,17 +1,26 @@
 /** The input of the checks. Types only. */
 
+import type { Reading } from '../configuration/configuration.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
 import type { RpcErrorCode } from '../util/errors.ts';
 import type { ListenAddress } from '../web/address.ts';
-import type { Configuration } from './configuration.ts';
-import type { Section } from './ini.ts';
 import type { Listener } from './listener.ts';
+import type { Places } from './places.ts';
 
 export interface Facts {
   /** Such as v20.1.0. */
   readonly nodeVersion: string;
-  readonly configuration: ConfigurationFacts;
+  /** Running supervisords, where several run and none was chosen: `PID (FILE)`; else empty. */
+  readonly candidates: readonly string[];
+  readonly reading: Reading;
+  /** Whether it was read under the environment of the running supervisord. */
+  readonly isEnvironmentKnown: boolean;
+  readonly places: Places;
+  /** The `supervisorctl` command with the arguments that make it find this supervisord. */
+  readonly supervisorctl: string;
+  /** Of the disk that holds supervisord's log; undefined where that is not known. */
+  readonly freeLogBytes: number | undefined;
   /** The XML-RPC endpoint that is queried; undefined where flag, environment and configuration have none. */
   readonly endpoint: SupervisorEndpoint | undefined;
   /** The endpoints of the configuration, where the queried one is not among them; else empty. */
@@ -20,13 +29,9 @@ export interface Facts {
   readonly socket: SocketFacts | undefined;
   readonly rpc: RpcFacts;
   readonly exporters: readonly ExporterFacts[];
-  /** A [program:…] section that runs the exporter. */
-  readonly runAsProgram: Section | undefined;
+  /** The section of a program that runs the exporter. */
+  readonly runAsProgram: string | undefined;
 }
-
-export type ConfigurationFacts =
-  | { readonly kind: 'none'; readonly looked: readonly string[] }
-  | { readonly kind: 'read'; readonly configuration: Configuration };
 
 /** A file or folder whose permissions matter. */
 export interface Node {
@@ -49,6 +54,9 @@ export interface User {
   readonly gids: readonly number[];
 }
 
+/** `stream`: a pipe or a terminal. `unusable`: a folder or a socket. */
+export type FileKind = 'plain' | 'stream' | 'unusable' | 'absent';
+
 export type RpcFacts =
   | { readonly kind: 'not-asked' }
   | RpcFailure
@@ -61,25 +69,30 @@ export interface RpcFailure {
   readonly message: string;
 }
 
-/** `user=` of a section. `default`: not set. */
-export type UserFacts =
-  | { readonly kind: 'default' }
-  | { readonly kind: 'known'; readonly user: User }
-  | { readonly kind: 'unknown'; readonly name: string };
-
 /** One section that runs the exporter. */
 export interface ExporterFacts {
   readonly listener: Listener;
-  readonly user: UserFacts;
+  /** `user=` of the section; undefined where it is not set. */
+  readonly user: User | undefined;
   /** Why its command cannot run, one text for each missing file. */
   readonly missing: readonly string[];
+  /** What its stdout_logfile is, where that is a path. */
+  readonly stdoutLog: FileKind | undefined;
   /** Whether XML-RPC accepts the credentials of the section; undefined where there is no endpoint. */
   readonly access: 'granted' | RpcFailure | undefined;
   /** Its processes as supervisord reports them; undefined where it did not answer. */
   readonly processes: readonly ProcessFacts[] | undefined;
-  readonly ports: readonly PortFacts[];
-  /** Modification time of the section's file in epoch seconds; undefined where unknown. */
-  readonly writtenAt: number | undefined;
+  /** Undefined where its flags are not known. */
+  readonly ports: readonly PortFacts[] | undefined;
+  readonly alertmanagers: readonly AlertmanagerFacts[];
+  /** When the section's file last changed, in epoch seconds; undefined where unknown. */
+  readonly changedAt: number | undefined;
+}
+
+export interface AlertmanagerFacts {
+  /** Without credentials. */
+  readonly url: string;
+  readonly isReachable: boolean;
 }
 
 /** One process of a listener as supervisord reports it. */
@@ -92,8 +105,10 @@ export interface ProcessFacts {
   readonly now: number;
   /** The last lines of its stderr, oldest first. */
   readonly lastLines: readonly string[];
-  /** The configuration that supervisord has loaded; undefined where it does not report it. */
+  /** The configuration that supervisord has read last; undefined where it does not report it. */
   readonly loaded: LoadedFacts | undefined;
+  /** What differs between the running process and its section, such as `flags`; undefined where unknown. */
+  readonly differences: readonly string[] | undefined;
 }
 
 export interface LoadedFacts {
@@ -110,7 +125,7 @@ export interface PortFacts {
 export type PortOwner =
   /** A supervisor-exporter answers; `numbers` is undefined where its metrics cannot be read. */
   | { readonly kind: 'exporter'; readonly numbers: ExporterNumbers | undefined }
-  /** Requires TLS or a password, as an exporter with --web.config.file may, or does not speak HTTP. */
+  /** Requires a password or a certificate, as an exporter with --web.config.file may, or does not speak HTTP. */
   | { readonly kind: 'protected' }
   | { readonly kind: 'other' }
   | { readonly kind: 'free' }
@@ -124,4 +139,8 @@ export interface ExporterNumbers {
   readonly eventsMalformed: number;
   readonly lastTick: number | undefined;
   readonly isRpcUp: boolean;
+  readonly isSynced: boolean | undefined;
+  readonly failedCollectors: readonly string[];
+  /** Those that did not take an alert, with how often. */
+  readonly failedAlerts: readonly { readonly alertmanager: string; readonly count: number }[];
 }

@@ -1,72 +1,106 @@
-/** Finds the sections that run the exporter, by their command, and parses them. */
+/** Finds the sections that run the exporter, by their command, and parses its flags. */
 
 import { basename } from 'node:path';
 import { type Config, parseCommandLine } from '../cli/flags.ts';
-import { splitWords } from '../cli/shlex.ts';
+import type {
+  Configuration,
+  Group,
+  Pool,
+  ProcessSettings,
+} from '../configuration/configuration.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import { UsageError } from '../util/errors.ts';
-import { type Configuration, parseEnvironment } from './configuration.ts';
-import type { Section } from './ini.ts';
 
-/** The exporter's configuration, or the error with which it will refuse its flags. */
+/** The exporter's configuration, or why there is none. */
 export type ConfigResult =
   | { readonly kind: 'valid'; readonly config: Config }
-  | { readonly kind: 'invalid'; readonly reason: string };
+  /** The exporter will refuse its flags with this error. */
+  | { readonly kind: 'invalid'; readonly reason: string }
+  /** A shell computes the flags. */
+  | { readonly kind: 'unknown' };
 
 export interface Listener {
-  readonly section: Section;
+  /** The name of its section. */
+  readonly section: string;
   /** The event pool, which is also the group of its processes; may begin or end with a blank. */
-  readonly pool: string;
-  /** The words of its command. */
+  readonly group: string;
+  /** The words of its command; those of the running process where the command does not show them. */
   readonly words: readonly string[];
+  /** The exporter's flags as the section has them; undefined where it does not show them. */
+  readonly flags: readonly string[] | undefined;
   readonly config: ConfigResult;
-  /** The variables that its section and [supervisord] set. */
-  readonly environment: Readonly<Record<string, string>>;
+  /** Undefined where the configuration could not be read. */
+  readonly settings: ListenerSettings | undefined;
 }
 
-export const LISTENER_PREFIX = 'eventlistener:';
-
-const PROGRAM_PREFIXES = ['program:', 'fcgi-program:'] as const;
-
-/** The [eventlistener:…] sections whose command runs the exporter; `program` is its own file. */
-export function findListeners(
-  { sections }: Configuration,
-  program: string,
-  serverUrl: string | undefined,
-): Listener[] {
-  const shared = environmentOf(sections.find(({ name }) => name === 'supervisord'));
-  return sections
-    .filter(({ name }) => name.startsWith(LISTENER_PREFIX))
-    .flatMap((section) => {
-      const words = commandOf(section);
-      const at = words.findIndex((word) => runsExporter(word, program));
-      if (at === -1) return [];
-      const environment = { ...shared, ...environmentOf(section) };
-      const url = section.settings.get('serverurl')?.value ?? 'AUTO';
-      const config = configOf(words.slice(at + 1), {
-        SUPERVISOR_SERVER_URL: url.toUpperCase() === 'AUTO' ? serverUrl : url,
-        ...environment,
-      });
-      const pool = section.name.slice(LISTENER_PREFIX.length);
-      return [{ section, pool, words, config, environment }];
-    });
+/** Those of its first process, and of its pool. */
+export interface ListenerSettings extends ProcessSettings {
+  readonly group: string;
+  readonly pool: Pool;
+  /** How many processes the section has. */
+  readonly processes: number;
 }
 
-/** A section that runs the exporter as a program, which receives no events. */
+export interface ListenerSearch {
+  /** The file of the running program. */
+  readonly program: string;
+  /** supervisord's environment, which its processes inherit. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The command line of the running process of a group; undefined where there is none. */
+  readonly runningWords: (group: string) => readonly string[] | undefined;
+}
+
+const LISTENER_PREFIX = 'eventlistener:';
+
+/** The event listeners that run the exporter. */
+export function findListeners(configuration: Configuration, search: ListenerSearch): Listener[] {
+  return configuration.groups.flatMap((group) => {
+    const { name, pool, processes } = group;
+    const [first] = processes;
+    if (pool === undefined || first === undefined) return [];
+    const written = flagsOf(first, search.program);
+    const running = search.runningWords(name) ?? [];
+    const runningFlags = flagsAfter(running, search.program);
+    if (written === undefined && runningFlags === undefined) return [];
+    const environment = {
+      ...search.environment,
+      SUPERVISOR_SERVER_URL: first.serverUrl ?? configuration.serverUrl,
+      ...first.environment,
+    };
+    return [
+      {
+        section: LISTENER_PREFIX + name,
+        group: name,
+        words: (written === undefined ? running : first.words) ?? [],
+        flags: written?.flags,
+        config: configOf(written?.flags ?? runningFlags, environment),
+        settings: { ...first, group: name, pool, processes: processes.length },
+      },
+    ];
+  });
+}
+
+/** The groups whose running process is the exporter, where the configuration could not be read. */
+export function findRunning(groups: readonly string[], search: ListenerSearch): Listener[] {
+  return groups.flatMap((group) => {
+    const words = search.runningWords(group) ?? [];
+    const flags = flagsAfter(words, search.program);
+    if (flags === undefined) return [];
+    const section = LISTENER_PREFIX + group;
+    const config = configOf(flags, search.environment);
+    return [{ section, group, words, flags: undefined, config, settings: undefined }];
+  });
+}
+
+/** The name of the section of a program that runs the exporter, which receives no events. */
 export function findRunAsProgram(
-  { sections }: Configuration,
+  { groups, sections }: Configuration,
   program: string,
-): Section | undefined {
-  return sections.find(
-    (section) =>
-      PROGRAM_PREFIXES.some((prefix) => section.name.startsWith(prefix)) &&
-      commandOf(section).some((word) => runsExporter(word, program)),
-  );
-}
-
-/** The priority of the processes of a section; supervisord's default is 999. */
-export function priorityOf(section: Section): string {
-  return section.settings.get('priority')?.value ?? '999';
+): string | undefined {
+  const isExporter = ({ pool, processes }: Group) =>
+    pool === undefined && processes.some((settings) => flagsOf(settings, program) !== undefined);
+  const name = groups.find(isExporter)?.name;
+  return name && sections.find((section) => section.endsWith(`program:${name}`));
 }
 
 /** The XML-RPC endpoint and credentials that the exporter will use. */
@@ -89,26 +123,35 @@ export function describeCommand(words: readonly string[]): string {
   return shown.join(' ');
 }
 
-function commandOf(section: Section): readonly string[] {
-  return splitWords(section.settings.get('command')?.value ?? '') ?? [];
+/** The flags that follow the exporter's file; undefined where the words do not run it. */
+export function flagsAfter(words: readonly string[], program: string): string[] | undefined {
+  const at = words.findIndex((word) => word === program || isExporterFile(word));
+  return at === -1 ? undefined : words.slice(at + 1);
 }
 
-function runsExporter(word: string, program: string): boolean {
-  return word === program || isExporterFile(word);
+/** `flags` is undefined where a shell computes them. */
+function flagsOf(
+  { words = [], shellWords = [] }: ProcessSettings,
+  program: string,
+): { readonly flags: readonly string[] | undefined } | undefined {
+  const flags = flagsAfter(words, program);
+  if (flags !== undefined) return { flags };
+  const inShell = flagsAfter(shellWords, program);
+  if (inShell === undefined) return undefined;
+  const end = inShell.findIndex((word) => /^\d*[<>|&;]/.test(word));
+  const own = end === -1 ? inShell : inShell.slice(0, end);
+  return { flags: own.some((word) => /[$\x60*?;]/.test(word)) ? undefined : own };
 }
 
 function isExporterFile(word: string): boolean {
   return /^supervisor-exporter(?:\.c?js)?$/.test(basename(word));
 }
 
-function environmentOf(section: Section | undefined): Readonly<Record<string, string>> {
-  return parseEnvironment(section?.settings.get('environment')?.value ?? '') ?? {};
-}
-
 function configOf(
-  flags: readonly string[],
+  flags: readonly string[] | undefined,
   environment: Readonly<Record<string, string | undefined>>,
 ): ConfigResult {
+  if (flags === undefined) return { kind: 'unknown' };
   try {
     const invocation = parseCommandLine(flags, environment);
     if (invocation.kind === 'run') return { kind: 'valid', config: invocation.config };

@@ -1,97 +1,52 @@
-/** Files and users of this host. */
+/** Files, users and disks of this host. */
 
-import {
-  accessSync,
-  constants,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import * as fs from 'node:fs';
+import { dirname } from 'node:path';
+import { readText } from '../configuration/files.ts';
 import { describeSystemError, errorCode } from '../util/errno.ts';
-import type { Files, FileText } from './configuration.ts';
-import type { Node, SocketFacts, User } from './facts.ts';
+import type { FileKind, Node, SocketFacts, User } from './facts.ts';
 
-export const FILES: Files = {
-  read(path): FileText {
-    try {
-      return { kind: 'text', text: readFileSync(path, 'utf8') };
-    } catch (error) {
-      return { kind: 'unreadable', reason: describeSystemError(error) };
-    }
-  },
-  list(folder) {
-    try {
-      return readdirSync(folder);
-    } catch {
-      return [];
-    }
-  },
-};
-
-/** The paths that supervisord searches for its configuration, in its order (its options.py). */
-export function searchPaths(cwd: string, path: string): string[] {
-  const executable = findExecutable('supervisord', path);
-  const prefix = executable === undefined ? undefined : dirname(dirname(executable));
-  return [
-    ...(prefix === undefined
-      ? []
-      : [join(prefix, 'etc/supervisord.conf'), join(prefix, 'supervisord.conf')]),
-    join(cwd, 'supervisord.conf'),
-    join(cwd, 'etc/supervisord.conf'),
-    '/etc/supervisord.conf',
-    '/etc/supervisor/supervisord.conf',
-  ];
+/**
+ * When the content, the name or the permissions of a file last changed, in epoch seconds. Unlike the
+ * time of modification, no program can set it back. undefined where the file does not exist.
+ */
+export function changedAt(path: string): number | undefined {
+  const stats = fs.statSync(path, { throwIfNoEntry: false });
+  return stats && stats.ctimeMs / 1000;
 }
 
-export function exists(path: string): boolean {
-  return existsSync(path);
-}
+/** Linux' devices for memory, such as /dev/null, in which a program may seek as in a file. */
+const MEMORY_DEVICES = 1;
 
-/** Resolves links; returns the path unchanged where it does not exist. */
-export function withoutLinks(path: string): string {
+export function kindOf(path: string): FileKind {
   try {
-    return realpathSync(path);
+    const stats = fs.statSync(path);
+    if (stats.isFile()) return 'plain';
+    if (stats.isDirectory() || stats.isSocket()) return 'unusable';
+    return stats.isCharacterDevice() && stats.rdev >> 8 === MEMORY_DEVICES ? 'plain' : 'stream';
   } catch {
-    return path;
+    return 'absent';
   }
 }
 
-/** Modification time in epoch seconds; undefined where the file does not exist. */
-export function writtenAt(path: string): number | undefined {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  return stats && stats.mtimeMs / 1000;
-}
-
-/** Searches PATH for a command; a name with a slash is a path already. */
-export function findExecutable(name: string, path: string): string | undefined {
-  const candidates = name.includes('/')
-    ? [name]
-    : path
-        .split(':')
-        .filter((folder) => folder !== '')
-        .map((folder) => join(folder, name));
-  return candidates.find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
+/** Bytes that a user without privileges may still write there; undefined where that is not known. */
+export function freeBytes(folder: string): number | undefined {
+  // Node 18.15 and later.
+  if (fs.statfsSync === undefined) return undefined;
   try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
+    const { bavail, bsize } = fs.statfsSync(folder);
+    return bavail * bsize;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 export function inspectSocket(path: string): SocketFacts {
   try {
-    const socket = nodeOf(path, statSync(path));
+    const socket = nodeOf(path, fs.statSync(path));
     const folders: Node[] = [];
     for (let folder = dirname(path); ; folder = dirname(folder)) {
-      folders.unshift(nodeOf(folder, statSync(folder)));
+      folders.unshift(nodeOf(folder, fs.statSync(folder)));
       if (folder === dirname(folder)) return { kind: 'present', socket, folders };
     }
   } catch (error) {
@@ -100,25 +55,24 @@ export function inspectSocket(path: string): SocketFacts {
   }
 }
 
-function nodeOf(path: string, { mode, uid, gid }: Stats): Node {
+function nodeOf(path: string, { mode, uid, gid }: fs.Stats): Node {
   return { path, mode: mode & 0o7777, uid, gid };
 }
 
-/** Finds a user by name or number, with the groups that supervisord sets for a process of that user. */
-export function findUser(wanted: string): User | undefined {
+/** A user with the groups that supervisord sets for a process of that user. */
+export function findUser(wanted: number): User {
   for (const line of linesOf('/etc/passwd')) {
     const [name = '', , uid, gid] = line.split(':');
-    if (name !== wanted && uid !== wanted) continue;
+    if (uid !== String(wanted)) continue;
     const groups = linesOf('/etc/group')
       .map((group) => group.split(':'))
       .filter(([, , , members = '']) => members.split(',').includes(name))
       .map(([, , id]) => Number(id));
-    return { name, uid: Number(uid), gids: [Number(gid), ...groups] };
+    return { name, uid: wanted, gids: [Number(gid), ...groups] };
   }
-  return undefined;
+  return { name: String(wanted), uid: wanted, gids: [] };
 }
 
 function linesOf(path: string): string[] {
-  const content = FILES.read(path);
-  return content.kind === 'text' ? content.text.split('\n') : [];
+  return (readText(path) ?? '').split('\n');
 }

@@ -1,8 +1,10 @@
 /** Probes a port: what answers there, and the numbers of an exporter. */
 
 import http from 'node:http';
+import https from 'node:https';
 import { createServer } from 'node:net';
 import { describeSystemError, errorCode } from '../util/errno.ts';
+import type { HttpUrl } from '../util/url.ts';
 import type { ListenAddress } from '../web/address.ts';
 import type { ExporterNumbers, PortOwner } from './facts.ts';
 
@@ -12,25 +14,24 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** `telemetryPath`: the path of the metrics if an exporter answers. */
 export async function probePort(address: ListenAddress, telemetryPath: string): Promise<PortOwner> {
-  const health = await get(address, '/-/healthy');
-  switch (health.kind) {
-    case 'refused':
-      return tryToListen(address);
-    case 'broken':
-      return { kind: 'protected' };
-    case 'answer':
-      if (health.status === 401) return { kind: 'protected' };
-      if (health.status !== 200 || health.body !== 'healthy\n') return { kind: 'other' };
-      return readExporter(address, telemetryPath);
-    default: {
-      const unhandled: never = health;
-      throw new Error(`unhandled answer ${JSON.stringify(unhandled)}`);
-    }
-  }
+  const place = { ...address, host: reachable(address.host), secure: false };
+  const plain = await get({ ...place, path: '/-/healthy' });
+  if (plain.kind === 'refused') return tryToListen(address);
+  const secure = plain.kind === 'broken';
+  const health = secure ? await get({ ...place, secure, path: '/-/healthy' }) : plain;
+  if (health.kind !== 'answer' || health.status === 401) return { kind: 'protected' };
+  if (health.status !== 200 || health.body !== 'healthy\n') return { kind: 'other' };
+  return readExporter({ ...place, secure, path: telemetryPath });
 }
 
-async function readExporter(address: ListenAddress, path: string): Promise<PortOwner> {
-  const metrics = await get(address, path);
+/** Whether an HTTP server answers at all. */
+export async function isReachable({ secure, host, port, path }: HttpUrl): Promise<boolean> {
+  const answer = await get({ secure, host, port, path: `${path}/-/healthy` });
+  return answer.kind === 'answer';
+}
+
+async function readExporter(target: Target): Promise<PortOwner> {
+  const metrics = await get(target);
   if (metrics.kind !== 'answer' || metrics.status !== 200) {
     return { kind: 'exporter', numbers: undefined };
   }
@@ -40,22 +41,33 @@ async function readExporter(address: ListenAddress, path: string): Promise<PortO
 
 /** Parses an exporter's metrics, as received at `now` (epoch seconds). */
 export function readNumbers(text: string, now: number): ExporterNumbers {
-  const valuesOf = (name: string) =>
-    [...text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'gm'))].map(([, value]) =>
-      Number(value),
+  const samplesOf = (name: string) =>
+    [...text.matchAll(new RegExp(`^${name}(?:\\{(.*)\\})? (\\S+)$`, 'gm'))].map(
+      ([, labels = '', value]) => ({ label: labelValue(labels), value: Number(value) }),
     );
-  const [lastTick] = valuesOf('supervisord_exporter_last_tick_timestamp_seconds');
-  const [eventsLost = 0] = valuesOf('supervisord_exporter_events_lost_total');
-  const [rpcUp] = valuesOf('supervisord_exporter_rpc_up');
-  const sumOf = (name: string) => valuesOf(name).reduce((sum, count) => sum + count, 0);
+  const firstOf = (name: string) => samplesOf(name)[0]?.value;
+  const sumOf = (name: string) => samplesOf(name).reduce((sum, { value }) => sum + value, 0);
+  const synced = firstOf('supervisord_exporter_synced');
   return {
     now,
     events: sumOf('supervisord_exporter_events_total'),
-    eventsLost,
+    eventsLost: firstOf('supervisord_exporter_events_lost_total') ?? 0,
     eventsMalformed: sumOf('supervisord_exporter_events_malformed_total'),
-    lastTick,
-    isRpcUp: rpcUp === 1,
+    lastTick: firstOf('supervisord_exporter_last_tick_timestamp_seconds'),
+    isRpcUp: firstOf('supervisord_exporter_rpc_up') === 1,
+    isSynced: synced === undefined ? undefined : synced === 1,
+    failedCollectors: samplesOf('supervisord_exporter_collector_success').flatMap(
+      ({ label, value }) => (value === 0 ? [label] : []),
+    ),
+    failedAlerts: samplesOf('supervisord_exporter_alerts_failed_total').flatMap(
+      ({ label, value }) => (value > 0 ? [{ alertmanager: label, count: value }] : []),
+    ),
   };
+}
+
+/** The value of the only label. */
+function labelValue(labels: string): string {
+  return /="(.*)"$/.exec(labels)?.[1] ?? '';
 }
 
 type Answer =
@@ -65,10 +77,16 @@ type Answer =
   /** Something listens that does not speak HTTP, or not in time. */
   | { readonly kind: 'broken' };
 
-function get({ host, port }: ListenAddress, path: string): Promise<Answer> {
+interface Target extends ListenAddress {
+  readonly secure: boolean;
+  readonly path: string;
+}
+
+function get({ secure, host, port, path }: Target): Promise<Answer> {
   return new Promise((resolve) => {
-    const options = { host: reachable(host), port, path, agent: false };
-    const request = http.get(options, (response) => {
+    // Only whether and what it answers is of interest, not whose certificate it has.
+    const options = { host, port, path, agent: false, rejectUnauthorized: false };
+    const request = (secure ? https : http).get(options, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => {
         body += text;

@@ -10,7 +10,10 @@ const COLOURS: Readonly<Record<Level, number>> = { ok: 32, warn: 33, fail: 31 };
 const CHECK_WIDTH = 17;
 
 /** One line for each finding, and one below it for its fix. */
-export function formatReport(findings: readonly Finding[], coloured: boolean): string {
+export function formatReport(
+  findings: readonly Finding[],
+  { coloured, update }: { readonly coloured: boolean; readonly update: string },
+): string {
   const lines = findings.flatMap(({ level, check, message, fix }) => {
     const word = WORDS[level].padEnd(4);
     const shown = coloured ? `\u001b[${COLOURS[level]}m${word}\u001b[0m` : word;
@@ -21,7 +24,7 @@ export function formatReport(findings: readonly Finding[], coloured: boolean): s
   const end =
     wrong === 0
       ? 'All is well.'
-      : `${wrong} ${wrong === 1 ? 'problem' : 'problems'} found. After a change in a file, run: supervisorctl update`;
+      : `${wrong} ${wrong === 1 ? 'problem' : 'problems'} found. After a change in a file, run: ${printable(update)}`;
   return `${lines.join('\n')}\n\n${end}\n`;
 }
 

@@ -45,6 +45,7 @@ export type Finding =
 interface Spawned {
   readonly kind: 'spawned';
   readonly order: number;
+  readonly at: number;
   readonly pid: number;
   readonly isCertain: boolean;
 }
@@ -102,8 +103,8 @@ export class LogEvidence {
     const { name } = message;
     const runs = this.#runs.get(name) ?? [];
     if (runs.length === 0) this.#runs.set(name, runs);
-    const place = { order: this.#order, isCertain };
-    runs.push(message.kind === 'ended' ? { ...message, ...place, at } : { ...message, ...place });
+    const place = { order: this.#order, at, isCertain };
+    runs.push(message.kind === 'ended' ? { ...message, ...place } : { ...message, ...place });
     this.#names.push(name);
     if (this.#names.length - this.#oldest > MAX_ENTRIES) this.#forgetOldest();
   }
@@ -115,6 +116,19 @@ export class LogEvidence {
     const finding = isLate ? this.#findLate(query) : this.#judge(candidates, query);
     if (finding.kind !== 'nothing' || query.end !== 'failed-start') return finding;
     return this.#findSpawnError(query);
+  }
+
+  /** Whether there is a line of an end that was not matched to a termination yet. */
+  hasUnmatchedEnd(name: string): boolean {
+    const used = this.#used.get(name) ?? 0;
+    return (this.#runs.get(name) ?? []).some((run) => run.kind === 'ended' && run.order > used);
+  }
+
+  /** When a run began, in epoch seconds; undefined where no certain line reports it. */
+  beganAt(name: string, pid: number): number | undefined {
+    const runs = this.#runs.get(name) ?? [];
+    const isStart = (run: Run) => run.kind === 'spawned' && run.pid === pid && run.isCertain;
+    return runs.findLast(isStart)?.at;
   }
 
   /** Of all starts that are known. */

@@ -270,14 +270,16 @@ export class Exits {
 
   #processesEnded(ended: readonly EndedProcess[]): void {
     const { nudge } = this.#options;
-    const gone = ended.filter(({ remains }) => remains === 'gone');
-    // Where the log is followed it has reported these already.
-    const isKnown = this.#trust === 'trusted' && gone.length === ended.length;
-    if (!nudge || isKnown) return;
+    // supervisord was woken already for those that have a line.
+    const isLogged = ({ process, remains }: EndedProcess) =>
+      remains === 'gone' && this.#evidence.hasUnmatchedEnd(process.id.name);
+    const unlogged = ended.filter((each) => !isLogged(each));
+    const [first] = unlogged;
+    if (!nudge || first === undefined) return;
+    const gone = unlogged.filter(({ remains }) => remains === 'gone');
     const ids = gone.map(({ process: { id }, pid }) => ({ id, pid }));
-    if (gone.length > 0 && this.#trust !== 'trusted' && this.#reasons?.askEarly(ids)) return;
-    const [first] = ended;
-    const name = first === undefined ? '' : displayName(first.process.id);
+    if (gone.length > 0 && this.#reasons?.askEarly(ids)) return;
+    const name = displayName(first.process.id);
     if (this.#options.endpoint !== undefined) this.#waker.wake();
     else this.#waker.wakeForExit({ process: name });
   }

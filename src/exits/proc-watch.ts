@@ -13,7 +13,6 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
-import { DutyCycle } from '../util/duty-cycle.ts';
 import { errorCode } from '../util/errno.ts';
 
 const TICK_MS = 100;
@@ -31,12 +30,15 @@ const POLL_TIMEOUT_MS = 850;
 /** supervisord has to have run by then. If it has not, processes are looked at all the same, this often. */
 const SILENT_LOOK_MS = 1_500;
 
-/** What looking for zombies may take of a core. */
-const ZOMBIE_SHARE = 0.003;
-const ZOMBIE_BURST_MS = 30;
-const LONGEST_PAUSE_MS = 1_000;
+/**
+ * Processes looked at for zombies: some 10 µs each, so 0.3 % of a core. A limit on time instead
+ * would pause for the time that other programs take on a busy machine.
+ */
+const LOOKS_PER_SECOND = 300;
+/** Looks that a quiet supervisord leaves for later: one look at each of 1,000 processes. */
+const MAX_SAVED_LOOKS = 1_000;
 /** Processes looked at in one turn of the event loop, so that no event waits for many. */
-const MAX_LOOKS = 200;
+const LOOKS_PER_TURN = 200;
 
 /** An ended process whose event was not received yet; `gone` is reaped. */
 export interface EndedProcess {
@@ -74,11 +76,8 @@ export class ProcWatch {
   readonly #folder: string;
   readonly #now: () => number;
   readonly #buffer = Buffer.alloc(256);
-  readonly #zombies = new DutyCycle({
-    share: ZOMBIE_SHARE,
-    burstMs: ZOMBIE_BURST_MS,
-    longestPauseMs: LONGEST_PAUSE_MS,
-  });
+  /** Looks for zombies that are left, as of #lookedAt. */
+  #looks = MAX_SAVED_LOOKS;
   #schedstat: number | undefined;
   #last = '';
   /** How often supervisord had been scheduled at the last change, and when that was noticed. */
@@ -91,10 +90,11 @@ export class ProcWatch {
   /** Milliseconds of our own running time since supervisord has run. */
   #unchangedMs = 0;
   #tickedAt = 0;
-  #zombiesPausedUntil = 0;
   /** Processes still to be looked at since the last change. */
   #unlooked: (readonly [Readonly<Process>, number])[] = [];
   #continuation: NodeJS.Immediate | undefined;
+  /** Where the next look for zombies begins, as no look may be left for the last ones. */
+  #position = 0;
   readonly #missing = new Map<ProcessKey, Missing>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -199,6 +199,8 @@ export class ProcWatch {
   }
 
   #lookForEnded(now: number): void {
+    const earned = ((now - this.#lookedAt) * LOOKS_PER_SECOND) / 1_000;
+    this.#looks = Math.min(MAX_SAVED_LOOKS, this.#looks + earned);
     this.#lookedAt = now;
     const children = this.#children();
     this.#readsChildren = children !== undefined;
@@ -211,8 +213,9 @@ export class ProcWatch {
       if (children.has(pid)) live.push([process, pid]);
       else this.#note({ process, pid, remains: 'gone' }, ended);
     }
-    this.#unlooked = live;
-    this.#lookForZombies(now, ended);
+    const first = live.length === 0 ? 0 : this.#position % live.length;
+    this.#unlooked = [...live.slice(first), ...live.slice(0, first)];
+    this.#lookForZombies(ended);
     if (ended.length > 0) this.#options.onEnded(ended);
   }
 
@@ -227,22 +230,23 @@ export class ProcWatch {
     }
   }
 
-  /** Some in this turn of the event loop, the others in the following ones, as far as time allows. */
-  #lookForZombies(now: number, ended: EndedProcess[]): void {
+  /** Some in this turn of the event loop and the others in the following ones, while looks are left. */
+  #lookForZombies(ended: EndedProcess[]): void {
     clearImmediate(this.#continuation);
-    if (now < this.#zombiesPausedUntil) return;
-    for (const [process, pid] of this.#unlooked.splice(0, MAX_LOOKS)) {
+    const looks = Math.min(LOOKS_PER_TURN, Math.floor(this.#looks), this.#unlooked.length);
+    this.#looks -= looks;
+    this.#position += looks;
+    for (const [process, pid] of this.#unlooked.splice(0, looks)) {
       const state = fieldsOfStat(`${this.#options.root ?? '/proc'}/${pid}/stat`)?.state;
       if (state === 'Z') this.#note({ process, pid, remains: 'zombie' }, ended);
     }
-    const end = this.#now();
-    this.#zombiesPausedUntil = end + this.#zombies.record(now, end);
-    if (this.#unlooked.length > 0) this.#continuation = setImmediate(() => this.#continueLooking());
+    const hasMore = looks > 0 && this.#unlooked.length > 0;
+    if (hasMore) this.#continuation = setImmediate(() => this.#continueLooking());
   }
 
   #continueLooking(): void {
     const ended: EndedProcess[] = [];
-    this.#lookForZombies(this.#now(), ended);
+    this.#lookForZombies(ended);
     if (ended.length > 0) this.#options.onEnded(ended);
   }
 

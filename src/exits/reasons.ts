@@ -106,6 +106,9 @@ export class ExitReasons {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const lookup of waiting) this.#lookUp(lookup);
+    for (const { id, state, pid } of this.#options.table.values()) {
+      if (state === 'RUNNING') this.#correctStart(id, pid);
+    }
   }
 
   /**
@@ -126,7 +129,18 @@ export class ExitReasons {
       this.#countName(change.process.id.name, -1);
       this.#forget(keyOf(change.process.id));
     }
+    if (change.kind === 'transition' && change.event.to === 'RUNNING') {
+      this.#correctStart(change.event.process, change.event.pid);
+    }
     if (change.kind === 'exited') this.#lookUp(lookupOf(change.process, change.termination));
+  }
+
+  /** The event of RUNNING is the first of a run that carries its pid. */
+  #correctStart(id: ProcessId, pid: number | undefined): void {
+    const { table, changes, evidence, readLog } = this.#options;
+    if (pid === undefined || readLog() !== 'trusted') return;
+    const startedAt = evidence.beganAt(id.name, pid);
+    if (startedAt !== undefined) changes.publish(table.setStartFacts(id, { pid, startedAt }));
   }
 
   #forget(key: ProcessKey): void {

@@ -6,6 +6,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { AlertmanagerStats } from '../alertmanager/alertmanager-client.ts';
 import type { Process } from '../processes/process.ts';
+import type { CgroupMemory } from '../resources/cgroup-memory.ts';
 import type { ResyncStats, RpcHealth } from '../resync/resync.ts';
 import type { EventStats } from '../supervisor/event-stats.ts';
 import type { ServerInfo } from '../supervisor/snapshot.ts';
@@ -54,6 +55,8 @@ export interface ExporterSources {
     readonly isUnreported: (process: Readonly<Process>) => boolean | undefined;
   };
   readonly alertmanagers: () => readonly AlertmanagerStats[];
+  /** undefined where there is no memory controller, or the collector "resources" is off. */
+  readonly cgroupMemory: () => CgroupMemory | undefined;
   /** The collectors that are on, by name. */
   readonly collectors: () => readonly (readonly [name: string, stats: CollectorStats])[];
 }
@@ -64,7 +67,7 @@ type Rows = Iterable<readonly [labels: Labels, value: number]>;
 export function registerExporterMetrics(
   registry: Registry,
   build: Build,
-  { events, resync, exits, alertmanagers, collectors }: ExporterSources,
+  { events, resync, exits, alertmanagers, cgroupMemory, collectors }: ExporterSources,
 ): void {
   const registers = [registry];
 
@@ -235,6 +238,18 @@ export function registerExporterMetrics(
       collectors().flatMap(([collector, { durationSeconds }]) =>
         durationSeconds === undefined ? [] : [[{ collector }, durationSeconds] as const],
       ),
+  );
+  single(
+    Gauge,
+    'supervisord_cgroup_memory_usage_bytes',
+    'Memory that the cgroup of the exporter uses, page cache included: the container or service in which supervisord runs.',
+    () => cgroupMemory()?.usageBytes,
+  );
+  single(
+    Gauge,
+    'supervisord_cgroup_memory_limit_bytes',
+    'Lowest memory limit of that cgroup and of those above it; absent where there is none.',
+    () => cgroupMemory()?.limitBytes,
   );
   single(
     Gauge,

@@ -11,7 +11,11 @@ export interface Family {
   readonly type: 'gauge' | 'counter';
   readonly help: string;
   /** `usage` is undefined where it is not known. No series is shown for an undefined value. */
-  readonly value: (process: View, usage: ResourceUsage | undefined) => number | undefined;
+  readonly value: (
+    process: View,
+    usage: ResourceUsage | undefined,
+    upSeconds: number,
+  ) => number | undefined;
   /** Labels after `name` and `group`, with a leading comma. Families that differ only in them are adjacent. */
   readonly fixedLabels?: string;
   /** Labels after `name` and `group` whose values change, without a comma. */

@@ -8,7 +8,9 @@
  */
 
 import { CachedText } from '../exposition/cached-text.ts';
+import { ALL_PROCESSES, type Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import type { UpTimes } from '../processes/up-time.ts';
 import type { ResourceUsage, UsageSource } from '../resources/resources.ts';
 import { TRANSITIONS, type Transition } from '../supervisor/states.ts';
 import { Mutex } from '../util/mutex.ts';
@@ -16,16 +18,21 @@ import { TimeSlice } from '../util/time-slice.ts';
 import { COMPAT_FAMILIES, type Compat } from './compat.ts';
 import { type Family, headerOf, labelsOf, type View } from './family.ts';
 import { PROCESS_FAMILIES, transitionFamily, unreportedExitFamily } from './processes.ts';
-import { USAGE_FAMILIES } from './usage.ts';
+import { IO_FAMILIES, USAGE_FAMILIES } from './usage.ts';
 
 /** What to show in addition to the families that are always shown. */
 export interface ShownFamilies {
   readonly exitReasons: boolean;
   readonly compat?: Compat | undefined;
+  readonly upTimes: Pick<UpTimes, 'secondsOf'>;
   /** Whether an exit was not reported; undefined where that cannot be read. */
   readonly isUnreported?: ((process: View) => boolean | undefined) | undefined;
   /** undefined: the collector "resources" is off. */
   readonly resources?: UsageSource | undefined;
+  /** Whether the collector also reads bytes, swap and context switches. */
+  readonly resourcesIo?: boolean;
+  /** Which processes have series. */
+  readonly selection?: Selection;
 }
 
 /** One family, or one series of it, for all processes. */
@@ -44,9 +51,9 @@ class Chunk {
     this.#values = new Float64Array(processCount);
   }
 
-  update(row: number, process: View, usage: ResourceUsage | undefined): void {
+  update(row: number, process: View, usage: ResourceUsage | undefined, upSeconds: number): void {
     const { value, labels } = this.#family;
-    const current = value(process, usage) ?? Number.NaN;
+    const current = value(process, usage, upSeconds) ?? Number.NaN;
     if (!Object.is(this.#values[row], current)) {
       this.#values[row] = current;
       this.#text = undefined;
@@ -100,10 +107,12 @@ export class ProcessText {
 
   async #render(): Promise<readonly CachedText[]> {
     const slice = new TimeSlice();
+    const { upTimes } = this.#shown;
     this.#adoptTable();
     for (const [row, process] of this.#processes.entries()) {
       const usage = this.#shown.resources?.usageOf(process);
-      for (const chunk of this.#chunks) chunk.update(row, process, usage);
+      const upSeconds = upTimes.secondsOf(process, performance.now() / 1000);
+      for (const chunk of this.#chunks) chunk.update(row, process, usage, upSeconds);
       await slice.pause();
     }
     const texts: CachedText[] = [];
@@ -116,7 +125,8 @@ export class ProcessText {
 
   /** Discards all chunks when processes were added or removed, or a new transition was seen. */
   #adoptTable(): void {
-    const processes = [...this.#table.values()];
+    const { selection = ALL_PROCESSES } = this.#shown;
+    const processes = [...this.#table.values()].filter(({ id }) => selection.isSelected(id));
     const transitionCount = this.#transitions.size;
     for (const { transitions } of processes) {
       for (const transition of transitions.keys()) this.#transitions.add(transition);
@@ -142,7 +152,7 @@ export class ProcessText {
 }
 
 function familiesShown(
-  { exitReasons, compat, resources, isUnreported }: ShownFamilies,
+  { exitReasons, compat, resources, resourcesIo = false, isUnreported }: ShownFamilies,
   transitions: Iterable<Transition>,
 ): Family[] {
   return [
@@ -150,6 +160,7 @@ function familiesShown(
     ...(isUnreported === undefined ? [] : [unreportedExitFamily(isUnreported)]),
     ...Array.from(transitions, transitionFamily),
     ...(resources === undefined ? [] : USAGE_FAMILIES),
+    ...(resources !== undefined && resourcesIo ? IO_FAMILIES : []),
     ...(compat === undefined ? [] : COMPAT_FAMILIES[compat]),
   ];
 }

@@ -108,6 +108,12 @@ export const PROCESS_FAMILIES: readonly Family[] = [
     labels: ({ spawnError }) => `error="${escapeLabel(spawnError ?? '')}"`,
   },
   {
+    name: 'supervisord_process_up_seconds_total',
+    type: 'counter',
+    help: 'Seconds that the process was up (in STARTING or RUNNING) since the exporter first saw it.',
+    value: (_process, _usage, upSeconds) => Math.round(upSeconds * 1000) / 1000,
+  },
+  {
     name: 'supervisord_process_exits_total',
     type: 'counter',
     help: 'Exits of the process while it was RUNNING, expected or not.',

@@ -2,7 +2,9 @@
 
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { CachedText } from '../exposition/cached-text.ts';
+import type { Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import type { UpTimes } from '../processes/up-time.ts';
 import type { UsageSource } from '../resources/resources.ts';
 import { PROCESS_STATES } from '../supervisor/states.ts';
 import { TimeSlice } from '../util/time-slice.ts';
@@ -45,9 +47,13 @@ export interface MetricsOptions {
   readonly compat: Compat | undefined;
   readonly build: Build;
   readonly sources: ExporterSources;
+  readonly upTimes: Pick<UpTimes, 'secondsOf'>;
   /** undefined: the collector "resources" is off. */
   readonly resources: UsageSource | undefined;
-  /** What each Alertmanager accepted so far. */
+  /** Whether the collector also reads bytes, swap and context switches. */
+  readonly resourcesIo?: boolean;
+  /** Which processes have series. */
+  readonly selection?: Selection;
 }
 
 export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {

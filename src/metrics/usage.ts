@@ -8,6 +8,12 @@ const CPU = {
   help: 'CPU time used by the process and its descendants, including those that have exited.',
 } as const;
 
+const SWITCHES = {
+  name: 'supervisord_process_context_switches_total',
+  type: 'counter',
+  help: 'Context switches of the main threads of the process and its descendants, including those that have exited.',
+} as const;
+
 export const USAGE_FAMILIES: readonly Family[] = [
   {
     ...CPU,
@@ -54,5 +60,49 @@ export const USAGE_FAMILIES: readonly Family[] = [
     type: 'gauge',
     help: 'Processes in the tree of the process: itself and its descendants, including zombies.',
     value: (_, usage) => usage?.processes,
+  },
+  {
+    name: 'supervisord_process_major_page_faults_total',
+    type: 'counter',
+    help: 'Page faults of the process and its descendants that required a read from storage, including those that have exited.',
+    value: (_, usage) => usage?.majorPageFaults,
+  },
+  {
+    name: 'supervisord_process_io_wait_seconds_total',
+    type: 'counter',
+    help: 'Time that the main threads of the process and its descendants waited for block I/O; absent unless the kernel accounts it (sysctl kernel.task_delayacct, since Linux 5.14).',
+    value: (_, usage) => usage?.ioWaitSeconds,
+  },
+];
+
+/** With --collector.resources.io. */
+export const IO_FAMILIES: readonly Family[] = [
+  {
+    name: 'supervisord_process_read_bytes_total',
+    type: 'counter',
+    help: 'Bytes that the process and its descendants read from storage, including those that have exited.',
+    value: (_, usage) => usage?.io?.readBytes,
+  },
+  {
+    name: 'supervisord_process_written_bytes_total',
+    type: 'counter',
+    help: 'Bytes that the process and its descendants wrote to storage, including those that have exited.',
+    value: (_, usage) => usage?.io?.writtenBytes,
+  },
+  {
+    name: 'supervisord_process_swap_bytes',
+    type: 'gauge',
+    help: 'Swapped memory of the process and its descendants.',
+    value: (_, usage) => usage?.io?.swapBytes,
+  },
+  {
+    ...SWITCHES,
+    fixedLabels: ',type="voluntary"',
+    value: (_, usage) => usage?.io?.voluntarySwitches,
+  },
+  {
+    ...SWITCHES,
+    fixedLabels: ',type="involuntary"',
+    value: (_, usage) => usage?.io?.involuntarySwitches,
   },
 ];

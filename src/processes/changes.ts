@@ -3,7 +3,7 @@
 import type { ProcessStateEvent } from '../supervisor/events.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import type { Process } from './process.ts';
-import type { Termination, TerminationFacts } from './termination.ts';
+import type { StartFacts, Termination, TerminationFacts } from './termination.ts';
 
 export type Change =
   | { readonly kind: 'added' | 'removed'; readonly process: Readonly<Process> }
@@ -29,8 +29,23 @@ export type Change =
       readonly terminationId: number;
       readonly facts: TerminationFacts;
     }
+  /** The log has reported when the present or last run began. */
+  | { readonly kind: 'started'; readonly id: ProcessId; readonly facts: StartFacts }
   /** A snapshot or the configuration changed a process in another way. */
   | { readonly kind: 'updated'; readonly process: Readonly<Process> };
+
+/** The process that a change is about. */
+export function idOf(change: Change): ProcessId {
+  switch (change.kind) {
+    case 'transition':
+      return change.event.process;
+    case 'reason':
+    case 'started':
+      return change.id;
+    default:
+      return change.process.id;
+  }
+}
 
 export type Consumer = (change: Change) => void;
 

@@ -3,13 +3,14 @@
 import type { ProcessStateEvent } from '../supervisor/events.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import type { ProcessInfo, ProcessSettings } from '../supervisor/snapshot.ts';
-import { type ProcessState, type Transition, transitionOf } from '../supervisor/states.ts';
+import { isUp, type ProcessState, type Transition, transitionOf } from '../supervisor/states.ts';
 import { effectOfEvent, SNAPSHOT_EFFECTS } from './effects.ts';
 import {
   type ExitReason,
   exitSignalOf,
   exitStatusOf,
   type NewTermination,
+  type StartFacts,
   type Termination,
   type TerminationFacts,
   windowOfEvent,
@@ -227,6 +228,21 @@ export function setTerminationFacts(
   if (process.lastTransitionTime === known.finishedAt) {
     process.lastTransitionTime = completed.finishedAt;
   }
+}
+
+/** On a busy machine the event of a start is received long after the start; the pid is that of the run. */
+const LONGEST_START_DELAY_SECONDS = 60;
+
+/** Records when the log reports that a run began. Returns whether it is the present or last run. */
+export function setStartFacts(process: Process, { pid, startedAt }: StartFacts): boolean {
+  const { startTime } = process;
+  if (startTime === undefined) return false;
+  const knownPid = process.pid ?? (isUp(process.state) ? undefined : process.termination?.pid);
+  if (knownPid !== undefined && knownPid !== pid) return false;
+  const delay = startTime - startedAt;
+  if (delay < -STAMP_TOLERANCE_SECONDS || delay > LONGEST_START_DELAY_SECONDS) return false;
+  process.startTime = startedAt;
+  return true;
 }
 
 /** A failed start with an exit reason was a run. */

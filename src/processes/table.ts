@@ -16,11 +16,18 @@ import {
   enterState,
   newProcess,
   type Process,
+  setStartFacts,
   setTerminationFacts,
   snapshotUpdate,
   terminationOf,
 } from './process.ts';
-import type { ExitReason, NewTermination, Termination, TerminationFacts } from './termination.ts';
+import type {
+  ExitReason,
+  NewTermination,
+  StartFacts,
+  Termination,
+  TerminationFacts,
+} from './termination.ts';
 
 /** Groups whose removal is remembered, so that a late event does not bring them back. */
 const MAX_REMOVED_GROUPS = 1024;
@@ -158,6 +165,14 @@ export class ProcessTable {
       setTerminationFacts(process, terminationId, facts);
     }
     this.#changes.push({ kind: 'reason', id, terminationId, facts });
+    return this.#takeChanges();
+  }
+
+  /** Records what supervisord's log reports about the begin of a run; ignored where it is another run. */
+  setStartFacts(id: ProcessId, facts: StartFacts): readonly Change[] {
+    const process = this.#processes.get(keyOf(id));
+    if (process === undefined || !setStartFacts(process, facts)) return [];
+    this.#changes.push({ kind: 'started', id, facts });
     return this.#takeChanges();
   }
 

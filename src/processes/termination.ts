@@ -58,12 +58,19 @@ export interface TerminationFacts {
   readonly neverRan?: boolean | undefined;
 }
 
+/** What supervisord's log reports about the begin of a run. */
+export interface StartFacts {
+  readonly pid: number;
+  /** The log's time, epoch seconds with milliseconds. */
+  readonly startedAt: number;
+}
+
 /** supervisord sends an event in the turn after the exit, up to a second later; the exporter may be busy. */
 const EVENT_DELAY_SECONDS = 2;
 /** Both sides read the clock, at different moments. */
 const CLOCK_TOLERANCE_SECONDS = 0.1;
 
-/** When a run ended that an event reported, which was received at `at`. */
+/** When a run began or ended that an event reported, which was received at `at`. */
 export function windowOfEvent(at: number): TimeWindow {
   return { after: at - EVENT_DELAY_SECONDS, before: at + CLOCK_TOLERANCE_SECONDS };
 }

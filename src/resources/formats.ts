@@ -3,11 +3,11 @@
  * the files of each process would take most of the time of a reading.
  */
 
-/** CPU time in ticks, by mode. */
-export interface CpuTicks {
-  readonly user: number;
-  readonly system: number;
-}
+import type { Counters } from './counter-accumulator.ts';
+
+/** The counters of a stat file: CPU time and time of waiting for block I/O in ticks, and page faults. */
+export const STAT_COUNTERS = ['user', 'system', 'majorFaults', 'ioWait'] as const;
+export type StatCounter = (typeof STAT_COUNTERS)[number];
 
 /** USER_HZ is 100 on every architecture that Node runs on, whatever the kernel's own clock. */
 export const TICKS_PER_SECOND = 100;
@@ -18,10 +18,16 @@ export interface ProcStat {
   readonly parent: number;
   /** The process has exited and was not reaped yet: only its CPU time is left. */
   readonly isZombie: boolean;
-  /** utime and stime: of all threads, exited ones included. */
-  readonly own: CpuTicks;
-  /** cutime and cstime: of the children that it has reaped, with those that they had reaped. */
-  readonly reaped: CpuTicks;
+  /**
+   * utime, stime, majflt: of all threads, exited ones included. delayacct_blkio_ticks: of the main
+   * thread alone, and 0 where the kernel does not account it.
+   */
+  readonly own: Counters<StatCounter>;
+  /**
+   * cutime, cstime, cmajflt: of the children that it has reaped, with those that they had reaped.
+   * The kernel adds the time of waiting for I/O to no parent.
+   */
+  readonly reaped: Counters<StatCounter>;
   readonly threads: number;
   /** In ticks since boot. The pid and the start together identify a process, since pids are reused. */
   readonly start: number;
@@ -38,7 +44,7 @@ const DEAD = 0x58;
 
 /** Numbers of the fields in proc(5); the first one after the name is the state. */
 const FIRST_FIELD = 3;
-const LAST_FIELD = 23;
+const LAST_FIELD = 42;
 
 /** undefined: the bytes are not a stat file. */
 export function parseStat(bytes: Uint8Array): ProcStat | undefined {
@@ -59,8 +65,8 @@ export function parseStat(bytes: Uint8Array): ProcStat | undefined {
     pid: readNumber(bytes, 0, bytes.indexOf(SPACE)),
     parent: field(4),
     isZombie: state === ZOMBIE || state === DEAD,
-    own: { user: field(14), system: field(15) },
-    reaped: { user: field(16), system: field(17) },
+    own: { user: field(14), system: field(15), majorFaults: field(12), ioWait: field(42) },
+    reaped: { user: field(16), system: field(17), majorFaults: field(13), ioWait: 0 },
     threads: field(20),
     start: field(22),
     virtualBytes: field(23),
@@ -84,6 +90,44 @@ export function parseResidentPages(bytes: Uint8Array): number | undefined {
   const begin = bytes.indexOf(SPACE) + 1;
   const end = bytes.indexOf(SPACE, begin);
   return begin === 0 || end === -1 ? undefined : readNumber(bytes, begin, end);
+}
+
+/** `/proc/PID/io`, in bytes; undefined: the bytes are not such a file. */
+export function parseIo(bytes: Uint8Array): IoBytes | undefined {
+  const text = Buffer.from(bytes).toString('latin1');
+  const [, read] = /^read_bytes: (\d+)$/m.exec(text) ?? [];
+  const [, written] = /^write_bytes: (\d+)$/m.exec(text) ?? [];
+  if (read === undefined || written === undefined) return undefined;
+  return { read: Number(read), written: Number(written) };
+}
+
+/** What reached the block layer, of all threads and of the children that were reaped. */
+export interface IoBytes {
+  readonly read: number;
+  readonly written: number;
+}
+
+/** `/proc/PID/status`; a kernel without swap has no VmSwap. */
+export function parseStatus(bytes: Uint8Array): ProcStatus {
+  const text = Buffer.from(bytes).toString('latin1');
+  const number = (pattern: RegExp) => {
+    const [, digits] = pattern.exec(text) ?? [];
+    return digits === undefined ? undefined : Number(digits);
+  };
+  const kibibytes = number(/^VmSwap:\s+(\d+) kB$/m);
+  return {
+    swapBytes: kibibytes === undefined ? undefined : kibibytes * 1024,
+    voluntary: number(/^voluntary_ctxt_switches:\s+(\d+)$/m),
+    involuntary: number(/^nonvoluntary_ctxt_switches:\s+(\d+)$/m),
+  };
+}
+
+/** Each undefined where the kernel does not report it. */
+export interface ProcStatus {
+  readonly swapBytes: number | undefined;
+  /** Context switches of the main thread. */
+  readonly voluntary: number | undefined;
+  readonly involuntary: number | undefined;
 }
 
 /** `/proc/uptime`: seconds since boot are its first field. */

@@ -14,12 +14,16 @@ import { promisify } from 'node:util';
 import { errorCode } from '../util/errno.ts';
 import type { PausableWork } from '../util/time-slice.ts';
 import {
+  type IoBytes,
   type ProcStat,
+  type ProcStatus,
   parseChildren,
+  parseIo,
   parseMaxFds,
   parsePageSize,
   parseResidentPages,
   parseStat,
+  parseStatus,
   parseUptime,
 } from './formats.ts';
 
@@ -28,6 +32,8 @@ const listFolder = promisify(readdir);
 
 /** A folder with more entries is read in parts of this size, 0.2 ms each. */
 const FOLDER_PART = 256;
+
+const ONE = 0x31;
 
 export class ProcFs {
   readonly #root: string;
@@ -111,6 +117,27 @@ export class ProcFs {
     const folder = `${pid}/fd`;
     if (this.#countsFds) return this.#attempt(folder, 0, (path) => lstatSync(path).size);
     return (yield* this.#list(folder, expected))?.length;
+  }
+
+  /** `gone` where the process has exited, undefined where the file may not be read. */
+  io(pid: number): IoBytes | 'gone' | undefined {
+    const bytes = this.#attempt(`${pid}/io`, 'gone', (path) => this.#readFile(path));
+    return bytes === 'gone' ? bytes : bytes && parseIo(bytes);
+  }
+
+  /** `gone` where the process has exited, undefined where the file may not be read. */
+  status(pid: number): ProcStatus | 'gone' | undefined {
+    const bytes = this.#attempt(`${pid}/status`, 'gone', (path) => this.#readFile(path));
+    return bytes === 'gone' ? bytes : bytes && parseStatus(bytes);
+  }
+
+  /**
+   * Whether the kernel accounts the time that processes wait for block I/O: since Linux 5.14 only
+   * with the sysctl kernel.task_delayacct. Older kernels do not report whether they do.
+   */
+  accountsIoWait(): boolean {
+    const [digit] = this.#read('sys/kernel/task_delayacct') ?? [];
+    return digit === ONE;
   }
 
   /** undefined where there is no limit, the process is gone or the file may not be read. */

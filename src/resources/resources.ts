@@ -1,6 +1,7 @@
 /** The collector "resources": what each process of Supervisor uses, from procfs. */
 
 import { livePid, type Process } from '../processes/process.ts';
+import { ALL_PROCESSES, type Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { CollectorStats } from '../util/collector-stats.ts';
 import { describeSystemError } from '../util/errno.ts';
@@ -37,6 +38,10 @@ export interface UsageSource {
 export interface ResourcesOptions {
   readonly table: ProcessTable;
   readonly log: Logger;
+  /** Which processes to measure. */
+  readonly selection?: Selection;
+  /** Whether to read bytes, swap and context switches as well, which takes two more files of each process. */
+  readonly readsIo?: boolean;
   /** Of the exporter, in its own PID namespace. */
   readonly ownPid: number;
   /** Where procfs is mounted. */
@@ -77,6 +82,8 @@ export function openResources(options: ResourcesOptions): Resources | undefined 
 export class Resources implements UsageSource {
   readonly #table: ProcessTable;
   readonly #log: Logger;
+  readonly #selection: Selection;
+  readonly #readsIo: boolean;
   readonly #now: () => number;
   readonly #wallClock: () => number;
   readonly #proc: ProcFs;
@@ -96,6 +103,8 @@ export class Resources implements UsageSource {
     const { now = () => performance.now(), wallClock = () => Date.now() / 1000 } = options;
     this.#table = options.table;
     this.#log = options.log;
+    this.#selection = options.selection ?? ALL_PROCESSES;
+    this.#readsIo = options.readsIo ?? false;
     this.#now = now;
     this.#wallClock = wallClock;
     this.#proc = proc;
@@ -149,14 +158,17 @@ export class Resources implements UsageSource {
     this.#identity.updateClock(this.#wallClock(), this.#proc.uptime());
     const processes = liveProcesses(this.#table);
     const supervisord = this.#supervisordPid(new Set(processes.map(({ pid }) => pid)));
+    const hasIoWait = this.#proc.accountsIoWait();
     for (const { pid, process } of processes) {
+      if (!this.#selection.isSelected(process.id)) continue;
       const stat = lookup.stat(pid);
       yield;
       if (stat === undefined) continue;
       const runStart = process.startTime ?? process.lastTransitionTime;
       if (!this.#identity.matches(stat, supervisord, runStart)) continue;
       const tree = this.#treeOf(process);
-      usages.set(process, yield* tree.measure(pid, stat, lookup, this.#proc, this.#now()));
+      const options = { now: this.#now(), hasIoWait, readsIo: this.#readsIo };
+      usages.set(process, yield* tree.measure(pid, stat, lookup, this.#proc, options));
     }
     return usages;
   }

@@ -4,16 +4,19 @@ import type { PausableWork } from '../util/time-slice.ts';
 import type { ProcStat } from './formats.ts';
 
 /** By pid, parents before their children. */
-export type Members = ReadonlyMap<number, ProcStat>;
+export type Members<Stat = ProcStat> = ReadonlyMap<number, Stat>;
 
-export interface ProcessLookup {
+/** What identifies a process, and its parent. */
+type Identity = Pick<ProcStat, 'start' | 'parent'>;
+
+export interface ProcessLookup<Stat = ProcStat> {
   /** undefined where the process is gone. */
-  stat(pid: number): ProcStat | undefined;
-  children(pid: number, stat: ProcStat): PausableWork<readonly number[]>;
+  stat(pid: number): Stat | undefined;
+  children(pid: number, stat: Stat): PausableWork<readonly number[]>;
 }
 
-export interface Tree {
-  readonly members: Members;
+export interface Tree<Stat = ProcStat> {
+  readonly members: Members<Stat>;
   /** Processes that were members at the last reading and now live on with a parent outside the tree. */
   readonly reparented: ReadonlySet<number>;
 }
@@ -23,13 +26,13 @@ export interface Tree {
  * found among the children, because its parent exited during this reading and another member
  * is its parent now, is added as well.
  */
-export function* findTree(
+export function* findTree<Stat extends Identity>(
   main: number,
-  mainStat: ProcStat,
-  before: Members,
-  lookup: ProcessLookup,
-): PausableWork<Tree> {
-  const members = new Map<number, ProcStat>();
+  mainStat: Stat,
+  before: Members<Pick<Stat, 'start'>>,
+  lookup: ProcessLookup<Stat>,
+): PausableWork<Tree<Stat>> {
+  const members = new Map<number, Stat>();
   const reparented = new Set<number>();
   yield* addWithDescendants(main, mainStat, members, lookup);
   for (const [pid, { start }] of before) {
@@ -43,11 +46,11 @@ export function* findTree(
 }
 
 /** Adds each pid at most once, so it ends even if the parents that are read form a circle. */
-function* addWithDescendants(
+function* addWithDescendants<Stat extends Identity>(
   pid: number,
-  stat: ProcStat,
-  members: Map<number, ProcStat>,
-  lookup: ProcessLookup,
+  stat: Stat,
+  members: Map<number, Stat>,
+  lookup: ProcessLookup<Stat>,
 ): PausableWork<void> {
   members.set(pid, stat);
   const parents = [pid];

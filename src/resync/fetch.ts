@@ -1,5 +1,6 @@
 /** Fetches a snapshot by XML-RPC, and has supervisord send its marker to this listener. */
 
+import type { AdaptiveTimeout } from '../rpc/adaptive-timeout.ts';
 import type { RpcCall, RpcClient } from '../rpc/client.ts';
 import { parseSnapshot, SNAPSHOT_CALLS } from '../rpc/snapshot.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
@@ -18,8 +19,12 @@ export function snapshotCalls(marker: string): RpcCall[] {
  * Rejects with RpcError. supervisord runs the calls of a multicall in one turn of its loop: the
  * snapshot includes all events before the marker and none after it.
  */
-export async function fetchSnapshot(client: RpcClient, marker: string): Promise<Snapshot> {
-  const [, ...results] = await client.multicall(snapshotCalls(marker));
+export async function fetchSnapshot(
+  client: RpcClient,
+  marker: string,
+  timeout: AdaptiveTimeout,
+): Promise<Snapshot> {
+  const [, ...results] = await client.multicall(snapshotCalls(marker), timeout);
   // Parsing it and applying it take milliseconds each with thousands of processes.
   await yieldToEventLoop();
   const snapshot = parseSnapshot(results);

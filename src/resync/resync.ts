@@ -5,10 +5,11 @@
 
 import type { ChangeFeed } from '../processes/changes.ts';
 import type { ProcessTable, SnapshotResult } from '../processes/table.ts';
+import { AdaptiveTimeout } from '../rpc/adaptive-timeout.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import type { RemoteCommunicationEvent, TickEvent } from '../supervisor/events.ts';
 import type { ServerInfo, Snapshot } from '../supervisor/snapshot.ts';
-import { messageOf } from '../util/errors.ts';
+import { messageOf, RpcError, type RpcErrorCode } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { fetchSnapshot, MARKER_TYPE } from './fetch.ts';
 import { SnapshotOrdering } from './ordering.ts';
@@ -50,6 +51,7 @@ export class Resync {
   readonly #scheduler: ResyncScheduler;
   /** Distinguishes our markers from those of other exporters and of earlier lives. */
   readonly #markerPrefix = `${Date.now()}-${Math.random()}`;
+  readonly #timeout: AdaptiveTimeout;
   #requestedAt = 0;
   #hasSnapshot = false;
   #server: ServerInfo | undefined;
@@ -61,6 +63,7 @@ export class Resync {
   #lostAt = Number.NEGATIVE_INFINITY;
   /** Why XML-RPC fails; undefined while it works. */
   #failure: string | undefined;
+  #failureCode: RpcErrorCode | undefined;
   readonly #stats = {
     requests: zeroPerTrigger(),
     failures: zeroPerTrigger(),
@@ -71,6 +74,7 @@ export class Resync {
 
   constructor(options: ResyncOptions) {
     this.#options = options;
+    this.#timeout = new AdaptiveTimeout(options.client?.timeoutMs ?? 0);
     this.#ordering = new SnapshotOrdering(options.table);
     this.#scheduler = new ResyncScheduler({
       fetch: (trigger) => this.#fetch(trigger),
@@ -106,7 +110,12 @@ export class Resync {
   /** Why there is no snapshot yet; undefined once there is one, or if there never will be. */
   get whyNotReady(): string | undefined {
     if (this.#options.client === undefined || this.#hasSnapshot) return undefined;
-    return this.#failure ?? 'waiting for the first snapshot of supervisord';
+    if (this.#failure !== undefined) return this.#failure;
+    const waiting = 'waiting for the first snapshot of supervisord';
+    if (this.#requestedAt === 0) return waiting;
+    // A busy boot keeps supervisord from answering: it starts all of its processes first.
+    const seconds = Math.max(0, Math.round(Date.now() / 1000 - this.#requestedAt));
+    return `${waiting}, requested ${seconds} s ago`;
   }
 
   /** Requests a snapshot soon; returns at once. */
@@ -177,13 +186,13 @@ export class Resync {
     this.#stats.requests[trigger] += 1;
     this.#ordering.requested(marker);
     try {
-      this.#snapshotReceived(await fetchSnapshot(client, marker));
+      this.#snapshotReceived(await fetchSnapshot(client, marker, this.#timeout));
       this.#stats.lastDuration = (performance.now() - began) / 1000;
       return true;
     } catch (error) {
       this.#ordering.requestFailed();
       this.#stats.failures[trigger] += 1;
-      this.#rpcFailed(messageOf(error));
+      this.#rpcFailed(error);
       return false;
     }
   }
@@ -199,6 +208,7 @@ export class Resync {
     this.#stats.lastAt = Date.now() / 1000;
     if (this.#failure !== undefined) log.info('XML-RPC works again');
     this.#failure = undefined;
+    this.#failureCode = undefined;
     this.#hasSnapshot = true;
     this.#apply(this.#ordering.replyReceived(snapshot));
     if (this.#ordering.isMarkerDue && this.#ordering.hasReceivedMarker) onMarkerDue();
@@ -216,11 +226,18 @@ export class Resync {
   }
 
   /** Logs a failure once, not at each try. */
-  #rpcFailed(message: string): void {
-    if (this.#failure !== message) {
+  #rpcFailed(error: unknown): void {
+    const message = messageOf(error);
+    // The message names the timeout, which becomes longer with each try.
+    const isSame =
+      error instanceof RpcError && error.code === 'ERR_RPC_TIMEOUT'
+        ? this.#failureCode === error.code
+        : this.#failure === message;
+    if (!isSame) {
       this.#options.log.warn('XML-RPC fails; events are still counted', { reason: message });
     }
     this.#failure = message;
+    this.#failureCode = error instanceof RpcError ? error.code : undefined;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { ChangeFeed } from '../processes/changes.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import { AdaptiveTimeout } from '../rpc/adaptive-timeout.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import { CONFIG_CALL, parseConfigInfo } from '../rpc/config-info.ts';
 import { Backoff } from '../util/backoff.ts';
@@ -42,6 +43,7 @@ export class SettingsFetcher {
     longestPauseMs: LONGEST_PAUSE_MS,
   });
   readonly #backoff = new Backoff({ firstMs: 1_000, longestMs: LONGEST_PAUSE_MS });
+  readonly #timeout: AdaptiveTimeout;
   #timer: NodeJS.Timeout | undefined;
   #isFetching = false;
   /** Whether processes were added since the last fetch began. */
@@ -51,6 +53,7 @@ export class SettingsFetcher {
 
   constructor(options: SettingsFetcherOptions) {
     this.#options = options;
+    this.#timeout = new AdaptiveTimeout(options.client.timeoutMs);
     options.signal.addEventListener('abort', () => clearTimeout(this.#timer));
     options.changes.subscribe(({ kind }) => {
       if (kind === 'added') this.#schedule();
@@ -73,7 +76,9 @@ export class SettingsFetcher {
     this.#isFetching = true;
     const began = performance.now();
     try {
-      for (const { group, name, settings } of parseConfigInfo(await client.call(CONFIG_CALL, []))) {
+      for (const { group, name, settings } of parseConfigInfo(
+        await client.call(CONFIG_CALL, [], this.#timeout),
+      )) {
         changes.publish(table.configure({ group, name }, settings));
       }
       this.#backoff.succeed();

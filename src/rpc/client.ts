@@ -4,6 +4,7 @@ import http from 'node:http';
 import { describeSystemError } from '../util/errno.ts';
 import { messageOf, RpcError, type RpcErrorCode } from '../util/errors.ts';
 import { basicAuthorization } from '../util/url.ts';
+import type { AdaptiveTimeout } from './adaptive-timeout.ts';
 import { describeEndpoint, type SupervisorEndpoint } from './endpoint.ts';
 
 export interface RpcCall {
@@ -12,7 +13,7 @@ export interface RpcCall {
 }
 
 export interface RpcClientOptions {
-  /** For each call. */
+  /** For each call without a timeout of its own. */
   readonly timeoutMs: number;
   /**
    * Whether to keep the connection open between calls. supervisord reads a call on an open
@@ -32,6 +33,10 @@ export class RpcClient {
     this.#options = options;
   }
 
+  get timeoutMs(): number {
+    return this.#options.timeoutMs;
+  }
+
   /** Closes the connection that is kept open. */
   close(): void {
     this.#kept?.destroy();
@@ -42,8 +47,8 @@ export class RpcClient {
    * Makes several calls in one turn of supervisord, with nothing in between. Resolves to
    * their results; rejects with RpcError, also when a single one of them is a fault.
    */
-  async multicall(calls: readonly RpcCall[]): Promise<unknown[]> {
-    const results = await this.multicallSettled(calls);
+  async multicall(calls: readonly RpcCall[], timeout?: AdaptiveTimeout): Promise<unknown[]> {
+    const results = await this.multicallSettled(calls, timeout);
     for (const result of results) {
       if (result instanceof RpcError) throw result;
     }
@@ -51,8 +56,8 @@ export class RpcClient {
   }
 
   /** The same, but a call that is a fault has an RpcError as its result. */
-  async multicallSettled(calls: readonly RpcCall[]): Promise<unknown[]> {
-    const results = await this.call('system.multicall', [calls]);
+  async multicallSettled(calls: readonly RpcCall[], timeout?: AdaptiveTimeout): Promise<unknown[]> {
+    const results = await this.call('system.multicall', [calls], timeout);
     if (!Array.isArray(results) || results.length !== calls.length) {
       throw this.#error(
         'ERR_RPC_NOT_XML_RPC',
@@ -66,22 +71,30 @@ export class RpcClient {
   }
 
   /** Makes one call. Rejects with RpcError. */
-  async call(methodName: string, params: readonly unknown[]): Promise<unknown> {
+  async call(
+    methodName: string,
+    params: readonly unknown[],
+    timeout?: AdaptiveTimeout,
+  ): Promise<unknown> {
     const wasOpen = this.#kept !== undefined && Object.keys(this.#kept.freeSockets).length > 0;
     try {
-      return await this.#callOnce(methodName, params);
+      return await this.#callOnce(methodName, params, timeout);
     } catch (error) {
       // supervisord may have closed the connection that was kept open.
       if (!wasOpen || !(error instanceof RpcError) || error.code !== 'ERR_RPC_UNREACHABLE')
         throw error;
-      return this.#callOnce(methodName, params);
+      return this.#callOnce(methodName, params, timeout);
     }
   }
 
-  async #callOnce(methodName: string, params: readonly unknown[]): Promise<unknown> {
+  async #callOnce(
+    methodName: string,
+    params: readonly unknown[],
+    timeout: AdaptiveTimeout | undefined,
+  ): Promise<unknown> {
     const agent = await this.#agent();
     try {
-      return await this.#inTime(this.#exchange(agent, methodName, params));
+      return await this.#inTime(this.#exchange(agent, methodName, params), timeout);
     } catch (error) {
       // A late reply on this connection would be taken for that of the next call.
       this.close();
@@ -91,17 +104,20 @@ export class RpcClient {
     }
   }
 
-  async #inTime<T>(exchange: Promise<T>): Promise<T> {
-    const { timeoutMs } = this.#options;
+  async #inTime<T>(exchange: Promise<T>, timeout: AdaptiveTimeout | undefined): Promise<T> {
+    const ms = timeout?.ms ?? this.#options.timeoutMs;
+    const began = performance.now();
     let deadline: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      deadline = setTimeout(
-        () => reject(this.#error('ERR_RPC_TIMEOUT', `did not answer within ${timeoutMs / 1000} s`)),
-        timeoutMs,
-      );
+      deadline = setTimeout(() => {
+        timeout?.timedOut();
+        reject(this.#error('ERR_RPC_TIMEOUT', `did not answer within ${ms / 1000} s`));
+      }, ms);
     });
     try {
-      return await Promise.race([exchange, late]);
+      const reply = await Promise.race([exchange, late]);
+      timeout?.answered(performance.now() - began);
+      return reply;
     } finally {
       clearTimeout(deadline);
     }

@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'ERR_USAGE'
   | 'ERR_INVALID_URL'
   | 'ERR_UNPRINTABLE_COMMAND'
+  | 'ERR_OUTPUT'
   | 'ERR_LISTEN'
   | 'ERR_WEB_CONFIG'
   | 'ERR_ALERTMANAGER_CONFIG'
@@ -46,6 +47,13 @@ export class InvalidUrlError extends ExporterError<'ERR_INVALID_URL'> {
 export class UnprintableCommandError extends ExporterError<'ERR_UNPRINTABLE_COMMAND'> {
   constructor(message: string) {
     super('ERR_UNPRINTABLE_COMMAND', message);
+  }
+}
+
+/** A file that cannot be written; the message names it and the reason. */
+export class OutputError extends ExporterError<'ERR_OUTPUT'> {
+  constructor(message: string, cause?: unknown) {
+    super('ERR_OUTPUT', message, cause);
   }
 }
 

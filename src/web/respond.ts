@@ -41,7 +41,7 @@ export function sendCompressible(
   response: ServerResponse,
   status: number,
   contentType: string,
-  text: string,
+  text: string | Buffer,
 ): void {
   response.setHeader('Vary', 'Accept-Encoding');
   if (!acceptsGzip(request.headers['accept-encoding'])) {

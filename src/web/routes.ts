@@ -4,7 +4,8 @@ import type { CachedText } from '../exposition/cached-text.ts';
 import { Mutex } from '../util/mutex.ts';
 import { yieldToEventLoop } from '../util/time-slice.ts';
 import type { Page } from './page/page.ts';
-import { HEALTHY_PATH, READY_PATH } from './paths.ts';
+import { HEALTHY_PATH, PROGRAMS_PATH, READY_PATH } from './paths.ts';
+import type { ProgramsAnswer } from './programs.ts';
 import { sendKept, sendText } from './respond.ts';
 import type { Answer } from './server.ts';
 
@@ -14,6 +15,7 @@ export interface Routes {
   readonly render: () => Promise<readonly CachedText[]>;
   /** Why the exporter is not ready; undefined once it is. */
   readonly notReady: () => string | undefined;
+  readonly programs: ProgramsAnswer;
   /** Undefined where the metrics take its place. */
   readonly page: Page | undefined;
 }
@@ -47,6 +49,8 @@ export function createAnswer(routes: Routes): Answer {
         if (reason === undefined) return sendText(request, response, 200, 'ready\n');
         return sendText(request, response, 503, `not ready: ${reason}\n`);
       }
+      case PROGRAMS_PATH:
+        return routes.programs(request, response);
       default:
         return (
           routes.page?.answer(path, request, response) ??

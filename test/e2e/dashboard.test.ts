@@ -60,7 +60,7 @@ function queriesToMoveTo(): readonly Query[] {
 }
 
 async function withStory(body: (prometheus: Prometheus) => Promise<void>): Promise<void> {
-  // Nobody is there, so each alert that is pushed fails.
+  // No server listens there, so each alert that is pushed fails.
   const flags = [`--alertmanager.url=http://127.0.0.1:${await freePort()}`];
   // The heartbeat comes each 60 s as shipped; a panel that shows its age would have to wait.
   const section = {

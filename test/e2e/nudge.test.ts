@@ -8,9 +8,9 @@ const nudge = suite('nudge');
 const DEATHS = 5;
 
 nudge(
-  'deaths are told at once, and counted the same, with the nudge and without',
+  'exits are reported at once and counted the same, with and without waking supervisord',
   timed(90_000, async () => {
-    const told: Record<string, { median: number; nudges: number | undefined }> = {};
+    const results: Record<string, { median: number; nudges: number | undefined }> = {};
     for (const flag of ['--supervisor.nudge', '--no-supervisor.nudge']) {
       await play({ conf: 'quiet', flags: [flag] }, async (supervisord) => {
         const delays: number[] = [];
@@ -29,16 +29,16 @@ nudge(
         assert.is(metrics.value('supervisord_exporter_events_lost_total'), 0);
         assert.is(metrics.value('supervisord_exporter_resync_corrections_total'), 0);
         const median = delays.sort((a, b) => a - b)[Math.floor(DEATHS / 2)] ?? 0;
-        told[flag] = { median, nudges: metrics.value('supervisord_exporter_nudges_total') };
+        results[flag] = { median, nudges: metrics.value('supervisord_exporter_nudges_total') };
       });
     }
-    const [with_, without] = [told['--supervisor.nudge'], told['--no-supervisor.nudge']];
+    const [with_, without] = [results['--supervisor.nudge'], results['--no-supervisor.nudge']];
     const nudges = with_?.nudges ?? 0;
     // supervisord is woken for the exit and for RUNNING, and perhaps for a zombie.
     assert.ok(nudges >= DEATHS && nudges <= 4 * DEATHS, `${nudges} nudges`);
     assert.is(without?.nudges, 0);
     // supervisord's own sleep of a second is gone; how much of it is the bench's business.
-    assert.ok((with_?.median ?? 0) < (without?.median ?? 0), JSON.stringify(told));
+    assert.ok((with_?.median ?? 0) < (without?.median ?? 0), JSON.stringify(results));
   }),
 );
 

@@ -1,9 +1,11 @@
 import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { launchBrowser, visit } from '../support/browser.ts';
+import { becomesLive, launchBrowser, visit } from '../support/browser.ts';
 import { eventually, timed } from '../support/deadline.ts';
 import { withExporter } from '../support/exporter.ts';
+import { detailOfScene, sceneOf } from '../support/page-scenes.ts';
+import { PageServer } from '../support/page-server.ts';
 import { freePort } from '../support/ports.ts';
 import { Supervisord } from '../support/supervisord.ts';
 import { step } from '../support/wire.ts';
@@ -80,32 +82,32 @@ page(
       );
 
       await page.locator('#head a', { hasText: 'Process' }).click();
-      await eventually(5_000, async () => {
+      await eventually(15_000, async () => {
         const shown = await names(page);
         assert.equal(shown, [...shown].sort());
         assert.is(shown.length, 7);
       });
       assert.is(await page.locator('th.process[scope=col]').getAttribute('aria-sort'), 'ascending');
       await page.locator('#head a', { hasText: 'Process' }).press('Enter');
-      await eventually(5_000, async () => {
+      await eventually(15_000, async () => {
         const shown = await names(page);
         assert.equal(shown, [...shown].sort().reverse());
       });
       assert.match(page.url(), /\?sort=-process$/);
 
-      await page.locator('#filter input').fill('ING missing');
-      await eventually(5_000, async () => assert.equal(await names(page), ['missing']));
-      assert.match(await page.locator('#row-count').innerText(), /1 of 7 processes/);
+      await page.locator('#tools input[type=search]').fill('ING missing');
+      await eventually(15_000, async () => assert.equal(await names(page), ['missing']));
+      assert.match(await page.locator('#row-count').innerText(), /1 of 7 processes match/);
       await page.reload();
       await becomesLive(page);
       assert.equal(await names(page), ['missing']);
-      assert.is(await page.locator('#filter input').inputValue(), 'ING missing');
+      assert.is(await page.locator('#tools input[type=search]').inputValue(), 'ING missing');
 
-      await page.locator('#filter input').fill('');
+      await page.locator('#tools input[type=search]').fill('');
       await page.locator('#states a', { hasText: 'STOPPED' }).click();
-      await eventually(5_000, async () => assert.equal(await names(page), ['waiting']));
+      await eventually(15_000, async () => assert.equal(await names(page), ['waiting']));
       await page.goBack();
-      await eventually(5_000, async () => assert.is((await names(page)).length, 7));
+      await eventually(15_000, async () => assert.is((await names(page)).length, 7));
       assert.equal(complaints, []);
     }),
   ),
@@ -121,7 +123,6 @@ page(
       async ({ page, complaints }) => {
         assert.is((await names(page)).length, 7);
         assert.match(await page.locator('#live').innerText(), /As of \d\d:\d\d:\d\d UTC/);
-        assert.is(await page.locator('#filter').isVisible(), false);
         assert.ok((await page.locator('#transitions tr').count()) > 5);
         await page.locator('#states a', { hasText: 'STOPPED' }).click();
         assert.equal(await names(page), ['waiting']);
@@ -129,6 +130,11 @@ page(
         await page.locator('#head a', { hasText: 'Process' }).click();
         const shown = await names(page);
         assert.equal(shown, [...shown].sort());
+        await page.locator('#tools input[type=search]').fill('wait');
+        await page.locator('#tools button').click();
+        assert.equal(await names(page), ['waiting']);
+        await page.locator('#rows a', { hasText: 'waiting' }).click();
+        assert.match(await page.locator('#detail').innerText(), /supervisorctl restart waiting/);
         assert.equal(complaints, []);
       },
     ),
@@ -177,11 +183,11 @@ page(
         step(serial, `group:${name}`, 'STARTING>RUNNING', 'pid:1'),
       );
       await exporter.tell(...events.slice(0, 3));
-      await visit(browser, exporter.url('/'), PHONE, async ({ page, complaints }) => {
+      await visit(browser, exporter.url('/?flat=1'), PHONE, async ({ page, complaints }) => {
         await becomesLive(page);
         // Half of the names arrive with the document and half with the stream.
         await exporter.tell(...events.slice(3));
-        await eventually(5_000, async () => {
+        await eventually(15_000, async () => {
           const shown = await page.locator('#rows bdi').allTextContents();
           assert.equal(shown.sort(), names.map((name) => `group:${name}`).sort());
         });
@@ -215,9 +221,131 @@ page(
   ),
 );
 
-function becomesLive(page: Page, ms = 10_000): Promise<void> {
-  return eventually(ms, async () => assert.is(await page.locator('#live').innerText(), 'Live'));
-}
+page(
+  'a group opens and closes with the keyboard and keeps the focus',
+  timed(30_000, async () => {
+    const now = Date.now() / 1000;
+    const server = await PageServer.start(sceneOf(60, now));
+    try {
+      await visit(browser, server.url('/'), WIDE, async ({ page }) => {
+        await becomesLive(page);
+        const toggle = page.locator('#rows a.toggle', { hasText: 'celery' });
+        const before = (await names(page)).length;
+        await toggle.focus();
+        await page.keyboard.press('Enter');
+        await eventually(15_000, async () => {
+          assert.is((await names(page)).length, before + 16);
+          assert.is(await toggle.getAttribute('aria-expanded'), 'true');
+        });
+        // The group moves to the front, since one of its processes is FATAL.
+        const [fatal] = sceneOf(1, now).rows;
+        if (fatal === undefined) throw new Error('no row');
+        server.send({ now, rows: [{ ...fatal, group: 'celery', name: 'celery-3' }] });
+        await eventually(15_000, async () => {
+          assert.match((await names(page))[0] ?? '', /^celery$/);
+        });
+        assert.match(String(await page.evaluate('document.activeElement.textContent')), /^celery/);
+        await page.keyboard.press('Enter');
+        await eventually(15_000, async () => assert.is((await names(page)).length, before));
+      });
+    } finally {
+      server.close();
+    }
+  }),
+);
+
+page(
+  'a click on a process shows its detail, and the way back restores filter and focus',
+  timed(30_000, async () => {
+    const server = await PageServer.start(sceneOf(60));
+    server.addDetail(detailOfScene());
+    try {
+      await visit(browser, server.url('/?q=celery-default'), WIDE, async ({ page, complaints }) => {
+        await becomesLive(page);
+        await page.locator('#rows a', { hasText: 'celery-default-0' }).click();
+        await eventually(15_000, async () => {
+          const text = await page.locator('#detail').innerText();
+          assert.match(text, /SIGSEGV, core dumped/);
+          assert.match(text, /supervisorctl tail -f celery-default:celery-default-0/);
+          assert.match(text, /Traceback/);
+          assert.is(await page.evaluate('document.activeElement.id'), 'detail-title');
+        });
+        assert.is(await page.locator('#overview').isVisible(), false);
+        await page.locator('#detail a', { hasText: 'All processes' }).click();
+        await eventually(15_000, async () => {
+          assert.equal(await names(page), ['celery-default:celery-default-0']);
+          const focused = await page.evaluate('document.activeElement.textContent');
+          assert.is(focused, 'celery-default:celery-default-0');
+        });
+        assert.equal(complaints, []);
+      });
+    } finally {
+      server.close();
+    }
+  }),
+);
+
+page(
+  'only a live stream of a synced table is green',
+  timed(30_000, async () => {
+    const scene = sceneOf(5);
+    const server = await PageServer.start(scene);
+    try {
+      await visit(browser, server.url('/'), WIDE, async ({ page }) => {
+        await becomesLive(page);
+        const states = [
+          [{ isSynced: false }, 'lost', /^Not synced$/],
+          [{ rpc: { failure: 'refused' } }, 'lost', /^supervisord does not answer$/],
+          [{ rpc: 'none', isSynced: false }, 'doubt', /^Live, from events only$/],
+          [{ isStalled: true }, 'lost', /^supervisord does not run$/],
+          [
+            { rpc: 'pending', isSynced: false, waitingSince: scene.now - 12 },
+            'doubt',
+            /^Waiting for supervisord$/,
+          ],
+          [{}, 'live', /^Live$/],
+        ] as const;
+        for (const [context, className, text] of states) {
+          server.show({ ...scene, context: { ...scene.context, ...context } });
+          await eventually(15_000, async () => {
+            assert.match(await page.locator('#live').innerText(), text);
+            assert.is(await page.locator('#live').getAttribute('class'), className);
+          });
+        }
+      });
+    } finally {
+      server.close();
+    }
+  }),
+);
+
+page(
+  'the notice of unexpected exits filters, and is dismissed until the next exit',
+  timed(30_000, async () => {
+    const scene = sceneOf(60);
+    const server = await PageServer.start(scene);
+    try {
+      await visit(browser, server.url('/'), WIDE, async ({ page }) => {
+        await becomesLive(page);
+        const warnings = page.locator('#warnings');
+        await warnings.locator('a', { hasText: 'exited unexpectedly' }).click();
+        await eventually(15_000, async () => {
+          assert.equal(await names(page), ['celery-default:celery-default-0']);
+        });
+        await warnings.locator('a', { hasText: 'Dismiss' }).click();
+        await eventually(15_000, async () => assert.is(await warnings.innerText(), ''));
+        const row = scene.rows.find(({ name }) => name === 'celery-default-0');
+        if (row === undefined) throw new Error('no row');
+        server.send({ now: scene.now + 5, rows: [{ ...row, lastUnexpectedExit: scene.now + 5 }] });
+        await eventually(15_000, async () => {
+          assert.match(await warnings.innerText(), /1 process has exited unexpectedly/);
+        });
+      });
+    } finally {
+      server.close();
+    }
+  }),
+);
 
 /** The names of the shown processes, in order. */
 function names(page: Page): Promise<string[]> {

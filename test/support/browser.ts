@@ -1,6 +1,7 @@
 /** A real Chromium, and what a page does in it that it should not. */
 
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { eventually } from './deadline.ts';
 
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
@@ -49,4 +50,12 @@ export async function visit(
   } finally {
     await context.close();
   }
+}
+
+/** Waits until the script of the page follows the stream. */
+export function becomesLive(page: Page, ms = 10_000): Promise<void> {
+  return eventually(ms, async () => {
+    const status = await page.locator('#live').innerText();
+    if (!status.startsWith('Live')) throw new Error(status);
+  });
 }

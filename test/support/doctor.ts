@@ -2,13 +2,9 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { within } from './deadline.ts';
 import { PROGRAM } from './exporter.ts';
 import type { Supervisord } from './supervisord.ts';
-
-const CONF = fileURLToPath(new URL('../e2e/conf', import.meta.url));
 
 export interface Report {
   readonly code: number | null;
@@ -48,14 +44,13 @@ export async function runDoctor(options: DoctorOptions): Promise<Report> {
   return { code, text, problems };
 }
 
-/** Runs doctor on the supervisord of a running story. */
-export function checkStory(
-  { dir }: Supervisord,
-  conf: string,
+/** Runs doctor on the supervisord of a test. */
+export function checkSupervisord(
+  { dir, confFile }: Supervisord,
   environment: NodeJS.ProcessEnv = {},
 ): Promise<Report> {
   return runDoctor({
-    args: [`--supervisor.config=${join(CONF, `${conf}.conf`)}`],
-    environment: { STORY_DIR: dir, ...environment },
+    args: [`--supervisor.config=${confFile}`],
+    environment: { STORY_DIR: dir, STORY_LOG_LEVEL: 'info', ...environment },
   });
 }

@@ -7,7 +7,10 @@ export const CONTEXT: PageContext = {
   identifier: 'supervisor',
   supervisordVersion: '4.2.5',
   supervisordState: 'RUNNING',
+  host: 'box',
   rpc: 'works',
+  isSynced: true,
+  waitingSince: undefined,
   eventsLost: 0,
   exporterVersion: '0.1.0',
   hasUsage: true,
@@ -29,6 +32,8 @@ export function row(process: string, more: Partial<Row> = {}): Row {
     spawnError: undefined,
     cpu: undefined,
     memory: undefined,
+    trouble: undefined,
+    timeline: '',
     ...more,
   };
 }

@@ -12,6 +12,16 @@ export interface FakeProcess {
   readonly start?: number;
   /** utime, stime, cutime, cstime. */
   readonly cpu?: readonly [number, number, number, number];
+  /** majflt, cmajflt. */
+  readonly majorFaults?: readonly [number, number];
+  /** In ticks. */
+  readonly ioWait?: number;
+  /** read_bytes and write_bytes. */
+  readonly io?: readonly [number, number];
+  /** Voluntary and other context switches. */
+  readonly switches?: readonly [number, number];
+  /** undefined: a kernel without swap. */
+  readonly swapKilobytes?: number | undefined;
   /** In addition to the main thread. */
   readonly threads?: readonly number[];
   /** By child: the thread that forked it. All other children belong to the main thread. */
@@ -33,8 +43,8 @@ export const OWN = { pid: 4_001, parent: SUPERVISORD, start: 500 };
 export function statOf(pid: number, process: FakeProcess = {}): string {
   const { parent = SUPERVISORD, name = 'cat', state = 'S', start = 1_000, threads = [] } = process;
   const [utime, stime, cutime, cstime] = process.cpu ?? [0, 0, 0, 0];
-  const { virtualBytes = 8_192 } = process;
-  return `${pid} (${name}) ${state} ${parent} ${pid} ${pid} 0 -1 4194304 107 0 0 0 ${utime} ${stime} ${cutime} ${cstime} 20 0 ${1 + threads.length} 0 ${start} ${virtualBytes} 999 18446744073709551615 1 1 0 0 0 0 0 0 2 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n`;
+  const { virtualBytes = 8_192, majorFaults: [majflt, cmajflt] = [0, 0], ioWait = 0 } = process;
+  return `${pid} (${name}) ${state} ${parent} ${pid} ${pid} 0 -1 4194304 107 0 ${majflt} ${cmajflt} ${utime} ${stime} ${cutime} ${cstime} 20 0 ${1 + threads.length} 0 ${start} ${virtualBytes} 999 18446744073709551615 1 1 0 0 0 0 0 0 2 0 0 0 17 1 0 0 ${ioWait} 0 0 0 0 0 0 0 0 0 0\n`;
 }
 
 export function limitsOf(soft: number | string): string {
@@ -71,6 +81,11 @@ export class FakeProc {
     this.write('self/stat', statOf(own.pid, own));
   }
 
+  /** The sysctl kernel.task_delayacct; without a call there is none. */
+  setDelayAccounting(isOn: boolean): void {
+    this.write('sys/kernel/task_delayacct', isOn ? '1\n' : '0\n');
+  }
+
   setUptime(seconds: number): void {
     this.write('uptime', `${seconds.toFixed(2)} 1.00\n`);
   }
@@ -81,6 +96,17 @@ export class FakeProc {
     const { threads = [], residentPages = 2, fds = 0, maxFds = 1_024 } = process;
     this.write(`${pid}/stat`, statOf(pid, process));
     this.write(`${pid}/statm`, `9999 ${residentPages} 300 4 0 100 0\n`);
+    const { io: [read, written] = [0, 0], switches: [voluntary, other] = [0, 0] } = process;
+    this.write(
+      `${pid}/io`,
+      `rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: ${read}\nwrite_bytes: ${written}\ncancelled_write_bytes: 5\n`,
+    );
+    const { swapKilobytes } = process;
+    const swap = swapKilobytes === undefined ? '' : `VmSwap:\t    ${swapKilobytes} kB\n`;
+    this.write(
+      `${pid}/status`,
+      `Name:\tcat\nVmRSS:\t 1000 kB\n${swap}Threads:\t1\nvoluntary_ctxt_switches:\t${voluntary}\nnonvoluntary_ctxt_switches:\t${other}\n`,
+    );
     this.write(`${pid}/limits`, limitsOf(maxFds));
     mkdirSync(join(this.root, `${pid}/fd`));
     for (let fd = 0; fd < fds; fd++) this.write(`${pid}/fd/${fd}`, '');

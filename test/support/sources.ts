@@ -28,6 +28,7 @@ export const IDLE_SOURCES: ExporterSources = {
   },
   exits: { stats: { nudges: 0 }, stalled: false, isUnreported: () => false },
   alertmanagers: () => [],
+  cgroupMemory: () => undefined,
   collectors: () => [],
 };
 
@@ -63,6 +64,7 @@ export const ACTIVE_SOURCES: ExporterSources = {
     isUnreported: ({ state }) => (state === 'RUNNING' ? false : undefined),
   },
   alertmanagers: () => [{ alertmanager: 'http://alertmanager:9093', sent: 5, failed: 1 }],
+  cgroupMemory: () => ({ usageBytes: 157_286_400, limitBytes: 536_870_912 }),
   collectors: () => [
     ['resources', { success: true, durationSeconds: 0.002 }],
     ['exit_reason', { success: true, durationSeconds: 0.001 }],

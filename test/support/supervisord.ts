@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,12 +43,19 @@ export class Supervisord {
   constructor(story: Story, port: number) {
     this.port = port;
     this.#story = story;
+    symlinkSync(join(root, 'test/e2e/conf'), join(this.dir, 'conf'));
     this.changeSection({});
     for (const [name, text] of Object.entries(story.files ?? {})) this.writeConf(name, text);
     story.prepare?.(this.dir);
-    this.#child = spawn('supervisord', ['-c', join(root, 'test/e2e/conf', `${story.conf}.conf`)], {
+    this.#child = spawn('supervisord', ['-c', this.confFile], {
       stdio: ['ignore', story.stdout ?? 'pipe', 'pipe'],
-      env: { ...process.env, STORY_DIR: this.dir, STORY_PORT: String(port), ...story.environment },
+      env: {
+        ...process.env,
+        STORY_DIR: this.dir,
+        STORY_PORT: String(port),
+        STORY_LOG_LEVEL: 'debug',
+        ...story.environment,
+      },
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -56,6 +63,11 @@ export class Supervisord {
       });
     }
     this.#exited = once(this.#child, 'close');
+  }
+
+  /** By a path that no other supervisord has. */
+  get confFile(): string {
+    return join(this.dir, 'conf', `${this.#story.conf}.conf`);
   }
 
   /** Puts a file into the folder whose .conf files supervisord reads at start and on `update`. */

@@ -199,7 +199,7 @@ function sample(table: ProcessTable, second: number, series: Map<string, string[
     const families = [...PROCESS_FAMILIES, ...TRANSITIONS.map(transitionFamily)];
     for (const family of families) {
       if (family.ofExitReasons === false) continue;
-      const value = family.value(process, undefined);
+      const value = family.value(process, undefined, 0);
       if (value === undefined) continue;
       const changing = family.labels === undefined ? '' : `,${family.labels(process)}`;
       const labels = `job="supervisor",instance="host:9876",${labelsOf(process.id)}${changing}${family.fixedLabels ?? ''}`;

@@ -2,79 +2,101 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatCommand } from '../../src/cli/print-config.ts';
-import { quoteWord, splitWords } from '../../src/cli/shlex.ts';
-import { Ini } from '../../src/doctor/ini.ts';
-import { expand } from '../../src/doctor/python.ts';
+import { parseCommandLine } from '../../src/cli/flags.ts';
+import { formatCommand, printConfig } from '../../src/cli/print-config.ts';
+import { quoteWord } from '../../src/cli/shlex.ts';
+import { UnprintableCommandError } from '../../src/util/errors.ts';
 
 const printed = suite('print-config');
 
-/** What supervisord runs for each command of a list: read from its file, expanded, taken apart. */
+/** What supervisord makes of each section of a list: the words of its command, and its environment. */
 const PYTHON = `
 import json, shlex, sys
 sys.path.append('/usr/lib/python3/dist-packages')
+from supervisor.datatypes import dict_of_key_value_pairs
 from supervisor.options import UnhosedConfigParser
-def words(command):
+def read(text):
     parser = UnhosedConfigParser()
-    parser.read_string('[eventlistener:x]\\ncommand=' + command + '\\nevents=EVENT\\n')
-    return shlex.split(parser.saneget('eventlistener:x', 'command'))
-print(json.dumps([words(command) for command in json.load(sys.stdin)]))
+    parser.read_string(text)
+    get = lambda option: parser.saneget('eventlistener:exporter', option, '')
+    return [shlex.split(get('command')), dict_of_key_value_pairs(get('environment'))]
+print(json.dumps([read(text) for text in json.load(sys.stdin)]))
 `;
 
-printed('supervisord and doctor read the very words from the printed command', () => {
-  const awkward = fc.constantFrom(...` ;#%()s'"\\\t=:[]$\`&|<>*?~é🚀\u00a0ab/-`);
-  const word = fc.array(awkward, { maxLength: 8 }).map((characters) => characters.join(''));
-  const commands = fc.sample(
-    fc.tuple(fc.constant('/node'), word, word).map((words) => [...words]),
-    2_000,
-  );
+function readByPython(texts: readonly string[]): unknown[] {
   const python = spawnSync('/usr/bin/python3', ['-W', 'ignore', '-c', PYTHON], {
-    input: JSON.stringify(commands.map(formatCommand)),
-    encoding: 'utf8',
-    timeout: 60_000,
-  });
-  assert.is(python.status, 0, python.stderr);
-  const read: unknown[] = JSON.parse(python.stdout);
-  for (const [index, words] of commands.entries()) {
-    assert.equal(read[index], words, formatCommand(words));
-    assert.equal(readBack(formatCommand(words)), words);
-  }
-});
-
-function readBack(command: string): string[] | undefined {
-  const ini = new Ini();
-  ini.add('f', `[a]\ncommand=${command}\n`);
-  const expanded = expand(ini.section('a')?.settings.get('command')?.value ?? '', {});
-  return expanded.kind === 'expanded' ? splitWords(expanded.text) : undefined;
-}
-
-/** What Python's shlex makes of each text of a list: its words, or null, and the text quoted. */
-const SHLEX = `
-import json, shlex, sys
-def words(text):
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return None
-print(json.dumps([[words(text), shlex.quote(text)] for text in json.load(sys.stdin)]))
-`;
-
-printed("words are split and quoted as by Python's shlex, on which supervisord relies", () => {
-  const awkward = fc.constantFrom(...` ;#%()'"\\\t\n\r=$\`&|<*?~é🚀\u00a0ab/-`);
-  const text = fc.array(awkward, { maxLength: 10 }).map((characters) => characters.join(''));
-  const texts = fc.sample(text, 20_000);
-  const python = spawnSync('/usr/bin/python3', ['-c', SHLEX], {
     input: JSON.stringify(texts),
     encoding: 'utf8',
     maxBuffer: 1 << 26,
     timeout: 60_000,
   });
   assert.is(python.status, 0, python.stderr);
-  const expected: unknown[] = JSON.parse(python.stdout);
-  for (const [index, sample] of texts.entries()) {
-    const actual = [splitWords(sample) ?? null, quoteWord(sample)];
-    assert.equal(actual, expected[index], JSON.stringify(sample));
+  return JSON.parse(python.stdout);
+}
+
+const AWKWARD = fc.constantFrom(...` ;#%()s'"\\\t=:[]$\`&|<>*?~é🚀\u00a0ab/-`);
+
+printed('supervisord reads the very words from the printed command', () => {
+  const word = fc.array(AWKWARD, { maxLength: 8 }).map((characters) => characters.join(''));
+  const commands = fc.sample(
+    fc.tuple(fc.constant('/node'), word, word).map((words) => [...words]),
+    2_000,
+  );
+  const texts = commands.map(
+    (words) => `[eventlistener:exporter]\ncommand=${formatCommand(words)}\n`,
+  );
+  const read = readByPython(texts);
+  for (const [index, words] of commands.entries()) {
+    assert.equal(read[index], [words, {}], formatCommand(words));
   }
+});
+
+printed('the exporter has the same URLs from the printed section as from the flags', () => {
+  const text = fc.array(AWKWARD, { minLength: 1, maxLength: 6 }).map((parts) => parts.join(''));
+  const samples = fc.sample(fc.tuple(text, text, text), 500);
+  let refused = 0;
+  const pairs = samples.flatMap(([username, password, other]) => {
+    const userinfo = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`;
+    const args = [
+      `--supervisor.url=http://${userinfo}@h:9001`,
+      `--alertmanager.url=https://a:${encodeURIComponent(other)}@b/c`,
+      `--alertmanager.url=http://${userinfo}@d:9093`,
+    ];
+    const invocation = parseCommandLine(['print-config', ...args], {});
+    if (invocation.kind !== 'print-config') throw new Error(invocation.kind);
+    const { flags } = invocation.request;
+    const section = { name: 'exporter', doubt: undefined };
+    try {
+      return [{ args, section: printConfig({ program: [], flags, cwd: '/', section }) }];
+    } catch (error) {
+      if (!(error instanceof UnprintableCommandError)) throw error;
+      refused += 1;
+      return [];
+    }
+  });
+  assert.ok(pairs.length > 100, `${refused} refused`);
+  const read = readByPython(pairs.map(({ section }) => section)) as [string[], object][];
+  for (const [index, { args, section }] of pairs.entries()) {
+    const [words, environment] = read[index] ?? [[], {}];
+    assert.equal(parseCommandLine(words, environment), parseCommandLine(args, {}), section);
+  }
+});
+
+printed("words are quoted as by Python's shlex", () => {
+  const texts = fc.sample(
+    fc.array(AWKWARD, { maxLength: 10 }).map((characters) => characters.join('')),
+    5_000,
+  );
+  const program =
+    'import json, shlex, sys\nprint(json.dumps([shlex.quote(t) for t in json.load(sys.stdin)]))';
+  const python = spawnSync('/usr/bin/python3', ['-c', program], {
+    input: JSON.stringify(texts),
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+    timeout: 60_000,
+  });
+  assert.is(python.status, 0, python.stderr);
+  assert.equal(JSON.parse(python.stdout), texts.map(quoteWord));
 });
 
 printed.run();

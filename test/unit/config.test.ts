@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FLAGS, parseCommandLine } from '../../src/cli/flags.ts';
+import { FLAGS, type Flag, parseCommandLine } from '../../src/cli/flags.ts';
 import { helpText } from '../../src/cli/help.ts';
 import { UsageError } from '../../src/util/errors.ts';
 
@@ -17,9 +17,12 @@ config('the defaults', () => {
       exporterMetrics: true,
       supervisor: undefined,
       supervisorTimeoutMs: 5_000,
+      supervisorLogFile: undefined,
       nudge: true,
       exitReasons: true,
       resources: true,
+      resourcesIo: false,
+      selection: { include: undefined, exclude: undefined },
       ownGroup: undefined,
       alertmanagers: [],
       alertmanagerConfigFile: undefined,
@@ -49,10 +52,23 @@ const ACCEPTED: ReadonlyArray<readonly [args: readonly string[], field: string, 
   [['--supervisor.timeout=500ms'], 'supervisorTimeoutMs', 500],
   [['--supervisor.timeout=1.5s'], 'supervisorTimeoutMs', 1_500],
   [['--supervisor.timeout=1m'], 'supervisorTimeoutMs', 60_000],
+  [
+    ['--supervisor.log-file=/var/log/supervisord.log'],
+    'supervisorLogFile',
+    '/var/log/supervisord.log',
+  ],
   [['--no-supervisor.nudge'], 'nudge', false],
+  [['--no-supervisor.nudge', '--supervisor.nudge'], 'nudge', true],
+  [['--supervisor.nudge', '--no-supervisor.nudge'], 'nudge', false],
   [['--supervisor.nudge'], 'nudge', true],
   [['--no-collector.resources'], 'resources', false],
   [['--collector.resources'], 'resources', true],
+  [['--collector.resources.io'], 'resourcesIo', true],
+  [
+    ['--collector.process-include=web:.*|db', '--collector.process-exclude=web:1.'],
+    'selection',
+    { include: /^(?:web:.*|db)$/su, exclude: /^(?:web:1.)$/su },
+  ],
   [
     ['--alertmanager.url=http://a:9093', '--alertmanager.url=https://me:p%40ss@b/prefix/'],
     'alertmanagers',
@@ -106,13 +122,33 @@ const REFUSED: ReadonlyArray<readonly [arg: string, message: RegExp]> = [
   ['--supervisor.ulr=x', /^unknown flag --supervisor\.ulr; did you mean --supervisor\.url\?$/],
   ['--web.listenaddress=:1', /did you mean --web\.listen-address\?$/],
   ['-x', /^unknown flag --x$/],
-  ['word', /^argument 1 is neither a flag nor a command; commands: print-config, doctor, help$/],
+  [
+    'word',
+    /^argument 1 is neither a flag nor a command; commands: print-config, doctor, rules, help$/,
+  ],
   ['doctr', /; did you mean doctor\?$/],
   ['constructor', /^argument 1 is neither/],
   ['--constructor', /^unknown flag --constructor$/],
-  ['--supervisor.config=/s.conf', /^--supervisor\.config is a flag of doctor$/],
+  ['--supervisor.config=/s.conf', /^--supervisor\.config is a flag of doctor and print-config$/],
+  ['--job=a', /^--job is a flag of rules$/],
+  ['-version', /^a flag begins with two dashes: --version$/],
+  ['-help', /^a flag begins with two dashes: --help$/],
+  ['-log.level=debug', /^a flag begins with two dashes: --log\.level$/],
+  ['version', /^a flag begins with two dashes: --version$/],
+  ['web.listen-address=:1', /^a flag begins with two dashes: --web\.listen-address$/],
+  [
+    '--supervisor.nudge=false',
+    /^--supervisor\.nudge takes no value; write --no-supervisor\.nudge$/,
+  ],
+  ['--supervisor.nudge=true', /^--supervisor\.nudge takes no value; write --supervisor\.nudge$/],
+  ['--no-supervisor.nudge=false', /takes no value; write --supervisor\.nudge$/],
+  ['--no-supervisor.nudge=true', /takes no value; write --no-supervisor\.nudge$/],
+  ['--web.disable-exporter-metrics=false', /takes no value; leave it out$/],
+  ['--version=false', /takes no value; leave it out$/],
+  ['--web.listen=:1', /did you mean --web\.listen-address\?$/],
+  ['--no-supervisor.nudg', /did you mean --no-supervisor\.nudge\?$/],
   ['--web.listen-address', /^--web\.listen-address requires a value$/],
-  ['--web.disable-exporter-metrics=1', /^--web\.disable-exporter-metrics takes no value$/],
+  ['--web.disable-exporter-metrics=1', /takes no value; write --web\.disable-exporter-metrics$/],
   ['--web.listen-address=:99999', /^--web\.listen-address is not an address such as/],
   ['--web.listen-address=9876', /is not an address/],
   ['--web.listen-address=::1:9876', /is not an address/],
@@ -139,13 +175,19 @@ const REFUSED: ReadonlyArray<readonly [arg: string, message: RegExp]> = [
   ['--web.config.file=', /^--web\.config\.file is not the name of a file$/],
   ['--web.config.file=http://h/f', /is not the name of a file$/],
   ['--supervisor.url=ftp://x', /^--supervisor\.url is not of the form/],
-  ['--supervisor.url=localhost', /is not of the form/],
+  ['--supervisor.url=localhost', /is not of the form .*; write http:\/\/HOST:PORT$/],
+  ['--supervisor.url=localhost:9001', /; write http:\/\/HOST:PORT$/],
+  ['--supervisor.url=/var/run/supervisor.sock', /; write unix:\/\/\/PATH for a socket$/],
+  ['--supervisor.log-file=', /^--supervisor\.log-file is not the name of a file$/],
   ['--supervisor.url=unix://', /is not of the form/],
   ['--supervisor.timeout=5', /^--supervisor\.timeout is not a duration/],
   ['--supervisor.timeout=0s', /is not a duration/],
   ['--supervisor.timeout=-1s', /is not a duration/],
   ['--supervisor.timeout=2h', /is not a duration/],
-  ['--alertmanager.url=localhost:9093', /^--alertmanager\.url is not of the form http/],
+  [
+    '--alertmanager.url=localhost:9093',
+    /^--alertmanager\.url is not of the form http.*; write http:\/\/HOST:PORT$/,
+  ],
   ['--alertmanager.label=job', /^--alertmanager\.label is not a label/],
   ['--alertmanager.label=job=', /is not a label/],
   ['--alertmanager.label=0x=1', /is not a label/],
@@ -172,7 +214,14 @@ const REFUSED_COMMANDS: ReadonlyArray<readonly [args: readonly string[], message
   [['doctor', '--supervisor.config='], /^--supervisor\.config is not the name of a file$/],
   [['doctor', '--supervisor.url=x'], /is not of the form/],
   [['print-config', '--log.level=loud'], /is not one of/],
-  [['print-config', '--supervisor.config=/s'], /is a flag of doctor/],
+  [['rules', '--log.level=debug'], /^--log\.level is not a flag of rules$/],
+  [['rules', '--job=a"b'], /^--job is not the name of a job/],
+  [['rules', '--job='], /^--job is not the name of a job/],
+  [['rules', '--output='], /^--output is not the name of a file$/],
+  [['rules', '--scrape-interval=2m'], /^--scrape-interval is not a duration .* to 1m$/],
+  [['rules', '--runbook-url=docs'], /^--runbook-url is not of the form/],
+  [['rules', '--runbook-url=https://u:p@h/'], /without a username and password$/],
+  [['rules', '--page-url-template=ftp://h'], /is not of the form/],
   [['doctor', 'print-config'], /^doctor takes no argument/],
   [
     ['--supervisor.timeout', '-1s'],
@@ -188,16 +237,33 @@ for (const [args, message] of REFUSED_COMMANDS) {
   });
 }
 
-config('print-config keeps the flags as given, in any position', () => {
+config('print-config takes the flags of the exporter, in any position', () => {
   for (const args of [
     ['print-config', '--web.listen-address', ':1', '--log.level=debug'],
-    ['--web.listen-address', ':1', 'print-config', '--log.level=debug'],
+    ['--web.listen-address', ':1', 'print-config', '--log.level=debug', '--supervisor.config=/s'],
   ]) {
-    assert.equal(parseCommandLine(args, {}), {
-      kind: 'print-config',
-      flags: ['--web.listen-address', ':1', '--log.level=debug'],
-    });
+    const invocation = parseCommandLine(args, {});
+    assert.is(invocation.kind, 'print-config');
+    if (invocation.kind !== 'print-config') return;
+    assert.equal(invocation.request.flags, [
+      { name: 'web.listen-address', value: ':1' },
+      { name: 'log.level', value: 'debug' },
+    ]);
   }
+});
+
+config('Alertmanagers of the environment come after those of the flags', () => {
+  const environment = {
+    SUPERVISOR_EXPORTER_ALERTMANAGER_URL: ' http://b:1  http://me:secret@c:2 ',
+  };
+  const invocation = parseCommandLine(['--alertmanager.url=http://a'], environment);
+  const hosts =
+    invocation.kind === 'run' ? invocation.config.alertmanagers.map(({ host }) => host) : [];
+  assert.equal(hosts, ['a', 'b', 'c']);
+  const broken = { SUPERVISOR_EXPORTER_ALERTMANAGER_URL: `u:${SECRET}@b:9093` };
+  const error = thrownBy(() => parseCommandLine([], broken));
+  assert.match(String(error), /SUPERVISOR_EXPORTER_ALERTMANAGER_URL is not of the form/);
+  assert.not.match(String(error), SECRET);
 });
 
 config(
@@ -275,12 +341,15 @@ config('the help names every flag, in lines that fit a terminal', () => {
   assert.match(help, '--supervisor.timeout=5s');
   assert.match(help, '--help, -h');
   assert.match(help, '--log.format=logfmt');
+  for (const [name, { initially }] of Object.entries<Flag>(FLAGS)) {
+    assert.match(help, `\n  --${initially === undefined ? '' : '[no-]'}${name}`);
+  }
   for (const line of help.split('\n')) assert.ok(line.length <= 90, line);
   assert.is(parseCommandLine(['--help', '--log.level=loud'], {}).kind, 'help');
   assert.is(parseCommandLine(['-h'], {}).kind, 'help');
   assert.is(parseCommandLine(['help'], {}).kind, 'help');
   assert.is(parseCommandLine(['doctor', '--help'], {}).kind, 'help');
-  for (const command of ['print-config', 'doctor']) assert.match(help, `\n  ${command}\n`);
+  for (const command of ['print-config', 'doctor', 'rules']) assert.match(help, `\n  ${command}\n`);
   assert.is(parseCommandLine(['--version'], {}).kind, 'version');
 });
 

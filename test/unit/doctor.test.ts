@@ -1,42 +1,90 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type {
+  Configuration,
+  Pool,
+  ProcessSettings,
+} from '../../src/configuration/configuration.ts';
 import { check } from '../../src/doctor/check.ts';
-import { type Files, readConfiguration } from '../../src/doctor/configuration.ts';
-import type { ExporterFacts, Facts, Node, ProcessFacts } from '../../src/doctor/facts.ts';
+import type {
+  ExporterFacts,
+  ExporterNumbers,
+  Facts,
+  Node,
+  ProcessFacts,
+} from '../../src/doctor/facts.ts';
 import type { Finding } from '../../src/doctor/finding.ts';
 import { findListeners, findRunAsProgram } from '../../src/doctor/listener.ts';
+import { Places } from '../../src/doctor/places.ts';
 import { readNumbers } from '../../src/doctor/probe.ts';
 import { exitStatusOf, formatReport } from '../../src/doctor/report.ts';
 import { parseEndpoint } from '../../src/rpc/endpoint.ts';
+import {
+  CONFIGURATION,
+  NUMBERS,
+  poolOf,
+  SETTINGS,
+  workingExporter,
+  workingFacts,
+} from '../support/configuration.ts';
+import { info } from '../support/facts.ts';
 
 const doctor = suite('doctor');
 
-const SERVER = `[supervisord]
+const PLAIN = { coloured: false, update: 'supervisorctl update' };
+
+const WORDS = ['node', '/opt/supervisor-exporter.cjs', '--web.listen-address=:9877'];
+const COMMAND = WORDS.join(' ');
+
+/** The section in the file, which fixes refer to. */
+const TEXT = `[supervisord]
 [unix_http_server]
 file=/run/s.sock
 [rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+[eventlistener:exporter]
+command=${COMMAND}
+events=PROCESS_STATE,PROCESS_GROUP,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE,TICK_60
+buffer_size=8192
+numprocs=1
+priority=-9876
 `;
 
-const COMMAND = 'node /opt/supervisor-exporter.cjs --web.listen-address=:9877';
-
-const SECTION: Readonly<Record<string, string>> = {
-  command: COMMAND,
-  events: 'PROCESS_STATE,PROCESS_GROUP,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE,TICK_60',
-  buffer_size: '8192',
-  priority: '-9876',
-  autorestart: 'true',
-  stdout_logfile: 'NONE',
-};
-
-type Changes = Readonly<Record<string, string | undefined>>;
-
-function sectionOf(changes: Changes): string {
-  const lines = Object.entries({ ...SECTION, ...changes }).flatMap(([option, value]) =>
-    value === undefined ? [] : [`${option}=${value}`],
-  );
-  return `[eventlistener:exporter]\n${lines.join('\n')}\n`;
+interface Changes {
+  readonly settings?: Partial<ProcessSettings>;
+  readonly pool?: Partial<Pool>;
+  readonly name?: string;
+  readonly processes?: number;
 }
+
+/** The exporter's event listener. */
+function groupOf({ settings, pool, name = 'exporter', processes = 1 }: Changes = {}) {
+  const process = { ...SETTINGS, name, command: COMMAND, words: WORDS, ...settings };
+  return {
+    name,
+    priority: -9876,
+    processes: Array.from({ length: processes }, () => process),
+    pool: { ...poolOf(EXPORTER_EVENTS), ...pool },
+  };
+}
+
+const EXPORTER_EVENTS = [
+  'PROCESS_STATE',
+  'PROCESS_GROUP',
+  'REMOTE_COMMUNICATION',
+  'SUPERVISOR_STATE_CHANGE',
+  'TICK_60',
+];
+
+const WORKING: Configuration = {
+  ...CONFIGURATION,
+  sections: [
+    'supervisord',
+    'unix_http_server',
+    'rpcinterface:supervisor',
+    'eventlistener:exporter',
+  ],
+  groups: [groupOf()],
+};
 
 const RUNNING: ProcessFacts = {
   name: 'exporter',
@@ -46,49 +94,39 @@ const RUNNING: ProcessFacts = {
   now: 1_200,
   lastLines: [],
   loaded: { command: COMMAND, priority: -9876, startsecs: 1 },
+  differences: [],
 };
 
-const NUMBERS = {
-  now: 1_200,
-  events: 9,
-  eventsLost: 0,
-  eventsMalformed: 0,
-  lastTick: 1_180,
-  isRpcUp: true,
-};
 const ADDRESS = { host: '', port: 9877 };
+const OWNER = { kind: 'exporter', numbers: NUMBERS } as const;
 
 const folder = (path: string, mode = 0o755): Node => ({ path, mode, uid: 0, gid: 0 });
 const SOCKET: Node = { path: '/run/s.sock', mode: 0o700, uid: 0, gid: 0 };
 
 interface Situation {
-  readonly text?: string;
+  readonly configuration?: Partial<Configuration>;
   readonly facts?: Partial<Facts>;
   readonly exporter?: Partial<ExporterFacts>;
 }
 
 /** The findings in a working installation that differs only by the situation. */
-function find({ text = SERVER + sectionOf({}), facts, exporter }: Situation): Finding[] {
-  const files: Files = { read: () => ({ kind: 'text', text }), list: () => [] };
-  const configuration = readConfiguration('/s.conf', files, { hostname: 'h', environment: {} });
-  const endpoint = parseEndpoint('unix:///run/s.sock', {});
-  const server = { version: '4.2.5', identifier: 'supervisor', stateCode: 1 };
-  const listeners = findListeners(configuration, '/own/file.cjs', 'unix:///run/s.sock');
+function find({ configuration: changes, facts, exporter }: Situation): Finding[] {
+  const configuration = { ...WORKING, ...changes };
+  const listeners = findListeners(configuration, {
+    program: '/own/file.cjs',
+    environment: {},
+    runningWords: () => undefined,
+  });
+  const reading = { kind: 'accepted', configuration } as const;
+  const working = { processes: [RUNNING], ports: [{ address: ADDRESS, owner: OWNER }] };
   return check({
-    nodeVersion: 'v20.1.0',
-    configuration: { kind: 'read', configuration },
-    endpoint,
-    others: [],
+    ...workingFacts(reading, listeners),
+    places: new Places([{ file: '/s.conf', text: TEXT }]),
     socket: { kind: 'present', socket: SOCKET, folders: [folder('/'), folder('/run')] },
-    rpc: { kind: 'answered', snapshot: { server, now: 1_200, processes: [] } },
     exporters: listeners.map((listener) => ({
-      listener,
-      user: { kind: 'default' } as const,
-      missing: [],
-      access: 'granted',
-      processes: [RUNNING],
-      ports: [{ address: ADDRESS, owner: { kind: 'exporter', numbers: NUMBERS } }],
-      writtenAt: 900,
+      ...workingExporter(listener),
+      ...working,
+      changedAt: 900,
       ...exporter,
     })),
     runAsProgram: findRunAsProgram(configuration, '/own/file.cjs'),
@@ -108,72 +146,158 @@ doctor('all is well', () => {
   assert.is(exitStatusOf(find({})), 0);
 });
 
-const SECTIONS: ReadonlyArray<readonly [changes: Changes, wanted: readonly RegExp[]]> = [
-  [{ events: 'EVENT' }, []],
-  [{ events: `${SECTION['events']},TICK_5` }, []],
-  [{ events: SECTION['events']?.toLowerCase() }, []],
-  [{ events: SECTION['events']?.replace('TICK_60', 'TICK') }, []],
+const without = (...events: readonly string[]) =>
+  EXPORTER_EVENTS.filter((event) => !events.includes(event));
+
+const SECTIONS: ReadonlyArray<
+  readonly [
+    title: string,
+    changes: Changes,
+    wanted: readonly RegExp[],
+    exporter?: Partial<ExporterFacts>,
+  ]
+> = [
+  ['every event', { pool: poolOf(['EVENT']) }, []],
+  ['a further event', { pool: poolOf([...EXPORTER_EVENTS, 'TICK_5']) }, []],
+  ['a more general tick', { pool: poolOf([...without('TICK_60'), 'TICK']) }, []],
   [
-    {
-      events: SECTION['events']?.replace(
-        'PROCESS_GROUP',
-        'PROCESS_GROUP_ADDED,PROCESS_GROUP_REMOVED',
-      ),
-    },
+    'both kinds of a group event',
+    { pool: poolOf([...without('PROCESS_GROUP'), 'PROCESS_GROUP_ADDED', 'PROCESS_GROUP_REMOVED']) },
     [],
   ],
   [
-    { events: SECTION['events']?.replace('PROCESS_GROUP', 'PROCESS_GROUP_ADDED') },
+    'one kind of a group event',
+    { pool: poolOf([...without('PROCESS_GROUP'), 'PROCESS_GROUP_ADDED']) },
     [
-      /^fail events: PROCESS_GROUP is missing: groups .*: events=PROCESS_STATE,REMOTE.*,PROCESS_GROUP$/,
+      /^fail events: PROCESS_GROUP is missing: groups .*\/s\.conf:7.*: events=PROCESS_STATE,REMOTE.*,PROCESS_GROUP$/,
     ],
   ],
   [
-    { events: `${SECTION['events']},PROCES` },
-    [/^fail events: supervisord has no event PROCES and rejects .*events=PROCESS_STATE.*TICK_60$/],
+    'the default buffer',
+    { pool: { bufferSize: 10 } },
+    [/^fail buffer_size: 10: .* -> \/s\.conf:8, in \[eventlistener:exporter\]: buffer_size=8192$/],
   ],
+  ['a buffer of 1024', { pool: { bufferSize: 1024 } }, []],
   [
-    { buffer_size: undefined },
-    [/^fail buffer_size: 10, the default.* -> add to .*: buffer_size=8192$/],
+    'two processes',
+    { processes: 2 },
+    [/^fail numprocs: 2: .*\/s\.conf:9, in \[eventlistener:exporter\]: numprocs=1/],
   ],
-  [{ buffer_size: '1024' }, []],
-  [{ buffer_size: 'many' }, [/^fail buffer_size: many/]],
+  ['redirect_stderr', { settings: { redirectStderr: true } }, [/^fail redirect_stderr: true/]],
+  ['autorestart=unexpected', { settings: { autorestart: 'unexpected' } }, []],
   [
-    { numprocs: '2' },
-    [/^fail numprocs: 2: .*\/s\.conf:\d+, in \[eventlistener:exporter\]: numprocs=1/],
-  ],
-  [{ numprocs: '1' }, []],
-  [{ redirect_stderr: 'True' }, [/^fail redirect_stderr: True/]],
-  [{ redirect_stderr: 'off' }, []],
-  [{ autorestart: undefined }, []],
-  [
-    { autorestart: 'unexpected', exitcodes: '0, 1' },
+    'an exit status 1 that is expected',
+    { settings: { autorestart: 'unexpected', exitcodes: [0, 1] } },
     [/^fail autorestart: unexpected with exitcodes=0,1/],
   ],
-  [{ autorestart: 'false' }, [/^fail autorestart: false/]],
-  [{ autostart: 'no' }, [/^warn autostart: false/]],
-  [{ stdout_logfile: undefined }, [/^warn stdout_logfile: AUTO: .*stdout_logfile=NONE$/]],
-  [{ stdout_logfile: 'off' }, []],
-  [{ stderr_logfile: 'NONE' }, [/^warn stderr_logfile/]],
-  [{ command: `${COMMAND} --nonsense` }, [/^fail flags: .*--nonsense/, /^fail loaded/]],
-  [{ command: '/opt/%(ENV_V)s/supervisor-exporter' }, [/^warn expansion: .* command needs V/]],
+  ['no restart', { settings: { autorestart: 'false' } }, [/^fail autorestart: false/]],
+  ['no start', { settings: { autostart: false } }, [/^warn autostart: false/]],
+  [
+    'a log file of stdout',
+    { settings: { stdoutLogfile: 'AUTO' } },
+    [/^warn stdout_logfile: AUTO: .* -> add to .* in \/s\.conf: stdout_logfile=NONE$/],
+  ],
+  [
+    'a plain file for stdout',
+    { settings: { stdoutLogfile: '/x.log' } },
+    [/^warn stdout_logfile: \/x\.log/],
+    { stdoutLog: 'plain' },
+  ],
+  [
+    'a pipe for stdout, which cannot be rotated',
+    { settings: { stdoutLogfile: '/dev/stdout' } },
+    [/^fail stdout_logfile: \/dev\/stdout is not a plain file/],
+    { stdoutLog: 'stream' },
+  ],
+  [
+    'a pipe for stdout that is not rotated',
+    { settings: { stdoutLogfile: '/dev/stdout', stdoutMaxbytes: 0 } },
+    [/^warn stdout_logfile: /],
+    { stdoutLog: 'stream' },
+  ],
+  [
+    'a folder for stdout',
+    { settings: { stdoutLogfile: '/tmp', stdoutMaxbytes: 0 } },
+    [/^fail stdout_logfile: \/tmp is not a plain file/],
+    { stdoutLog: 'unusable' },
+  ],
+  ['no log of stderr', { settings: { stderrLogfile: 'NONE' } }, [/^warn stderr_logfile/]],
+  ['stderr to syslog', { settings: { stderrLogfile: 'NONE', stderrSyslog: true } }, []],
+  [
+    'a flag that the exporter refuses',
+    { settings: { command: `${COMMAND} --nonsense`, words: [...WORDS, '--nonsense'] } },
+    [/^fail flags: .*--nonsense/, /^fail loaded/],
+  ],
+  [
+    'a slow start',
+    { settings: { startsecs: 30 } },
+    [/^warn startsecs: 30/, /^fail loaded: .*startsecs/],
+  ],
+  [
+    'a shell that runs the exporter',
+    {
+      settings: {
+        command: 'sh',
+        words: ['bash', '-c', `exec ${COMMAND} 2>/dev/null`],
+        shellWords: ['exec', ...WORDS, '2>/dev/null'],
+      },
+    },
+    [/^fail loaded: .*command/],
+  ],
 ];
 
-for (const [changes, wanted] of SECTIONS) {
-  doctor(`a section with ${JSON.stringify(changes)}`, () => {
-    assertProblems({ text: SERVER + sectionOf(changes) }, wanted);
+for (const [title, changes, wanted, exporter] of SECTIONS) {
+  doctor(`a section with ${title}`, () => {
+    assertProblems(
+      { configuration: { groups: [groupOf(changes)] }, ...(exporter && { exporter }) },
+      wanted,
+    );
   });
 }
 
-const BLANK = sectionOf({}).replace(':exporter]', ': exporter]');
-const OTHER = '[eventlistener:other]\ncommand=x\nevents=EVENT\n';
+doctor('the flags of an exporter in a shell are those of the shell, up to its operators', () => {
+  const [listener] = findListeners(
+    {
+      ...WORKING,
+      groups: [
+        groupOf({
+          settings: {
+            words: ['sh', '-c', '…'],
+            shellWords: ['exec', ...WORDS, '--log.level=debug', '2>/dev/null', '--nonsense'],
+          },
+        }),
+      ],
+    },
+    { program: '/own', environment: {}, runningWords: () => undefined },
+  );
+  assert.equal(listener?.flags, ['--web.listen-address=:9877', '--log.level=debug']);
+  assert.is(listener?.config.kind, 'valid');
+});
+
+doctor('an exporter in a wrapper is found by its running process', () => {
+  const wrapped = { ...WORKING, groups: [groupOf({ settings: { words: ['/usr/bin/wrapper'] } })] };
+  const runningWords = () => ['node', '/x/supervisor-exporter.cjs', '--log.level=debug'];
+  const search = { program: '/own', environment: {} };
+  const [listener] = findListeners(wrapped, { ...search, runningWords });
+  assert.is(listener?.config.kind === 'valid' && listener.config.config.logLevel, 'debug');
+  assert.is(listener?.flags, undefined);
+  assert.equal(findListeners(wrapped, { ...search, runningWords: () => undefined }), []);
+});
+
+const BLANK = groupOf({ name: ' exporter', settings: { name: 'exporter' } });
+const OTHER = {
+  name: 'other',
+  priority: -1,
+  processes: [{ ...SETTINGS, name: 'other', command: 'x', words: ['x'], priority: 999 }],
+  pool: poolOf(['EVENT']),
+};
 const NOBODY = { name: 'nobody', uid: 65534, gids: [65534] };
 const REFUSED = { kind: 'failed', why: 'ERR_RPC_UNAUTHORIZED', message: 'refuses' } as const;
 const owner = (kind: 'other' | 'free' | 'protected') => [{ address: ADDRESS, owner: { kind } }];
 const state = (name: string, more: Partial<ProcessFacts> = {}) => [
   { ...RUNNING, state: name, ...more },
 ];
-const numbers = (more: Partial<typeof NUMBERS> | { lastTick: undefined }) => [
+const numbers = (more: Partial<ExporterNumbers>) => [
   { address: ADDRESS, owner: { kind: 'exporter' as const, numbers: { ...NUMBERS, ...more } } },
 ];
 
@@ -184,60 +308,108 @@ const SITUATIONS: ReadonlyArray<
   ['Node 18', { facts: { nodeVersion: 'v18.20.0' } }, []],
   [
     'no configuration',
-    { facts: { configuration: { kind: 'none', looked: ['/a', '/b'] }, exporters: [] } },
+    { facts: { reading: refusal('x', undefined), exporters: [] } },
     [/^fail configuration: no configuration .*\/a, \/b -> .*--supervisor\.config=FILE$/],
   ],
   [
-    'a malformed line',
-    { text: `${SERVER}nonsense\n${sectionOf({})}` },
-    [/^fail configuration: \/s\.conf:6 /],
+    'a reader that cannot be run',
+    { facts: { reading: { kind: 'no-reader', reason: 'no module named supervisor' } } },
+    [/^fail configuration: supervisord's own reader could not be run: no module/],
   ],
   [
-    'a file that is not a configuration',
-    { text: 'nonsense' },
-    [/^fail configuration: \/s\.conf:1 /],
+    'several supervisords',
+    { facts: { candidates: ['1 (/a)', '2 (/b)'] } },
+    [/^fail supervisord: several run: 1 \(\/a\), 2 \(\/b\)/],
+  ],
+  [
+    'an environment that is not known',
+    { configuration: { usesEnvironment: true }, facts: { isEnvironmentKnown: false } },
+    [/^warn environment: /],
+  ],
+  ['an environment that is not needed', { facts: { isEnvironmentKnown: false } }, []],
+  ['a log that repeats secrets', { configuration: { loglevel: 10 } }, [/^fail loglevel: debug: /]],
+  ['a log without exits', { configuration: { loglevel: 30 } }, [/^warn loglevel: warn: exits/]],
+  ['a full disk', { facts: { freeLogBytes: 0 } }, [/^fail log disk: the disk of \/var\/log/]],
+  [
+    'a program with the name of the section',
+    { configuration: { sections: [...WORKING.sections, 'program:exporter'] } },
+    [
+      /^fail name: \[program:exporter\] has the name of .* -> rename .* to \[eventlistener:supervisor-exporter\]$/,
+    ],
+  ],
+  [
+    'a group with the name of the section',
+    { configuration: { sections: [...WORKING.sections, 'group:exporter'] } },
+    [/^fail name: \[group:exporter\] has the name/],
   ],
   [
     'no HTTP server, no interface',
-    { text: `[supervisord]\n${sectionOf({})}` },
+    { configuration: { servers: [], interfaces: [] } },
     [/^fail http server/, /^fail rpc interface: .*make_main_rpcinterface; then restart/],
   ],
   [
     'no section',
-    { text: SERVER },
+    { configuration: { groups: [] } },
     [
       /^fail section: no \[eventlistener:…\] .* -> supervisor-exporter print-config >>\/s\.conf && supervisorctl update$/,
     ],
   ],
   [
     'an [include] section, and no section of the exporter',
-    { text: `${SERVER}[include]\nfiles=/c.d/*.ini\n` },
+    { configuration: { groups: [], patterns: ['/c.d/*.ini'] } },
     [/print-config >\/c\.d\/exporter\.ini && /],
   ],
   [
+    'no section, and a file of its own',
+    { configuration: { groups: [] }, facts: { supervisorctl: 'supervisorctl -c /s.conf' } },
+    [/&& supervisorctl -c \/s\.conf update$/],
+  ],
+  [
     'run as a program',
-    { text: SERVER + sectionOf({}).replace('eventlistener', 'program') },
-    [/^fail section: \[program:exporter\] runs the exporter as a program/],
+    {
+      configuration: {
+        groups: [{ ...groupOf(), pool: undefined }],
+        sections: ['program:exporter'],
+      },
+    },
+    [/^fail section: \[program:exporter\] runs the exporter as a program/, /^warn groups/],
   ],
   [
     'the exporter under another file name',
-    { text: SERVER + sectionOf({ command: '/own/file.cjs --web.listen-address=:9877' }) },
+    {
+      configuration: {
+        groups: [
+          groupOf({
+            settings: { command: 'x', words: ['/own/file.cjs', '--web.listen-address=:9877'] },
+          }),
+        ],
+      },
+    },
     [/^fail loaded: supervisord is running with a different command/],
   ],
   [
     'two sections of ours',
-    { text: SERVER + sectionOf({}) + sectionOf({ priority: '-5' }).replace('exporter]', 'two]') },
+    {
+      configuration: {
+        groups: [groupOf(), groupOf({ name: 'two', settings: { priority: -5 } })],
+      },
+    },
     [/^warn section: \[eventlistener:exporter\] and \[eventlistener:two\]/, /^fail loaded/],
   ],
   [
     'a shared priority, which is 999 where it is not set',
-    { text: SERVER + sectionOf({ priority: undefined }) + OTHER },
+    { configuration: { groups: [groupOf({ settings: { priority: 999 } }), OTHER] } },
     [
-      /^warn priority: not set \(999\), the same as \[eventlistener:other\].*: priority=-9876$/,
+      /^warn priority: 999, the same as \[eventlistener:other\].*: priority=-9876$/,
       /^fail loaded/,
+      /^warn groups/,
     ],
   ],
-  ['another priority than -1 of the group', { text: SERVER + sectionOf({}) + OTHER }, []],
+  [
+    'another priority than -1 of the group',
+    { configuration: { groups: [groupOf(), OTHER] } },
+    [/^warn groups: supervisord has not loaded other -> supervisorctl update$/],
+  ],
   [
     'no socket',
     { facts: { socket: { kind: 'absent' }, rpc: { ...REFUSED, why: 'ERR_RPC_UNREACHABLE' } } },
@@ -256,7 +428,9 @@ const SITUATIONS: ReadonlyArray<
   [
     'wrong credentials of doctor',
     { facts: { rpc: REFUSED } },
-    [/^fail xml-rpc: refuses -> pass doctor those of \[unix_http_server\]/],
+    [
+      /^fail xml-rpc: refuses -> doctor uses .*compare them with \[unix_http_server\] \(\/s\.conf:2\)/,
+    ],
   ],
   [
     'an old supervisord',
@@ -276,7 +450,7 @@ const SITUATIONS: ReadonlyArray<
   ],
   [
     'a user who may not use the socket',
-    { exporter: { user: { kind: 'known', user: NOBODY } } },
+    { exporter: { user: NOBODY } },
     [
       /^fail user: nobody, .*cannot reach the socket because of \/run\/s\.sock, mode 0700 -> .*chown=nobody/,
     ],
@@ -284,7 +458,7 @@ const SITUATIONS: ReadonlyArray<
   [
     'a user who may not enter the folder of the socket',
     {
-      exporter: { user: { kind: 'known', user: NOBODY } },
+      exporter: { user: NOBODY },
       facts: {
         socket: {
           kind: 'present',
@@ -298,7 +472,7 @@ const SITUATIONS: ReadonlyArray<
   [
     'a user in the group of the socket',
     {
-      exporter: { user: { kind: 'known', user: { ...NOBODY, gids: [65534, 7] } } },
+      exporter: { user: { ...NOBODY, gids: [65534, 7] } },
       facts: {
         socket: { kind: 'present', socket: { ...SOCKET, mode: 0o770, gid: 7 }, folders: [] },
       },
@@ -306,15 +480,11 @@ const SITUATIONS: ReadonlyArray<
     [],
   ],
   [
-    'no such user',
-    { exporter: { user: { kind: 'unknown', name: 'x' } } },
-    [/^fail user: there is no user x/],
-  ],
-  [
     'wrong credentials of the exporter',
     { exporter: { access: REFUSED, ports: owner('protected') } },
     [
       /^fail access: .* -> add to \[eventlistener:exporter\] in \/s\.conf: environment=SUPERVISOR_USERNAME/,
+      /^warn port/,
     ],
   ],
   ['credentials that the exporter has from elsewhere', { exporter: { access: REFUSED } }, []],
@@ -344,7 +514,19 @@ const SITUATIONS: ReadonlyArray<
     [/^fail port: nothing answers on :9877/],
   ],
   ['another program on the port', { exporter: { ports: owner('other') } }, [/^warn port/]],
-  ['TLS on the port', { exporter: { ports: owner('protected') } }, []],
+  [
+    'a password on the port',
+    { exporter: { ports: owner('protected') } },
+    [/^warn port: :9877 requires a password .* was not checked/],
+  ],
+  [
+    'metrics that cannot be read',
+    {
+      exporter: { ports: [{ address: ADDRESS, owner: { kind: 'exporter', numbers: undefined } }] },
+    },
+    [/^warn port: the exporter answers on :9877, but/],
+  ],
+  ['flags that a shell computes', { exporter: { ports: undefined } }, [/^warn port: a shell/]],
   [
     'no right to the port',
     { exporter: { ports: [{ address: ADDRESS, owner: { kind: 'unusable', reason: 'no' } }] } },
@@ -373,9 +555,58 @@ const SITUATIONS: ReadonlyArray<
     [/^fail state: .* -> supervisorctl update$/],
   ],
   [
-    'a file modified since the exporter started',
-    { exporter: { writtenAt: 1_100 } },
-    [/^warn loaded: \/s\.conf was modified after .* -> supervisorctl update; /],
+    'a file that changed since the exporter started',
+    { exporter: { changedAt: 1_100 } },
+    [/^warn loaded: \/s\.conf:5 changed after .* -> supervisorctl update; /],
+  ],
+  [
+    'a process with other flags than those that supervisord has read',
+    { exporter: { processes: [{ ...RUNNING, differences: ['command'] }] } },
+    [
+      /^fail loaded: .* different command -> supervisorctl update; .*supervisorctl restart exporter$/,
+    ],
+  ],
+  [
+    'neither supervisord nor the process shows its configuration',
+    { exporter: { processes: [{ ...RUNNING, loaded: undefined, differences: undefined }] } },
+    [/^warn loaded: neither/],
+  ],
+  [
+    'only the process shows its configuration',
+    { exporter: { processes: [{ ...RUNNING, loaded: undefined }] } },
+    [],
+  ],
+  [
+    'groups that the file no longer has',
+    { facts: { rpc: withProcess('gone') } },
+    [/^warn groups: supervisord still has gone -> supervisorctl update$/],
+  ],
+  [
+    'a snapshot that never came',
+    { exporter: { ports: numbers({ isSynced: false }) } },
+    [/^fail synced: no snapshot/],
+  ],
+  [
+    'an exporter without that metric',
+    { exporter: { ports: numbers({ isSynced: undefined }) } },
+    [],
+  ],
+  [
+    'a collector that fails',
+    { exporter: { ports: numbers({ failedCollectors: ['resources'] }) } },
+    [/^fail collector: resources fails/],
+  ],
+  [
+    'alerts that were not accepted',
+    {
+      exporter: { ports: numbers({ failedAlerts: [{ alertmanager: 'http://a:9093', count: 3 }] }) },
+    },
+    [/^warn alerts: 3 alerts were not accepted by http:\/\/a:9093/],
+  ],
+  [
+    'an Alertmanager that does not answer',
+    { exporter: { alertmanagers: [{ url: 'http://a:9093', isReachable: false }] } },
+    [/^fail alertmanager: http:\/\/a:9093 does not answer/],
   ],
   [
     'a stale tick',
@@ -409,15 +640,18 @@ const SITUATIONS: ReadonlyArray<
       /^fail malformed: the exporter could not parse 2 events .* -> .*supervisorctl tail exporter stderr$/,
     ],
   ],
-  ['a blank after the colon of the section', { text: SERVER + BLANK }, []],
+  ['a blank after the colon of the section', { configuration: { groups: [BLANK] } }, []],
   [
     'such a section that is stopped: supervisorctl cannot address its group',
-    { text: SERVER + BLANK, exporter: { processes: state('STOPPED'), ports: [] } },
+    {
+      configuration: { groups: [BLANK] },
+      exporter: { processes: state('STOPPED'), ports: [] },
+    },
     [/^fail state: {2}exporter:exporter is STOPPED -> remove the blanks .* supervisorctl update$/],
   ],
   [
     'a configuration of another supervisord',
-    { text: SERVER + sectionOf({}), facts: { others: [tcp()] } },
+    { facts: { others: [tcp()] } },
     [
       /^warn configuration: it has http:\/\/localhost:9001, but doctor queries unix:\/\/\/run\/s\.sock/,
     ],
@@ -426,6 +660,16 @@ const SITUATIONS: ReadonlyArray<
 
 for (const [title, situation, wanted] of SITUATIONS) {
   doctor(title, () => assertProblems(situation, wanted));
+}
+
+function refusal(reason: string, path: string | undefined): Facts['reading'] {
+  return { kind: 'refused', reason, path, included: [], searched: ['/a', '/b'] };
+}
+
+function withProcess(group: string): Facts['rpc'] {
+  const server = { version: '4.2.5', identifier: 'supervisor', stateCode: 1 };
+  const process = { ...info(`${group}:x`, 'RUNNING') };
+  return { kind: 'answered', snapshot: { server, now: 1_200, processes: [process] } };
 }
 
 function tcp() {
@@ -450,6 +694,11 @@ doctor("an exporter's numbers are read from its metrics", () => {
     'supervisord_exporter_events_malformed_total{reason="header"} 1',
     'supervisord_exporter_events_malformed_total{reason="payload"} 2',
     'supervisord_exporter_rpc_up 1',
+    'supervisord_exporter_synced 0',
+    'supervisord_exporter_collector_success{collector="exit_reason"} 1',
+    'supervisord_exporter_collector_success{collector="resources"} 0',
+    'supervisord_exporter_alerts_failed_total{alertmanager="http://a:9093"} 2',
+    'supervisord_exporter_alerts_failed_total{alertmanager="http://b:9093"} 0',
     'supervisord_exporter_last_tick_timestamp_seconds 5.5',
   ].join('\n');
   const read = {
@@ -459,8 +708,12 @@ doctor("an exporter's numbers are read from its metrics", () => {
     eventsMalformed: 3,
     lastTick: 5.5,
     isRpcUp: true,
+    isSynced: false,
+    failedCollectors: ['resources'],
+    failedAlerts: [{ alertmanager: 'http://a:9093', count: 2 }],
   };
   assert.equal(readNumbers(text, 9), read);
+  assert.is(readNumbers('', 9).isSynced, undefined);
   assert.is(readNumbers('', 9).lastTick, undefined);
 });
 
@@ -471,7 +724,7 @@ doctor(
       { level: 'ok', check: 'command', message: 'x --supervisor.url=http://me:secret@h' },
       { level: 'fail', check: 'state', message: 'a\n\u001b[2Jb', fix: 'do' },
     ];
-    const plain = formatReport(findings, false);
+    const plain = formatReport(findings, PLAIN);
     assert.is(
       plain,
       [
@@ -483,7 +736,7 @@ doctor(
         '',
       ].join('\n'),
     );
-    assert.match(formatReport(findings, true), '\u001b[31mFAIL\u001b[0m');
+    assert.match(formatReport(findings, { ...PLAIN, coloured: true }), '\u001b[31mFAIL\u001b[0m');
   },
 );
 
@@ -500,24 +753,25 @@ const SECRETS = [
 
 /** Ways in which a command of the exporter can hold a password. */
 const COMMANDS = SECRETS.flatMap((url) => [
-  `${COMMAND} --supervisor.url="${url}"`,
-  `${COMMAND} --supervisor.url "${url}" --log.level=debug`,
-  `${COMMAND} --alertmanager.url="${url}"`,
-  `${COMMAND} --supervisor.ulr="${url}"`,
-  `${COMMAND} "${url}"`,
-  `${COMMAND} ${SECRET}`,
-  `${COMMAND} --log.level ${SECRET}`,
-  `env SUPERVISOR_PASSWORD=${SECRET} ${COMMAND}`,
-  `sh -c "echo ${SECRET}" ${COMMAND}`,
+  [...WORDS, `--supervisor.url=${url}`],
+  [...WORDS, '--supervisor.url', url, '--log.level=debug'],
+  [...WORDS, `--alertmanager.url=${url}`],
+  [...WORDS, `--supervisor.ulr=${url}`],
+  [...WORDS, url],
+  [...WORDS, SECRET],
+  [...WORDS, '--log.level', SECRET],
+  ['env', `SUPERVISOR_PASSWORD=${SECRET}`, ...WORDS],
+  ['sh', '-c', `echo ${SECRET}`, ...WORDS],
 ]);
 
-for (const command of COMMANDS) {
-  doctor(`no password is printed of ${command}`, () => {
+for (const words of COMMANDS) {
+  doctor(`no password is printed of ${words.join(' ')}`, () => {
+    const command = words.join(' ');
     const loaded = { command: `${command} --nonsense`, priority: 0, startsecs: 1 };
     for (const processes of [[RUNNING], [{ ...RUNNING, loaded }]]) {
-      const text = SERVER + sectionOf({ command });
-      const found = find({ text, exporter: { processes } });
-      assert.not.match(formatReport(found, false), SECRET);
+      const configuration = { groups: [groupOf({ settings: { command, words } })] };
+      const found = find({ configuration, exporter: { processes } });
+      assert.not.match(formatReport(found, PLAIN), SECRET);
       assert.ok(found.some(({ check }) => check === 'command'));
     }
   });
@@ -526,7 +780,7 @@ for (const command of COMMANDS) {
 doctor('a report masks the credentials of any URL in a log line, and keeps host and port', () => {
   for (const url of SECRETS) {
     const finding: Finding = { level: 'fail', check: 'state', message: `is FATAL; at "${url}"` };
-    assert.not.match(formatReport([finding], false), SECRET, url);
+    assert.not.match(formatReport([finding], PLAIN), SECRET, url);
   }
   for (const url of [
     'http://h:9001/x',
@@ -535,8 +789,56 @@ doctor('a report masks the credentials of any URL in a log line, and keeps host 
     'http://h:1',
   ]) {
     const finding: Finding = { level: 'ok', check: 'x', message: `it has ${url}, and "${url}"` };
-    assert.match(formatReport([finding], false), `it has ${url}, and "${url}"`);
+    assert.match(formatReport([finding], PLAIN), `it has ${url}, and "${url}"`);
   }
+});
+
+/** Messages of supervisord, with a secret where it repeats a value. */
+const REFUSALS: ReadonlyArray<readonly [reason: string, fix: string]> = [
+  [
+    `Unexpected end of key/value pairs in value 'A="${SECRET}",B' in section 'eventlistener:exporter' (file: '/s.conf')`,
+    'correct /s.conf:5',
+  ],
+  [
+    `Format string '${SECRET}%' for 'eventlistener:exporter.command' is badly formatted: incomplete format`,
+    'correct /s.conf:6',
+  ],
+  [
+    `Format string '%(nope)s${SECRET}' for 'eventlistener:exporter.command' contains names ('nope') which cannot be expanded. Available names: ENV_X, here`,
+    'correct /s.conf:6',
+  ],
+  [
+    `Source contains parsing errors: '/s.conf'\n\t[line  3]: 'password ${SECRET}\\n'`,
+    'correct /s.conf:3',
+  ],
+  [
+    `File contains no section headers.\nfile: '/s.conf', line: 1\n'${SECRET}\\n'`,
+    'correct /s.conf:1',
+  ],
+  ['section [unix_http_server] has no file value', 'correct /s.conf:2'],
+  ["bad logging level name 'x'", 'correct /s.conf'],
+];
+
+for (const [reason, fix] of REFUSALS) {
+  doctor(`a refusal names its place and no value: ${reason.replaceAll('\n', ' ')}`, () => {
+    const found = find({ facts: { reading: refusal(reason, '/s.conf'), exporters: [] } });
+    const finding = found.find(({ check }) => check === 'configuration');
+    assert.is(finding?.level, 'fail');
+    assert.is(finding?.fix, fix);
+    assert.not.match(formatReport(found, PLAIN), SECRET);
+  });
+}
+
+doctor('an option is found where supervisord takes it from', () => {
+  const places = new Places([
+    { file: '/a', text: '[x]\n A : 1\n;b=1\n[y]\na=2\n' },
+    { file: '/b', text: '\n[x]\na=3\n[z]\n' },
+  ]);
+  assert.equal(places.option('x', 'a'), { file: '/b', line: 3 });
+  assert.equal(places.option('y', 'a'), { file: '/a', line: 5 });
+  assert.is(places.option('x', 'b'), undefined);
+  assert.equal(places.section('x'), { file: '/a', line: 1 });
+  assert.is(places.section('none'), undefined);
 });
 
 doctor.run();

@@ -14,6 +14,8 @@ import { event, info, snapshot } from '../support/facts.ts';
 
 const exposition = suite('exposition of the processes');
 
+const NO_UP_TIME = { secondsOf: () => 0 };
+
 const MANY = Array.from({ length: 1_234 }, (_, index) => `many:${index}`);
 
 const LAP = ['RUNNING>STOPPING', 'STOPPING>STOPPED', 'STOPPED>STARTING', 'STARTING>RUNNING'];
@@ -134,7 +136,11 @@ exposition('a series that has no value now is left out, and comes back', async (
 
 exposition("node_exporter's metrics follow XML-RPC, and change with each event", async () => {
   const table = new ProcessTable();
-  const subject = new ProcessText(table, { exitReasons: false, compat: 'node_exporter' });
+  const subject = new ProcessText(table, {
+    exitReasons: false,
+    compat: 'node_exporter',
+    upTimes: NO_UP_TIME,
+  });
   const shown = async () => {
     const metrics = new Exposition(await textOf(subject));
     return ['up', 'state', 'exit_status', 'start_time_seconds'].map((name) =>
@@ -171,6 +177,9 @@ const USAGE: ResourceUsage = {
   pid: 7,
   cpuUserSeconds: 1.25,
   cpuSystemSeconds: 0,
+  majorPageFaults: 17,
+  ioWaitSeconds: 0.25,
+  io: undefined,
   residentBytes: 4_096,
   virtualBytes: 140_737_488_351_232,
   threads: 2,
@@ -189,7 +198,7 @@ exposition(
     const resources = {
       usageOf: ({ id }: Readonly<Process>) => (id.name === 'cat' ? cat : undefined),
     };
-    const subject = new ProcessText(table, { exitReasons: true, resources });
+    const subject = new ProcessText(table, { exitReasons: true, upTimes: NO_UP_TIME, resources });
     const samples = async () =>
       new Exposition(await textOf(subject)).samples
         .filter(({ name }) => USAGE_METRICS.has(name))
@@ -203,6 +212,8 @@ exposition(
       'supervisord_process_open_fds cat cat 3',
       'supervisord_process_max_fds cat cat 1024',
       'supervisord_process_subprocesses cat cat 1',
+      'supervisord_process_major_page_faults_total cat cat 17',
+      'supervisord_process_io_wait_seconds_total cat cat 0.25',
     ];
     assert.equal(await samples(), shown);
 
@@ -220,7 +231,7 @@ exposition(
 );
 
 function processText(table: ProcessTable): ProcessText {
-  return new ProcessText(table, { exitReasons: true });
+  return new ProcessText(table, { exitReasons: true, upTimes: NO_UP_TIME });
 }
 
 function ofMany(state: ProcessState) {

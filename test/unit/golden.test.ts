@@ -16,10 +16,21 @@ import { ACTIVE_SOURCES } from '../support/sources.ts';
 const golden = suite('golden /metrics');
 const FILE = new URL('../golden/metrics.txt', import.meta.url);
 
+const IO: ResourceUsage['io'] = {
+  readBytes: 4_096,
+  writtenBytes: 8_192,
+  swapBytes: 0,
+  voluntarySwitches: 1_234,
+  involuntarySwitches: 56,
+};
+
 const USAGE: ResourceUsage = {
   pid: 101,
   cpuUserSeconds: 12.34,
   cpuSystemSeconds: 0.5,
+  majorPageFaults: 17,
+  ioWaitSeconds: 0.25,
+  io: IO,
   residentBytes: 41_943_040,
   virtualBytes: 140_737_488_351_232,
   threads: 8,
@@ -61,6 +72,8 @@ async function render(): Promise<string> {
     compat: 'node_exporter',
     build: { version: '1.2.3', revision: '0123456', nodeVersion: 'v20.0.0' },
     sources: ACTIVE_SOURCES,
+    upTimes: { secondsOf: () => 86_400.125 },
+    resourcesIo: true,
     resources: {
       usageOf: ({ pid }: Readonly<Process>) => (pid === USAGE.pid ? USAGE : undefined),
     },

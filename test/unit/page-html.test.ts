@@ -1,8 +1,18 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PROCESS_STATES } from '../../src/supervisor/states.ts';
+import type { Detail } from '../../src/web/page/detail.ts';
 import { renderDocument } from '../../src/web/page/document.ts';
-import { ago, bytes, clock, duration, isoTime, percent } from '../../src/web/page/format.ts';
+import {
+  ago,
+  bytes,
+  clock,
+  duration,
+  isoTime,
+  percent,
+  shortDuration,
+  zoneName,
+} from '../../src/web/page/format.ts';
 import { h, toHtml } from '../../src/web/page/markup.ts';
 import { DEFAULT_QUERY, parseQuery } from '../../src/web/page/table-query.ts';
 import type { View } from '../../src/web/page/view.ts';
@@ -56,7 +66,7 @@ page('every tag is closed, and there are no inline styles or scripts', () => {
 
 page('a long table is yielded in pieces and holds each row once', () => {
   const rows = Array.from({ length: 333 }, (_, index) => row(`p-${index}`));
-  const pieces = [...renderDocument(view(rows), OPTIONS)];
+  const pieces = [...renderDocument(view(rows), undefined, OPTIONS)];
   assert.ok(pieces.length > 15);
   for (const { name } of rows) assert.is(pieces.join('').split(`>${name}<`).length, 2, name);
 });
@@ -80,8 +90,8 @@ page('a row shows all that is known about a process', () => {
   for (const text of [
     '<bdi><span class="group">shop:</span>web</bdi>',
     '>RUNNING<',
-    '>11:59:00<',
-    '>1m 01s<',
+    '>1m<',
+    ' title="2026-11-24 11:59:00.000">',
     '>12<',
     '>3<',
     '>exit status 3, unexpected<',
@@ -89,7 +99,7 @@ page('a row shows all that is known about a process', () => {
     '>12.5%<',
     '>3.0 MiB<',
     '>4711<',
-    '1 process has exited unexpectedly within the last hour.',
+    '>1 process has exited unexpectedly within the last hour</a>: shop:web. ',
   ]) {
     assert.ok(html.includes(text), `${text} in ${html}`);
   }
@@ -101,10 +111,20 @@ page('the resource columns are absent when resource usage is not collected', () 
 });
 
 const WARNINGS: readonly (readonly [context: Partial<View['context']>, expected: RegExp])[] = [
-  [{ rpc: { failure: 'wrong password' } }, /XML-RPC fails[^<]*: wrong password/],
-  [{ rpc: 'none' }, /supervisord has no HTTP server/],
+  [{ rpc: { failure: 'wrong password' } }, /does not answer XML-RPC[^<]*: wrong password/],
+  [{ rpc: 'none', isSynced: false }, /supervisord has no HTTP server/],
+  [{ isSynced: false }, /Not synced: events were lost/],
+  [{ isStalled: true }, /supervisord is stopped or blocked/],
   [{ eventsLost: 1 }, /has discarded 1 event before/],
   [{ eventsLost: 42 }, /has discarded 42 events before/],
+  [
+    { rpc: 'pending', isSynced: false, waitingSince: 9_988 },
+    /Waiting for supervisord<span aria-hidden="true">, 12s<\/span>/,
+  ],
+  [
+    { rpc: { failure: 'refused' }, isSynced: false, waitingSince: 9_988 },
+    /, 12s<\/span>: refused\. Until its first answer/,
+  ],
 ];
 
 for (const [context, expected] of WARNINGS) {
@@ -121,9 +141,9 @@ page('the state links show counts and toggle the filter', () => {
   );
   for (const state of PROCESS_STATES)
     assert.match(html, new RegExp(`<b>1</b> <span class="badge ${state}">`));
-  assert.match(html, /<a href="\?" aria-current="true">|<a href="\?"><b>8<\/b> all/);
+  assert.match(html, /<a href="\?"><b>8<\/b> all/);
   assert.match(html, /<a href="\?state=RUNNING,FATAL">/);
-  assert.match(html, /1 of 8 processes shown/);
+  assert.match(html, /1 of 8 processes match the filter/);
 });
 
 page('the header of the sorted column has aria-sort', () => {
@@ -149,6 +169,10 @@ const FORMATS: readonly (readonly [written: string, expected: string])[] = [
   [duration(3600), '1h 00m'],
   [duration(86_399), '23h 59m'],
   [duration(86_400 * 3 + 3600 * 4), '3d 4h'],
+  [shortDuration(3700), '1h'],
+  [zoneName(0, () => 0), 'UTC'],
+  [zoneName(0, () => -330), 'UTC+05:30'],
+  [zoneName(0, () => 210), 'UTC-03:30'],
   [ago(0.4), 'just now'],
   [ago(-3), 'just now'],
   [ago(125), '2m ago'],
@@ -175,8 +199,8 @@ for (const [written, expected] of FORMATS) {
 
 const OPTIONS = { query: DEFAULT_QUERY, telemetryPath: '/metrics', build: 'abc' };
 
-function write(view: View, query = ''): string {
-  return [...renderDocument(view, { ...OPTIONS, query: parseQuery(query) })].join('');
+function write(view: View, query = '', detail?: Detail): string {
+  return [...renderDocument(view, detail, { ...OPTIONS, query: parseQuery(query) })].join('');
 }
 
 page.run();

@@ -2,14 +2,15 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PROCESS_STATES } from '../../src/supervisor/states.ts';
+import { arrange } from '../../src/web/page/arrange.ts';
 import {
-  applyQuery,
   COLUMNS,
   type Column,
   DEFAULT_QUERY,
   formatQuery,
-  isInTrouble,
+  ONLY,
   parseQuery,
+  processLinks,
   type TableQuery,
   withSort,
   withStateToggled,
@@ -21,38 +22,28 @@ const page = suite('page table query');
 const NOW = 100_000;
 
 /** In the default order: the most severe first. */
-const BY_SEVERITY: readonly (readonly [row: Row, isInTrouble: boolean])[] = [
-  [row('fatal', { state: 'FATAL' }), true],
-  [row('lost-options-of', { state: 'UNKNOWN' }), true],
-  [row('backing-off', { state: 'BACKOFF', tries: 2 }), true],
-  [row('retrying', { state: 'STARTING', tries: 2 }), true],
-  [
-    row('zz-down', {
-      state: 'EXITED',
-      exitedAt: 1000,
-      lastUnexpectedExit: 1000,
-      exits: 1,
-      unexpected: 1,
-    }),
-    true,
-  ],
-  [row('zz-looping', { state: 'RUNNING', lastUnexpectedExit: NOW - 3599 }), true],
-  [row('a-starting', { state: 'STARTING' }), false],
-  [row('b-stopping', { state: 'STOPPING' }), false],
-  [row('c-exited-long-ago', { state: 'RUNNING', lastUnexpectedExit: NOW - 3600 }), false],
-  [row('d-running', { state: 'RUNNING' }), false],
-  [row('a-done', { state: 'EXITED', exitedAt: 1000, exits: 1 }), false],
-  [row('a-off', { state: 'STOPPED' }), false],
+const BY_SEVERITY: readonly Row[] = [
+  row('fatal', { state: 'FATAL', trouble: 'fatal' }),
+  row('gone', { state: 'RUNNING', trouble: 'unreported exit' }),
+  row('lost', { state: 'UNKNOWN', trouble: 'unknown' }),
+  row('backing-off', { state: 'BACKOFF', trouble: 'backoff', tries: 2 }),
+  row('retrying', { state: 'STARTING', trouble: 'starting again', tries: 2 }),
+  row('zz-down', { state: 'EXITED', trouble: 'down', lastUnexpectedExit: 1000 }),
+  row('zz-looping', { state: 'RUNNING', lastUnexpectedExit: NOW - 3599 }),
+  row('a-starting', { state: 'STARTING' }),
+  row('b-stopping', { state: 'STOPPING' }),
+  row('c-exited-long-ago', { state: 'RUNNING', lastUnexpectedExit: NOW - 3600 }),
+  row('d-running', { state: 'RUNNING' }),
+  row('a-done', { state: 'EXITED', exitedAt: 1000, exits: 1 }),
+  row('a-off', { state: 'STOPPED' }),
 ];
 
 page('the default order puts processes in trouble first and sorts equal severity by name', () => {
-  const rows = BY_SEVERITY.map(([row]) => row);
-  assert.equal(names(applyQuery([...rows].reverse(), DEFAULT_QUERY, NOW)), names(rows));
-  for (const [row, expected] of BY_SEVERITY) assert.is(isInTrouble(row, NOW), expected, row.name);
+  assert.equal(names(sorted([...BY_SEVERITY].reverse(), DEFAULT_QUERY)), names(BY_SEVERITY));
 });
 
 page('a process in a crash loop keeps its place in the default order', () => {
-  const rest = [row('a', { state: 'STARTING' }), row('z', { state: 'FATAL' })];
+  const rest = [row('a', { state: 'STARTING' }), row('z', { state: 'FATAL', trouble: 'fatal' })];
   const loop: Partial<Row>[] = [
     { state: 'EXITED', exitedAt: NOW },
     { state: 'STARTING' },
@@ -60,7 +51,7 @@ page('a process in a crash loop keeps its place in the default order', () => {
   ];
   for (const turn of loop) {
     const looping = row('m', { lastUnexpectedExit: NOW, unexpected: 1, ...turn });
-    assert.equal(names(applyQuery([looping, ...rest], DEFAULT_QUERY, NOW)), ['z', 'm', 'a']);
+    assert.equal(names(sorted([looping, ...rest], DEFAULT_QUERY)), ['z', 'm', 'a']);
   }
 });
 
@@ -86,14 +77,12 @@ const TRIO = [
     memory: 5,
     pid: 2,
   }),
-  row('c:1', { exits: 10, unexpected: 2, state: 'FATAL' }),
+  row('c:1', { exits: 10, unexpected: 2, state: 'FATAL', trouble: 'fatal' }),
 ];
 const SORTED: Readonly<Record<Column, string>> = {
   process: 'A b 1',
   state: '1 A b',
   since: 'b A 1',
-  // The process that started last has the shortest uptime.
-  uptime: 'b A 1',
   exits: 'b A 1',
   unexpected: 'b A 1',
   exit: 'b A 1',
@@ -105,8 +94,8 @@ const SORTED: Readonly<Record<Column, string>> = {
 for (const sort of COLUMNS) {
   page(`the table is sorted by ${sort} in both directions`, () => {
     const expected = SORTED[sort].split(' ');
-    assert.equal(names(applyQuery(TRIO, { ...DEFAULT_QUERY, sort }, NOW)), expected);
-    const descending = names(applyQuery(TRIO, { ...DEFAULT_QUERY, sort, isDescending: true }, NOW));
+    assert.equal(names(sorted(TRIO, { ...DEFAULT_QUERY, sort })), expected);
+    const descending = names(sorted(TRIO, { ...DEFAULT_QUERY, sort, isDescending: true }));
     // A row without a value stays last.
     const hasValues = ['process', 'state', 'exits', 'unexpected'].includes(sort);
     const [one = '', two = '', three = ''] = expected;
@@ -117,11 +106,7 @@ for (const sort of COLUMNS) {
 
 page('numbers in names are compared as numbers', () => {
   const rows = ['w-10', 'w-9', 'w-1'].map((name) => row(`w:${name}`));
-  assert.equal(names(applyQuery(rows, { ...DEFAULT_QUERY, sort: 'process' }, NOW)), [
-    'w-1',
-    'w-9',
-    'w-10',
-  ]);
+  assert.equal(names(sorted(rows, { ...DEFAULT_QUERY, sort: 'process' })), ['w-1', 'w-9', 'w-10']);
 });
 
 const FILTERS: readonly (readonly [text: string, states: TableQuery['states'], shown: string])[] = [
@@ -147,7 +132,7 @@ for (const [text, states, shown] of FILTERS) {
       ];
       const query: TableQuery = { ...DEFAULT_QUERY, sort: 'process', text, states };
       const expected = shown.split(' ').filter(Boolean);
-      assert.equal(names(applyQuery(rows, query, NOW)).sort(), expected.sort());
+      assert.equal(names(sorted(rows, query)).sort(), expected.sort());
     },
   );
 }
@@ -155,21 +140,37 @@ for (const [text, states, shown] of FILTERS) {
 page('a query is unchanged after formatting and parsing', () => {
   const queries = fc.record(
     {
+      process: fc.option(fc.string({ unit: 'binary', maxLength: 20 }), { nil: undefined }),
       sort: fc.constantFrom(...COLUMNS),
       isDescending: fc.boolean(),
       states: fc.subarray([...PROCESS_STATES]).map((states) => new Set(states)),
+      only: fc.option(fc.constantFrom(...ONLY), { nil: undefined }),
       text: fc.string({ unit: 'binary', maxLength: 50 }),
+      open: fc.array(fc.string({ unit: 'binary' })).map((groups) => new Set(groups)),
+      closed: fc.array(fc.string({ unit: 'binary' })).map((groups) => new Set(groups)),
+      isFlat: fc.boolean(),
+      seen: fc.option(fc.double({ min: 1, max: 2e9, noNaN: true }), { nil: undefined }),
     },
     { noNullPrototype: true },
   );
   fc.assert(
     fc.property(queries, (query) => {
       const search = formatQuery(query);
-      assert.match(search, /^\?[\w=&,%.*+-]*$/);
+      assert.match(search, /^\?[\w=&,:%.*+-]*$/);
       assert.equal(parseQuery(search), query);
     }),
   );
   assert.is(formatQuery(DEFAULT_QUERY), '?');
+});
+
+page('a link to a process keeps the rest of the query', () => {
+  const query = parseQuery('?sort=-memory&q=web');
+  for (const name of ['web:web-0', 'a b:ü&=?#%', 'x:🚀']) {
+    const [group = '', process = ''] = name.split(':');
+    const link = processLinks(query)({ group, name: process });
+    assert.equal(parseQuery(link), { ...query, process: name });
+  }
+  assert.is(processLinks(DEFAULT_QUERY)({ group: 'a', name: 'b' }), '?process=a:b');
 });
 
 page('invalid values in a URL are replaced by the default', () => {
@@ -181,6 +182,9 @@ page('invalid values in a URL are replaced by the default', () => {
     '?state=DEAD',
     '?%ff=%zz&&&',
     '?sort=constructor',
+    '?only=x',
+    '?seen=x',
+    '?seen=-1',
   ]) {
     assert.equal(parseQuery(query), DEFAULT_QUERY, query);
   }
@@ -203,6 +207,12 @@ page('a click on a state adds it to the filter, and a second click removes it', 
   assert.is(formatQuery(two), '?state=RUNNING,FATAL');
   assert.equal(withStateToggled(withStateToggled(two, 'FATAL'), 'RUNNING'), DEFAULT_QUERY);
 });
+
+/** Without groups. */
+function sorted(rows: readonly Row[], query: TableQuery): Row[] {
+  const { items } = arrange(rows, { ...query, isFlat: true }, NOW);
+  return items.flatMap((item) => (item.kind === 'process' ? [item.row] : []));
+}
 
 function names(rows: readonly Row[]): string[] {
   return rows.map(({ name }) => name);

@@ -1,25 +1,32 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { idOf } from '../../src/processes/changes.ts';
 import { newProcess } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { ExitReason } from '../../src/processes/termination.ts';
 import { keyOf } from '../../src/supervisor/process-id.ts';
+import { runInSlices } from '../../src/util/time-slice.ts';
 import { CpuRates } from '../../src/web/page/cpu-rate.ts';
 import { RecentTransitions } from '../../src/web/page/recent-transitions.ts';
+import { RowStore } from '../../src/web/page/row-store.ts';
 import {
   applyChange,
-  changeBetween,
   type Row,
+  type RowFacts,
   rowOf,
   transitionOf,
-  type View,
 } from '../../src/web/page/view.ts';
 import { event, id } from '../support/facts.ts';
-import { CONTEXT, row, transition, view } from '../support/page.ts';
+import { row, transition, view } from '../support/page.ts';
 
 const page = suite('page view');
-const NO_USAGE = { cpu: undefined, memory: undefined };
+const NO_FACTS: RowFacts = {
+  cpu: undefined,
+  memory: undefined,
+  timeline: [],
+  isUnreported: false,
+};
 
 const NAME = (signal: number) => (signal === 9 ? 'SIGKILL' : `signal ${signal}`);
 
@@ -29,14 +36,15 @@ page('a row holds the facts of the process table', () => {
   table.apply(event(1, 'web', 'STARTING>RUNNING', { pid: 7 }), 101.5);
   const running = table.get(id('web')) ?? newProcess(id('none'), 'UNKNOWN');
   assert.equal(
-    rowOf(running, { cpu: 0.5, memory: 1024 }, NAME),
+    rowOf(running, { ...NO_FACTS, cpu: 0.5, memory: 1024 }, NAME),
     row('web', { state: 'RUNNING', since: 101.5, start: 100.5, pid: 7, cpu: 0.5, memory: 1024 }),
   );
   table.apply(event(2, 'web', 'RUNNING>EXITED', { pid: 7, expected: false }), 110);
   assert.equal(
-    rowOf(running, NO_USAGE, NAME),
+    rowOf(running, NO_FACTS, NAME),
     row('web', {
       state: 'EXITED',
+      trouble: 'down',
       since: 110,
       exits: 1,
       unexpected: 1,
@@ -68,6 +76,7 @@ const REASONS: readonly (readonly [reason: ExitReason, shown: string | undefined
   [{ kind: 'exited', source: 'xml-rpc', exitCode: 0 }, 'exit status 0'],
   [{ kind: 'signalled', source: 'log', signal: 9, coreDumped: false }, 'SIGKILL'],
   [{ kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined }, 'a signal'],
+  [{ kind: 'signalled', source: 'log', signal: 9, coreDumped: true }, 'SIGKILL, core dumped'],
   [{ kind: 'unknown' }, undefined],
 ];
 
@@ -79,7 +88,7 @@ for (const [reason, shown] of REASONS) {
     for (const change of changes) recent.handle(change);
     const [web] = table.values();
     const reasons = () => [
-      web && rowOf(web, NO_USAGE, NAME).reason,
+      web && rowOf(web, NO_FACTS, NAME).reason,
       ...recent.values().map((transition) => transitionOf(transition, NAME).reason),
     ];
     assert.equal(reasons(), ['reason not known yet', 'reason not known yet']);
@@ -90,26 +99,67 @@ for (const [reason, shown] of REASONS) {
   });
 }
 
-page('a view with a change applied equals the later view', () => {
-  fc.assert(
-    fc.property(views(), views(), (before, after) => {
-      // JSON, as sent over the stream.
-      const change = JSON.parse(JSON.stringify(changeBetween(before, after)));
-      const seen = applyChange(JSON.parse(JSON.stringify(before)), change);
-      assert.equal(comparable(seen), comparable(after));
+page('the stream of changes leads to the same rows as a new snapshot', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(steps(), { maxLength: 40 }), async (sequence) => {
+      const table = new ProcessTable();
+      const store = new RowStore(table, (process) => rowOf(process, NO_FACTS, NAME));
+      let seen = view([]);
+      let serial = 0;
+      for (const { name, transition, isSent, isRemoval } of sequence) {
+        const changes = isRemoval
+          ? table.removeGroup(name, serial)
+          : table.apply(event(serial, name, transition), serial);
+        serial += 1;
+        for (const change of changes) store.mark(idOf(change));
+        if (!isSent) continue;
+        await runInSlices(store.update());
+        const { rows, removed } = store.takeChanges();
+        const message = `{"now":1,"rows":[${rows.join(',')}],"removed":${JSON.stringify(removed)}}`;
+        seen = applyChange(seen, JSON.parse(message));
+        assert.equal(inOrder(seen.rows), inOrder(JSON.parse(store.json())));
+      }
     }),
+    { numRuns: 60 },
   );
 });
 
-page('a change holds only what has changed', () => {
-  const before = view([row('a'), row('b'), row('c')]);
-  const after = view([row('a'), row('b', { exits: 1 })], { now: 5 });
-  assert.equal(changeBetween(before, after), {
-    now: 5,
-    rows: [row('b', { exits: 1 })],
-    removed: [keyOf(id('c'))],
-  });
-  assert.equal(changeBetween(after, { ...after, now: 6 }), { now: 6 });
+page('only rows that have changed are sent, and unchanged ones stay the same object', async () => {
+  const table = new ProcessTable();
+  const store = new RowStore(table, (process) => rowOf(process, NO_FACTS, NAME));
+  for (const [serial, name] of ['a', 'b', 'c'].entries()) {
+    table.apply(event(serial, name, 'STOPPED>STARTING', { tries: 0 }), 1);
+    store.mark(id(name));
+  }
+  await runInSlices(store.update());
+  assert.is(store.takeChanges().rows.length, 3);
+  const before = view(JSON.parse(store.json()));
+  table.apply(event(3, 'b', 'STARTING>RUNNING', { pid: 7 }), 2);
+  for (const name of ['a', 'b']) store.mark(id(name));
+  table.removeGroup('c', 4);
+  store.mark(id('c'));
+  await runInSlices(store.update());
+  const { rows, removed } = store.takeChanges();
+  assert.is(rows.length, 1);
+  assert.equal(removed, [keyOf(id('c'))]);
+  const change = { now: 5, rows: rows.map((json) => JSON.parse(json)), removed };
+  const after = applyChange(before, change);
+  assert.is(after.rows[0], before.rows[0]);
+  assert.is(after.rows[1]?.state, 'RUNNING');
+  assert.is(after.rows.length, 2);
+  assert.equal(store.takeChanges(), { rows: [], removed: [] });
+});
+
+page('a process that is gone shows neither pid nor memory', () => {
+  const table = new ProcessTable();
+  table.apply(event(0, 'web', 'STARTING>RUNNING', { pid: 7 }), 100);
+  const web = table.get(id('web'));
+  if (web === undefined) throw new Error('no process');
+  const gone = rowOf(web, { ...NO_FACTS, cpu: 0, memory: 0, isUnreported: true }, NAME);
+  assert.is(gone.trouble, 'unreported exit');
+  assert.equal([gone.pid, gone.start, gone.cpu, gone.memory], Array(4).fill(undefined));
+  // A zombie has no memory, also before its exit counts as unreported.
+  assert.is(rowOf(web, { ...NO_FACTS, cpu: 0, memory: 0 }, NAME).memory, undefined);
 });
 
 page('a transition whose reason becomes known late keeps its place', () => {
@@ -144,26 +194,24 @@ page('the CPU rate is computed from two readings of the same process', () => {
   assert.is(rates.coresOf(process, 8), undefined, 'after one reading of the next pid');
 });
 
-/** Consecutive transitions, and rows of some of four processes. */
-function views(): fc.Arbitrary<View> {
-  const rows = fc.uniqueArray(
-    fc.record({ name: fc.constantFrom('a', 'b', 'c', 'd'), exits: fc.nat(3) }),
-    { selector: ({ name }) => name },
-  );
-  const from = fc.nat(3);
-  return fc.record({ rows, from, eventsLost: fc.nat(1) }).map(({ rows, from, eventsLost }) => ({
-    now: from,
-    context: { ...CONTEXT, eventsLost },
-    rows: rows.map(({ name, exits }) => row(name, { exits })),
-    transitions: Array.from({ length: from }, (_, number) => transition(number, 'a')).reverse(),
-  }));
+interface Step {
+  readonly name: string;
+  readonly transition: string;
+  readonly isSent: boolean;
+  readonly isRemoval: boolean;
 }
 
-/** The order of rows does not matter, and transitions are never removed. */
-function comparable(view: View): unknown {
-  const { now, context, rows } = JSON.parse(JSON.stringify(view)) as View;
-  const names = (one: Row, other: Row) => (one.name < other.name ? -1 : 1);
-  return { now, context, rows: [...rows].sort(names) };
+function steps(): fc.Arbitrary<Step> {
+  return fc.record({
+    name: fc.constantFrom('a', 'b', 'c'),
+    transition: fc.constantFrom('STOPPED>STARTING', 'STARTING>RUNNING', 'RUNNING>STOPPING'),
+    isSent: fc.boolean(),
+    isRemoval: fc.constantFrom(false, false, false, true),
+  });
+}
+
+function inOrder(rows: readonly Row[]): Row[] {
+  return [...rows].sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
 page.run();

@@ -2,10 +2,12 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { ALL_PROCESSES, createSelection } from '../../src/processes/selection.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import {
   openResources,
   type Resources,
+  type ResourcesOptions,
   type ResourceUsage,
 } from '../../src/resources/resources.ts';
 import type { LogFields, Logger } from '../../src/util/log.ts';
@@ -22,6 +24,8 @@ const BOOT = 1_700_000_000;
 /** Of a fake process unless another is given, in epoch seconds. */
 const START = BOOT + 10;
 
+type SceneOptions = Pick<ResourcesOptions, 'readsIo' | 'selection'>;
+
 interface Scene {
   readonly proc: FakeProc;
   readonly table: ProcessTable;
@@ -34,7 +38,11 @@ interface Scene {
 }
 
 /** `cat` runs as pid 7. Each test runs with the kernel's lists of children, and with a scan of all processes. */
-function story(title: string, body: (scene: Scene) => Promise<void>): void {
+function story(
+  title: string,
+  body: (scene: Scene) => Promise<void>,
+  options: SceneOptions = {},
+): void {
   for (const listsChildren of [true, false]) {
     const how = listsChildren ? 'lists of children' : 'scan';
     resources(
@@ -42,7 +50,7 @@ function story(title: string, body: (scene: Scene) => Promise<void>): void {
       timed(10_000, async () => {
         const proc = new FakeProc({ listsChildren });
         try {
-          await body(begin(proc));
+          await body(begin(proc, options));
         } finally {
           proc.delete();
         }
@@ -51,7 +59,7 @@ function story(title: string, body: (scene: Scene) => Promise<void>): void {
   }
 }
 
-function begin(proc: FakeProc): Scene {
+function begin(proc: FakeProc, options: SceneOptions = {}): Scene {
   const table = new ProcessTable();
   table.applySnapshotAt(
     snapshot([info('cat', 'RUNNING', { pid: PID, start: START }), info('dog', 'STOPPED')]),
@@ -66,6 +74,8 @@ function begin(proc: FakeProc): Scene {
     log: logTo(log),
     ownPid: OWN.pid,
     root: proc.root,
+    readsIo: options.readsIo ?? false,
+    selection: options.selection ?? ALL_PROCESSES,
     now: () => time,
     wallClock: () => boot + uptime(),
   });
@@ -106,6 +116,7 @@ function usageOf(subject: Resources, table: ProcessTable, name = 'cat'): Resourc
 story('a process by itself', async ({ proc, usage, subject, table }) => {
   proc.put(PID, {
     cpu: [120, 30, 5, 1],
+    majorFaults: [2, 7],
     virtualBytes: 5_000_000,
     residentPages: 3,
     fds: 4,
@@ -115,6 +126,9 @@ story('a process by itself', async ({ proc, usage, subject, table }) => {
     pid: PID,
     cpuUserSeconds: 1.25,
     cpuSystemSeconds: 0.31,
+    majorPageFaults: 9,
+    ioWaitSeconds: undefined,
+    io: undefined,
     residentBytes: 3 * PAGE_SIZE,
     virtualBytes: 5_000_000,
     threads: 1,
@@ -124,6 +138,76 @@ story('a process by itself', async ({ proc, usage, subject, table }) => {
   });
   assert.is(usageOf(subject, table, 'dog'), undefined);
 });
+
+story(
+  'time of waiting for I/O is shown only where the kernel accounts it',
+  async ({ proc, usage }) => {
+    proc.put(PID, { ioWait: 25 });
+    assert.is((await usage())?.ioWaitSeconds, undefined);
+    proc.setDelayAccounting(true);
+    assert.is((await usage())?.ioWaitSeconds, 0.25);
+    proc.setDelayAccounting(false);
+    assert.is((await usage())?.ioWaitSeconds, undefined);
+  },
+);
+
+story('counters that the kernel adds to no parent stay counted', async ({ proc, usage }) => {
+  proc.setDelayAccounting(true);
+  proc.put(PID, { ioWait: 10 });
+  proc.put(8, { parent: PID, ioWait: 5 });
+  assert.is((await usage())?.ioWaitSeconds, 0.15);
+  proc.remove(8);
+  assert.is((await usage())?.ioWaitSeconds, 0.15);
+  proc.put(PID, { ioWait: 20 });
+  assert.is((await usage())?.ioWaitSeconds, 0.25);
+});
+
+const READS_IO = { readsIo: true };
+
+story(
+  'bytes, swap and context switches of a tree',
+  async ({ proc, usage }) => {
+    proc.put(PID, { io: [4_096, 100], switches: [10, 2], swapKilobytes: 1 });
+    proc.put(8, { parent: PID, io: [8_192, 200], switches: [20, 3], swapKilobytes: 2 });
+    const before = {
+      readBytes: 12_288,
+      writtenBytes: 300,
+      swapBytes: 3 * 1024,
+      voluntarySwitches: 30,
+      involuntarySwitches: 5,
+    };
+    assert.equal((await usage())?.io, before);
+    // The zombie counts with its last values, until the kernel adds them to its parent.
+    proc.put(8, { parent: PID, state: 'Z' });
+    assert.equal((await usage())?.io, { ...before, swapBytes: 1024 });
+    proc.remove(8);
+    proc.put(PID, { io: [4_096 + 8_192, 300], switches: [10, 2], swapKilobytes: 1 });
+    assert.equal((await usage())?.io, { ...before, swapBytes: 1024 });
+  },
+  READS_IO,
+);
+
+story(
+  'what the kernel does not report has no value',
+  async ({ proc, usage }) => {
+    proc.put(PID, { io: [1, 2], switches: [3, 4] });
+    assert.is((await usage())?.io?.swapBytes, undefined);
+    proc.forbid(`${PID}/io`);
+    const io = await asNobody(async () => (await usage())?.io);
+    assert.is(io?.readBytes, undefined);
+    assert.is(io?.voluntarySwitches, 3);
+  },
+  READS_IO,
+);
+
+story(
+  'processes that are not selected are not measured',
+  async ({ proc, usage }) => {
+    proc.put(PID, {});
+    assert.is(await usage(), undefined);
+  },
+  { selection: createSelection({ exclude: /^cat:.*$/ }) },
+);
 
 story(
   'a tree: the children of any thread, with any name, and no others',

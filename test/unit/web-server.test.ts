@@ -17,6 +17,7 @@ const web = suite('web server');
 const METRICS = 'up 1\n'.repeat(1_000);
 
 const ROUTES = createAnswer({
+  programs: async () => {},
   telemetryPath: '/metrics',
   contentType: 'text/plain; version=0.0.4',
   render: async () => [new CachedText(METRICS)],

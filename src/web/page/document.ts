@@ -1,19 +1,19 @@
 /** The complete page as rendered by the server. It works without scripts. */
 
+import { arrange } from './arrange.ts';
+import type { Detail } from './detail.ts';
+import { detailSection } from './detail-parts.ts';
 import { clock } from './format.ts';
 import { h, type Markup, toHtml } from './markup.ts';
+import { alerts, heading, health, title, warnings, zoneNote } from './notices.ts';
 import {
-  heading,
-  health,
+  itemWriter,
   rowCount,
-  rowsToShow,
-  rowWriter,
   stateFilter,
   tableHead,
-  title,
+  tools,
   transitionRow,
   type ViewOptions,
-  warnings,
 } from './parts.ts';
 import type { TableQuery } from './table-query.ts';
 import type { View } from './view.ts';
@@ -29,48 +29,52 @@ export interface DocumentOptions {
 const UTC = () => 0;
 
 /**
- * Yields the page in pieces of a few rows, so that the caller can yield to the event loop in
+ * Yields the page in pieces, one row at a time, so that the caller can yield to the event loop in
  * between. All links are relative, so that a proxy may serve the page under a prefix.
  */
 export function* renderDocument(
   view: View,
+  detail: Detail | undefined,
   { query, telemetryPath, build }: DocumentOptions,
 ): Generator<string> {
   const options: ViewOptions = { query, zoneOffset: UTC };
-  const rows = rowsToShow(view, options);
+  const isOverview = query.process === undefined;
   yield '<!doctype html>\n<html lang="en">\n';
   yield toHtml(head(view, build));
   yield '\n<body>\n';
+  yield toHtml(h('a', { class: 'skip', href: '#main' }, 'Skip to the processes'));
   yield toHtml(banner(view, options));
-  yield '\n<main>\n<section aria-labelledby="processes">';
-  yield toHtml(tools(options));
-  yield '\n<table id="processes-table">';
-  yield toHtml(h('caption', { id: 'processes', class: 'hidden' }, 'Processes'));
-  yield toHtml(tableHead(view, options));
-  yield '\n<tbody id="rows">\n';
-  yield* inPieces(rows, rowWriter(view, options));
-  yield '</tbody>\n</table>\n';
-  yield toHtml(rowCount(rows.length, view.rows.length));
+  yield `\n<main id="main" tabindex="-1"${isOverview ? '' : ' class="one"'}>\n`;
+  yield toHtml(detailSection(view, detail, options));
+  yield `\n<section id="overview" aria-labelledby="processes"${isOverview ? '' : ' hidden=""'}>`;
+  yield* overview(view, options);
   yield '\n</section>\n<section id="latest" aria-labelledby="latest-title">\n';
   yield '<h2 id="latest-title">Latest transitions</h2>\n';
-  yield '<div class="scroll" tabindex="0" role="region" aria-labelledby="latest-title">\n';
+  yield '<div class="scroll" tabindex="0" role="group" aria-labelledby="latest-title">\n';
   yield '<table id="transitions-table">\n';
   yield toHtml(TRANSITIONS_HEAD);
   yield '\n<tbody id="transitions">\n';
-  yield* inPieces(view.transitions, (transition) => transitionRow(transition, view, options));
+  for (const transition of view.transitions) {
+    yield `${toHtml(transitionRow(transition, view, options))}\n`;
+  }
   yield '</tbody>\n</table>\n</div>\n</section>\n</main>\n';
   yield toHtml(footer(view, telemetryPath));
   yield '\n</body>\n</html>\n';
 }
 
-/** Rendering so many rows takes less than a millisecond. */
-const PIECE_ROWS = 20;
-
-function* inPieces<Item>(items: readonly Item[], write: (item: Item) => Markup): Generator<string> {
-  for (let from = 0; from < items.length; from += PIECE_ROWS) {
-    const piece = items.slice(from, from + PIECE_ROWS);
-    yield piece.map((item) => `${toHtml(write(item))}\n`).join('');
-  }
+function* overview(view: View, options: ViewOptions): Generator<string> {
+  // Beside a process in detail the table is hidden; the script fills it when it is shown.
+  const rows = options.query.process === undefined ? view.rows : [];
+  const arrangement = arrange(rows, options.query, view.now);
+  const write = itemWriter(view, options);
+  yield toHtml(tools(view, options));
+  yield toHtml(rowCount(arrangement, view, options));
+  yield '\n<table id="processes-table">';
+  yield toHtml(h('caption', { id: 'processes', class: 'hidden' }, 'Processes'));
+  yield toHtml(tableHead(view, options));
+  yield '\n<tbody id="rows">\n';
+  for (const item of arrangement.items) yield `${toHtml(write(item))}\n`;
+  yield '</tbody>\n</table>\n';
 }
 
 function head(view: View, build: string): Markup {
@@ -98,29 +102,9 @@ function banner(view: View, options: ViewOptions): Markup {
       { id: 'live', role: 'status' },
       `As of ${clock(view.now, view.now, UTC)} UTC; reload to update.`,
     ),
-    warnings(view),
+    alerts(view, options.query),
+    warnings(view, options.query),
     stateFilter(view, options),
-  );
-}
-
-/** The filter is hidden until the script runs. Without scripts, use the `q` parameter of the URL. */
-function tools({ query }: ViewOptions): Markup {
-  return h(
-    'p',
-    { class: 'tools' },
-    h(
-      'label',
-      { id: 'filter', hidden: '' },
-      h('span', { class: 'hidden' }, 'Filter'),
-      h('input', {
-        type: 'search',
-        placeholder: 'Filter…',
-        autocomplete: 'off',
-        spellcheck: 'false',
-        value: query.text,
-      }),
-    ),
-    h('a', { href: '#latest', class: 'jump' }, 'Latest transitions'),
   );
 }
 
@@ -139,7 +123,9 @@ function footer(view: View, telemetryPath: string): Markup {
     'footer',
     {},
     health(view),
+    zoneNote('UTC'),
     h('a', { href: `.${telemetryPath}` }, 'Metrics'),
+    h('a', { href: './-/programs' }, 'Programs'),
     h('a', { href: './-/ready' }, 'Ready'),
     h('a', { href: './-/healthy' }, 'Healthy'),
   );

@@ -17,10 +17,20 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / DAY)}d ${Math.floor((whole % DAY) / HOUR)}h`;
 }
 
+/** `42s`, `12m`, `5h`, `3d`: the largest unit only. */
+export function shortDuration(seconds: number): string {
+  return duration(seconds).split(' ')[0] ?? '';
+}
+
+/** `1 event`, `2 events`. */
+export function plural(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 /** `just now`, `12m ago`: the largest unit only. */
 export function ago(seconds: number): string {
   if (seconds < 1) return 'just now';
-  return `${duration(seconds).split(' ')[0]} ago`;
+  return `${shortDuration(seconds)} ago`;
 }
 
 /** The time of day, preceded by the date unless it is that of `now`. */
@@ -42,6 +52,14 @@ function dayOf(at: number, offset: ZoneOffset): number {
 /** Date and time in full. */
 export function fullTime(at: number, offset: ZoneOffset): string {
   return inZone(at, offset).replace('T', ' ').replace(/Z$/, '');
+}
+
+/** `UTC+02:00` */
+export function zoneName(at: number, offset: ZoneOffset): string {
+  const minutes = -offset(at);
+  if (minutes === 0) return 'UTC';
+  const size = Math.abs(minutes);
+  return `UTC${minutes < 0 ? '-' : '+'}${pad(Math.floor(size / 60))}:${pad(size % 60)}`;
 }
 
 /** RFC 3339, for machines. */

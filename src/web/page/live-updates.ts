@@ -4,12 +4,17 @@
  */
 
 import type { ServerResponse } from 'node:http';
+import { runInSlices } from '../../util/time-slice.ts';
 import { BUILD } from './assets.ts';
+import type { RowStore } from './row-store.ts';
 import { SseHub } from './sse-hub.ts';
-import { changeBetween, type Message, type View } from './view.ts';
+import type { PageContext, Transition } from './view.ts';
 
 export interface LiveUpdatesOptions {
-  readonly buildView: () => View;
+  readonly store: RowStore;
+  readonly context: () => PageContext;
+  /** The latest first; a transition that has not changed is the same object. */
+  readonly transitions: () => readonly Transition[];
   /** Reads again what no event announces, such as resource usage. Never rejects. */
   readonly refresh: () => Promise<void>;
   readonly signal: AbortSignal;
@@ -28,9 +33,13 @@ export class LiveUpdates {
     snapshot: () => this.#snapshot(),
     onEmpty: () => this.#pause(),
   });
-  /** The view as of the last message; undefined while there is no subscriber. */
-  #sentView: View | undefined;
+  #isActive = false;
+  #isSending = false;
   #snapshotText: string | undefined;
+  /** As of the last message. */
+  #sentContext = '';
+  #sentTransitions: readonly Transition[] = [];
+  readonly #transitionTexts = new WeakMap<Transition, string>();
   #sentAt = 0;
   /** Set while a change waits to be sent. */
   #timer: NodeJS.Timeout | undefined;
@@ -43,9 +52,9 @@ export class LiveUpdates {
 
   /** Schedules a message; the caller must first acknowledge its event, so nothing is done here. */
   schedule(): void {
-    if (this.#sentView === undefined || this.#timer !== undefined) return;
+    if (!this.#isActive || this.#timer !== undefined) return;
     const wait = Math.max(0, this.#sentAt + MIN_INTERVAL_MS - performance.now());
-    this.#timer = setTimeout(() => this.#send(), wait);
+    this.#timer = setTimeout(() => void this.#send(), wait);
   }
 
   get isFull(): boolean {
@@ -53,10 +62,21 @@ export class LiveUpdates {
   }
 
   /** Adds a subscriber. The head of the response must have been written. */
-  subscribe(response: ServerResponse): void {
+  async subscribe(response: ServerResponse): Promise<void> {
+    await runInSlices(this.#options.store.update());
     if (this.#options.signal.aborted) return void response.end();
+    if (response.destroyed) return;
+    if (!this.#isActive) this.#start();
     this.#hub.subscribe(response);
-    if (this.#heartbeat === undefined) this.#startHeartbeat(FIRST_HEARTBEAT_MS);
+  }
+
+  /** The first subscriber gets a snapshot; what has changed before is of no interest. */
+  #start(): void {
+    this.#isActive = true;
+    this.#options.store.takeChanges();
+    this.#sentContext = JSON.stringify(this.#options.context());
+    this.#sentTransitions = this.#options.transitions();
+    this.#startHeartbeat(FIRST_HEARTBEAT_MS);
   }
 
   #pause(): void {
@@ -64,38 +84,66 @@ export class LiveUpdates {
     clearTimeout(this.#heartbeat);
     this.#timer = undefined;
     this.#heartbeat = undefined;
-    this.#sentView = undefined;
+    this.#isActive = false;
     this.#snapshotText = undefined;
   }
 
   #startHeartbeat(ms: number): void {
     const heartbeat = setTimeout(async () => {
       await this.#options.refresh();
-      // During the refresh all subscribers may have left and others come.
-      if (this.#heartbeat !== heartbeat) return;
-      this.#send();
-      this.#startHeartbeat(HEARTBEAT_MS);
+      await this.#send();
+      // Meanwhile all subscribers may have left and others come.
+      if (this.#heartbeat === heartbeat) this.#startHeartbeat(HEARTBEAT_MS);
     }, ms);
     this.#heartbeat = heartbeat;
   }
 
-  #send(): void {
+  async #send(): Promise<void> {
+    if (this.#isSending) return;
+    this.#isSending = true;
+    await runInSlices(this.#options.store.update());
+    this.#isSending = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#sentView === undefined) return;
-    const view = this.#options.buildView();
-    const message: Message = { kind: 'change', ...changeBetween(this.#sentView, view) };
-    this.#sentView = view;
-    this.#snapshotText = undefined;
+    if (!this.#isActive) return;
     this.#sentAt = performance.now();
-    this.#hub.send(JSON.stringify(message));
+    this.#snapshotText = undefined;
+    this.#hub.send(this.#nextMessage());
+  }
+
+  /** A change of view.ts, put together from the parts that are serialized already. */
+  #nextMessage(): string {
+    const { rows, removed } = this.#options.store.takeChanges();
+    const context = JSON.stringify(this.#options.context());
+    const transitions = this.#options.transitions();
+    const sent = new Set(this.#sentTransitions);
+    const news = transitions.filter((transition) => !sent.has(transition));
+    const parts = ['"kind":"change"', `"now":${Date.now() / 1000}`];
+    if (context !== this.#sentContext) parts.push(`"context":${context}`);
+    if (rows.length > 0) parts.push(`"rows":[${rows.join(',')}]`);
+    if (removed.length > 0) parts.push(`"removed":${JSON.stringify(removed)}`);
+    if (news.length > 0) parts.push(`"transitions":${this.#serialize(news)}`);
+    this.#sentContext = context;
+    this.#sentTransitions = transitions;
+    return `{${parts.join(',')}}`;
+  }
+
+  #serialize(transitions: readonly Transition[]): string {
+    const texts = transitions.map((transition) => {
+      const text = this.#transitionTexts.get(transition) ?? JSON.stringify(transition);
+      this.#transitionTexts.set(transition, text);
+      return text;
+    });
+    return `[${texts.join(',')}]`;
   }
 
   /** Serialized once for all subscribers that join between two changes. */
   #snapshot(): string {
-    this.#sentView ??= this.#options.buildView();
-    const message: Message = { kind: 'snapshot', build: BUILD, view: this.#sentView };
-    this.#snapshotText ??= JSON.stringify(message);
-    return this.#snapshotText;
+    if (this.#snapshotText !== undefined) return this.#snapshotText;
+    const transitions = this.#serialize(this.#sentTransitions);
+    const view = `{"now":${Date.now() / 1000},"context":${this.#sentContext},"rows":${this.#options.store.json()},"transitions":${transitions}}`;
+    const text = `{"kind":"snapshot","build":${JSON.stringify(BUILD)},"view":${view}}`;
+    this.#snapshotText = text;
+    return text;
   }
 }

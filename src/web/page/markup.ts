@@ -26,8 +26,18 @@ export function h(
 /** Elements without children and end tag (HTML, section 13.1.2). */
 const VOID_TAGS: ReadonlySet<string> = new Set(['input', 'link', 'meta']);
 
+/** Strips are drawn once for many rows. */
+const SVG_TEXTS = new WeakMap<Markup, string>();
+
 export function toHtml(child: Child): string {
   if (typeof child === 'string') return escapeHtml(child);
+  if (child.tag !== 'svg') return elementToHtml(child);
+  const text = SVG_TEXTS.get(child) ?? elementToHtml(child);
+  SVG_TEXTS.set(child, text);
+  return text;
+}
+
+function elementToHtml(child: Markup): string {
   let html = `<${child.tag}`;
   for (const name in child.attributes) {
     const value = child.attributes[name];

@@ -1,21 +1,32 @@
 /** The page at `/`: its document, its assets and its event stream. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ChangeFeed } from '../../processes/changes.ts';
+import { type ChangeFeed, idOf } from '../../processes/changes.ts';
 import type { Process } from '../../processes/process.ts';
 import type { ProcessTable } from '../../processes/table.ts';
 import { signalName } from '../../supervisor/signals.ts';
 import { Mutex } from '../../util/mutex.ts';
+import { type PausableWork, runInSlices, TimeSlice } from '../../util/time-slice.ts';
 import { EVENTS_PATH } from '../paths.ts';
-import { sendCompressible, sendText } from '../respond.ts';
+import { send, sendCompressible, sendText } from '../respond.ts';
 import { ASSETS, type Asset, BUILD } from './assets.ts';
 import { CpuRates, type ResourceUsageReader } from './cpu-rate.ts';
+import { type Detail, detailOf, type Evidence } from './detail.ts';
+import { findRow } from './detail-parts.ts';
 import { renderDocument } from './document.ts';
+import { Histories } from './history.ts';
 import { LiveUpdates } from './live-updates.ts';
-import { RecentTransitions } from './recent-transitions.ts';
+import { type RecentTransition, RecentTransitions } from './recent-transitions.ts';
+import { RowStore } from './row-store.ts';
 import { parseQuery } from './table-query.ts';
-import { type PageContext, type Row, rowOf, transitionOf, type View } from './view.ts';
+import {
+  type PageContext,
+  type Row,
+  rowOf,
+  type Transition,
+  transitionOf,
+  type View,
+} from './view.ts';
 
 export interface PageOptions {
   readonly table: ProcessTable;
@@ -23,6 +34,9 @@ export interface PageOptions {
   readonly context: () => Omit<PageContext, 'hasUsage'>;
   /** undefined where resource usage is not collected. */
   readonly resources: ResourceUsageReader | undefined;
+  /** Whether a process is gone although no event has reported it. */
+  readonly isUnreported?: ((process: Readonly<Process>) => boolean) | undefined;
+  readonly evidence?: Evidence | undefined;
   readonly telemetryPath: string;
   readonly signal: AbortSignal;
 }
@@ -35,29 +49,41 @@ const CONTENT_SECURITY_POLICY = [
   "img-src 'self'",
   "connect-src 'self'",
   "base-uri 'none'",
-  "form-action 'none'",
+  // The filter, without scripts.
+  "form-action 'self'",
   "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
   "trusted-types 'none'",
 ].join('; ');
 
+/** Rates differ in each reading; smaller differences are not shown. */
+const CPU_RESOLUTION = 0.001;
+
 export class Page {
   readonly #options: PageOptions;
   readonly #cpuRates = new CpuRates();
   readonly #recent = new RecentTransitions();
+  readonly #transitionsOf = new WeakMap<RecentTransition, Transition>();
+  readonly #histories = new Histories();
+  readonly #store: RowStore;
   /** One document at a time: many clients at once would delay events. */
   readonly #documents = new Mutex();
   readonly #liveUpdates: LiveUpdates;
 
   constructor(options: PageOptions) {
     this.#options = options;
+    this.#store = new RowStore(options.table, (process) => this.#rowOf(process));
     this.#liveUpdates = new LiveUpdates({
-      buildView: () => this.#buildView(),
-      refresh: () => this.#readUsage(),
+      store: this.#store,
+      context: () => this.#context(),
+      transitions: () => this.#transitions(),
+      refresh: () => this.#refresh(),
       signal: options.signal,
     });
     options.changes.subscribe((change) => {
       this.#recent.handle(change);
+      this.#histories.handle(change, Date.now() / 1000);
+      this.#store.mark(idOf(change));
       this.#liveUpdates.schedule();
     });
   }
@@ -76,22 +102,29 @@ export class Page {
 
   async #sendDocument(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (response.destroyed) return;
-    await this.#readUsage();
+    await this.#refresh();
+    await runInSlices(this.#store.update());
     const [, search = ''] = (request.url ?? '').split('?', 2);
-    const pieces = renderDocument(this.#buildView(), {
-      query: parseQuery(search),
+    const query = parseQuery(search);
+    const view = this.#view();
+    const row = findRow(view.rows, query.process);
+    const detail = row && this.#detailOf(row);
+    response.setHeader('Cache-Control', 'no-store');
+    if (wantsJson(request)) {
+      const status = detail === undefined ? 404 : 200;
+      const body = JSON.stringify(detail ?? { error: 'no such process' });
+      return send(request, response, status, 'application/json', body);
+    }
+    const pieces = renderDocument(view, detail, {
+      query,
       telemetryPath: this.#options.telemetryPath,
       build: BUILD,
     });
-    let html = '';
-    for (const piece of pieces) {
-      html += piece;
-      await nextTurn();
-    }
+    const html = await encodeInSlices(pieces);
     response.setHeader('Content-Security-Policy', CONTENT_SECURITY_POLICY);
     response.setHeader('Referrer-Policy', 'no-referrer');
-    response.setHeader('Cache-Control', 'no-store');
-    sendCompressible(request, response, 200, 'text/html; charset=utf-8', html);
+    const status = query.process !== undefined && row === undefined ? 404 : 200;
+    sendCompressible(request, response, status, 'text/html; charset=utf-8', html);
   }
 
   async #sendStream(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -107,39 +140,109 @@ export class Page {
       'X-Accel-Buffering': 'no',
     });
     if (request.method === 'HEAD') return void response.end();
-    this.#liveUpdates.subscribe(response);
+    await this.#liveUpdates.subscribe(response);
   }
 
-  /** Reads resource usage; a reading that is in progress is shared. */
-  async #readUsage(): Promise<void> {
+  /** Reads what no change announces; a reading of resource usage that is in progress is shared. */
+  async #refresh(): Promise<void> {
+    await this.#options.resources?.read();
+    await runInSlices(this.#markRefreshed(performance.now() / 1000));
+  }
+
+  /** `at`: of a monotonic clock. */
+  *#markRefreshed(at: number): PausableWork<void> {
     const { table, resources } = this.#options;
-    await resources?.read();
-    const at = performance.now() / 1000;
-    for (const process of table.values()) {
+    for (const process of [...table.values()]) {
+      yield;
       const usage = resources?.usageOf(process);
       if (usage !== undefined) this.#cpuRates.observe(process, usage, at);
+      const row = this.#store.get(process.id);
+      const now = this.#factsOf(process);
+      const isGone = row?.trouble === 'unreported exit';
+      if (row?.cpu !== now.cpu || row?.memory !== now.memory || isGone !== now.isUnreported) {
+        this.#store.mark(process.id);
+      }
     }
   }
 
-  #buildView(): View {
-    const { table, context, resources } = this.#options;
+  #view(): View {
     return {
       now: Date.now() / 1000,
-      context: { ...context(), hasUsage: resources !== undefined },
-      rows: [...table.values()].map((process) =>
-        rowOf(process, this.#usageOf(process), signalName),
-      ),
-      transitions: this.#recent.values().map((recent) => transitionOf(recent, signalName)),
+      context: this.#context(),
+      rows: this.#store.rows(),
+      transitions: this.#transitions(),
     };
   }
 
-  #usageOf(process: Readonly<Process>): Pick<Row, 'cpu' | 'memory'> {
-    const usage = this.#options.resources?.usageOf(process);
+  #context(): PageContext {
+    const { context, resources } = this.#options;
+    return { ...context(), hasUsage: resources !== undefined };
+  }
+
+  /** A recent transition whose reason becomes known is replaced by another object. */
+  #transitions(): readonly Transition[] {
+    return this.#recent.values().map((recent) => {
+      const known = this.#transitionsOf.get(recent) ?? transitionOf(recent, signalName);
+      this.#transitionsOf.set(recent, known);
+      return known;
+    });
+  }
+
+  #rowOf(process: Readonly<Process>): Row {
+    const { timeline } = this.#histories.of(process.id);
+    return rowOf(process, { ...this.#factsOf(process), timeline }, signalName);
+  }
+
+  #factsOf(process: Readonly<Process>): {
+    readonly cpu: number | undefined;
+    readonly memory: number | undefined;
+    readonly isUnreported: boolean;
+  } {
+    const { resources, isUnreported } = this.#options;
+    const usage = resources?.usageOf(process);
+    const cores = usage && this.#cpuRates.coresOf(process, usage.pid);
     return {
-      cpu: usage && this.#cpuRates.coresOf(process, usage.pid),
+      cpu: cores && Math.round(cores / CPU_RESOLUTION) * CPU_RESOLUTION,
       memory: usage?.residentBytes,
+      isUnreported: isUnreported?.(process) ?? false,
     };
   }
+
+  #detailOf(row: Row): Detail | undefined {
+    const { table, resources, evidence = {} } = this.#options;
+    const process = table.get(row);
+    if (process === undefined) return undefined;
+    const usage = resources?.usageOf(process);
+    return detailOf({
+      process,
+      history: this.#histories.of(row),
+      cpuSeconds: usage && usage.cpuUserSeconds + usage.cpuSystemSeconds,
+      evidence,
+      nameOf: signalName,
+    });
+  }
+}
+
+/** The text of a large document would be flattened and encoded in one turn of the event loop. */
+const CHUNK_CHARACTERS = 16_384;
+
+async function encodeInSlices(pieces: Iterable<string>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const slice = new TimeSlice();
+  let text = '';
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length >= CHUNK_CHARACTERS) {
+      chunks.push(Buffer.from(text));
+      text = '';
+    }
+    await slice.pause();
+  }
+  return Buffer.concat([...chunks, Buffer.from(text)]);
+}
+
+function wantsJson({ headers }: IncomingMessage): boolean {
+  return /\bapplication\/json\b/i.test(headers.accept ?? '');
 }
 
 async function sendAsset(

@@ -1,28 +1,32 @@
-/** The parts of the page that change, rendered by the server and by the browser alike. */
+/** The tables of the page, rendered by the server and by the browser alike. */
 
-import type { ProcessId } from '../../supervisor/process-id.ts';
-import type { ProcessState } from '../../supervisor/states.ts';
+import { keyOf, type ProcessId } from '../../supervisor/process-id.ts';
+import { PROCESS_STATES, type ProcessState } from '../../supervisor/states.ts';
+import { type Arrangement, countStates, type Item } from './arrange.ts';
 import {
   ago,
   bytes,
   clock,
-  duration,
   fullTime,
   isoTime,
   percent,
+  shortDuration,
   type ZoneOffset,
 } from './format.ts';
 import { type Child, h, type Markup } from './markup.ts';
+import { strip } from './strip.ts';
 import {
-  applyQuery,
   type Column,
-  DEFAULT_QUERY,
   formatQuery,
-  isDownUnexpectedly,
-  isInTrouble,
+  isFiltered,
   isRecent,
+  parametersOf,
+  processLinks,
   severityOf,
+  startsDescending,
   type TableQuery,
+  withGroupToggled,
+  withoutFilter,
   withSort,
   withStateToggled,
 } from './table-query.ts';
@@ -35,174 +39,328 @@ export interface ViewOptions {
 }
 
 interface ColumnSpec {
-  readonly column: Column;
+  readonly column: Column | 'strip';
   readonly title: string;
-  readonly isNumber: boolean;
-  readonly cell: (row: Row, now: number, zoneOffset: ZoneOffset) => readonly (Child | undefined)[];
+  readonly isNumber?: boolean;
 }
 
-const NOTHING = h('span', { class: 'none' }, '–');
-const ZERO = h('span', { class: 'none' }, '0');
-
 const COLUMN_SPECS: readonly ColumnSpec[] = [
-  { column: 'process', title: 'Process', isNumber: false, cell: (row) => [nameOf(row)] },
-  { column: 'state', title: 'State', isNumber: false, cell: stateCell },
-  {
-    column: 'since',
-    title: 'Since',
-    isNumber: false,
-    cell: ({ since }, now, zoneOffset) => [
-      since ? timeOf(since, zoneOffset, clock(since, now, zoneOffset)) : NOTHING,
-    ],
-  },
-  {
-    column: 'uptime',
-    title: 'Uptime',
-    isNumber: true,
-    cell: ({ start }, now) => [start ? duration(now - start) : NOTHING],
-  },
-  {
-    column: 'exits',
-    title: 'Exits',
-    isNumber: true,
-    cell: ({ exits }) => [exits ? String(exits) : ZERO],
-  },
-  { column: 'unexpected', title: 'Unexpected', isNumber: true, cell: unexpectedExitsCell },
-  { column: 'exit', title: 'Last exit', isNumber: false, cell: exitCell },
-  {
-    column: 'cpu',
-    title: 'CPU',
-    isNumber: true,
-    cell: ({ cpu }) => [cpu === undefined ? NOTHING : percent(cpu)],
-  },
-  {
-    column: 'memory',
-    title: 'Memory',
-    isNumber: true,
-    cell: ({ memory }) => [memory === undefined ? NOTHING : bytes(memory)],
-  },
-  {
-    column: 'pid',
-    title: 'PID',
-    isNumber: true,
-    cell: ({ pid }) => [pid === undefined ? NOTHING : String(pid)],
-  },
+  { column: 'process', title: 'Process' },
+  { column: 'state', title: 'State' },
+  { column: 'strip', title: 'Last hour' },
+  { column: 'since', title: 'For' },
+  { column: 'exit', title: 'Why' },
+  { column: 'exits', title: 'Exits', isNumber: true },
+  { column: 'unexpected', title: 'Unexpected', isNumber: true },
+  { column: 'cpu', title: 'CPU', isNumber: true },
+  { column: 'memory', title: 'Memory', isNumber: true },
+  { column: 'pid', title: 'PID', isNumber: true },
 ];
 
-const USAGE_COLUMNS: ReadonlySet<Column> = new Set(['cpu', 'memory']);
+/** What a sort order is called in the list of sort orders. */
+const SORT_TITLES: Readonly<Record<Column, string>> = {
+  process: 'name',
+  state: 'trouble',
+  since: 'last change',
+  exit: 'last exit',
+  exits: 'exits',
+  unexpected: 'unexpected exits',
+  cpu: 'CPU',
+  memory: 'memory',
+  pid: 'PID',
+};
+
+const USAGE_COLUMNS: ReadonlySet<string> = new Set(['cpu', 'memory']);
 
 function columnsOf({ hasUsage }: PageContext): readonly ColumnSpec[] {
   return hasUsage ? COLUMN_SPECS : COLUMN_SPECS.filter(({ column }) => !USAGE_COLUMNS.has(column));
 }
 
+type Cell = readonly (Child | undefined)[];
+type Cells = Readonly<Record<ColumnSpec['column'], Cell>>;
+
+const NOTHING = h('span', { class: 'none' }, '–');
+const ZERO = h('span', { class: 'none' }, '0');
+
 /** Each header is a link, so that sorting works without scripts. */
 export function tableHead({ context }: View, { query }: ViewOptions): Markup {
   const heads = columnsOf(context).map(({ column, title, isNumber }) => {
+    const className = classOf(column, isNumber);
+    if (column === 'strip') return h('th', { scope: 'col', class: className }, title);
     const isSorted = query.sort === column;
     const direction = query.isDescending ? 'descending' : 'ascending';
     return h(
       'th',
-      {
-        scope: 'col',
-        class: `${column}${isNumber ? ' number' : ''}`,
-        'aria-sort': isSorted ? direction : undefined,
-      },
+      { scope: 'col', class: className, 'aria-sort': isSorted ? direction : undefined },
       h('a', { href: formatQuery(withSort(query, column)) }, title),
     );
   });
   return h('thead', { id: 'head' }, h('tr', {}, ...heads));
 }
 
-export function rowsToShow(view: View, { query }: ViewOptions): readonly Row[] {
-  return applyQuery(view.rows, query, view.now);
+function classOf(column: string, isNumber = false, isEmpty = false): string {
+  return `${column}${isNumber ? ' number' : ''}${isEmpty ? ' empty' : ''}`;
 }
 
-/** Returns a function that renders one row, so that the caller can yield between rows. */
-export function rowWriter(
+/** Identifies the line of an item. */
+export function keyOfItem(item: Item): string {
+  switch (item.kind) {
+    case 'process':
+      return `process ${keyOf(item.row)}`;
+    case 'group':
+    case 'more':
+      return `${item.kind} ${item.group}`;
+    default: {
+      const unhandled: never = item;
+      throw new Error(`unhandled item ${JSON.stringify(unhandled)}`);
+    }
+  }
+}
+
+/** Returns a function that renders one line, so that the caller can yield between lines. */
+export function itemWriter(
   { context, now }: View,
-  { zoneOffset }: ViewOptions,
-): (row: Row) => Markup {
+  { query, zoneOffset }: ViewOptions,
+): (item: Item) => Markup {
   const columns = columnsOf(context);
-  return (row) => {
-    const cells = columns.map(({ column, title, isNumber, cell }) => {
-      const children = cell(row, now, zoneOffset);
-      if (column === 'process') return h('th', { scope: 'row', class: column }, ...children);
-      const isEmpty = children[0] === NOTHING || children[0] === ZERO;
-      const name = `${column}${isNumber ? ' number' : ''}${isEmpty ? ' empty' : ''}`;
-      return h('td', { class: name, 'data-title': title }, ...children);
-    });
-    const severity = isInTrouble(row, now) ? `trouble severity-${severityOf(row, now)}` : undefined;
-    return h('tr', { class: severity }, ...cells);
+  const linkTo = processLinks(query);
+  const line = (className: string, cells: Cells) =>
+    h(
+      'tr',
+      { class: className },
+      ...columns.map(({ column, title, isNumber }) => {
+        const children = cells[column];
+        if (column === 'process') return h('th', { scope: 'row', class: column }, ...children);
+        const isEmpty = children[0] === NOTHING || children[0] === ZERO || children.length === 0;
+        return h(
+          'td',
+          { class: classOf(column, isNumber, isEmpty), 'data-title': title },
+          ...children,
+        );
+      }),
+    );
+  return (item) => {
+    switch (item.kind) {
+      case 'process': {
+        const { row, isMember } = item;
+        const className = `${troubleClass([row], now)}${isMember ? ' member' : ''}`;
+        return line(className.trim(), processCells(row, now, linkTo(row), zoneOffset));
+      }
+      case 'group': {
+        const className = `${troubleClass(item.rows, now)} group-line`;
+        return line(className.trim(), groupCells(item, now, query));
+      }
+      case 'more':
+        return moreLine(item, columns.length, query);
+      default: {
+        const unhandled: never = item;
+        throw new Error(`unhandled item ${JSON.stringify(unhandled)}`);
+      }
+    }
   };
 }
 
+function troubleClass(rows: readonly Row[], now: number): string {
+  const severity = Math.min(...rows.map((row) => severityOf(row, now)));
+  if (severity <= 1) return 'trouble severe';
+  return severity <= 4 ? 'trouble' : '';
+}
+
+function processCells(row: Row, now: number, link: string, zoneOffset: ZoneOffset): Cells {
+  const { since, exits, cpu, memory, pid } = row;
+  return {
+    process: [h('a', { href: link }, nameOf(row))],
+    state: stateCell(row),
+    strip: [strip([row.timeline], now)],
+    since: [since ? timeOf(since, zoneOffset, shortDuration(now - since)) : NOTHING],
+    exits: [exits ? String(exits) : ZERO],
+    unexpected: unexpectedExitsCell(row, now),
+    exit: whyCell(row, now, zoneOffset),
+    cpu: [cpu === undefined ? NOTHING : percent(cpu)],
+    memory: [memory === undefined ? NOTHING : bytes(memory)],
+    pid: [pid === undefined ? NOTHING : String(pid)],
+  };
+}
+
+function groupCells(
+  { group, rows, isOpen }: Item & { readonly kind: 'group' },
+  now: number,
+  query: TableQuery,
+): Cells {
+  const total = (value: (row: Row) => number | undefined) => {
+    const values = rows.flatMap((row) => value(row) ?? []);
+    return values.length === 0 ? undefined : values.reduce((sum, each) => sum + each, 0);
+  };
+  const [cpu, memory] = [total(({ cpu }) => cpu), total(({ memory }) => memory)];
+  const [exits, unexpected] = [total((row) => row.exits), total((row) => row.unexpected)];
+  const inTrouble = rows.filter(({ trouble }) => trouble !== undefined).length;
+  const recent = rows.filter((row) => isRecent(row.lastUnexpectedExit, now)).length;
+  const why = [
+    inTrouble > 0 ? `${inTrouble} of ${rows.length} in trouble` : undefined,
+    recent > 0 ? `${recent} exited unexpectedly within the hour` : undefined,
+  ].filter((part) => part !== undefined);
+  return {
+    process: [
+      h(
+        'a',
+        {
+          class: 'toggle',
+          href: formatQuery(withGroupToggled(query, group, isOpen)),
+          'aria-expanded': isOpen ? 'true' : 'false',
+        },
+        h('bdi', {}, ...keepEnd(group)),
+      ),
+      h('small', {}, `${rows.length} processes`),
+    ],
+    state: groupStateCell(rows),
+    strip: [
+      strip(
+        rows.map(({ timeline }) => timeline),
+        now,
+      ),
+    ],
+    since: [],
+    exits: [exits ? String(exits) : ZERO],
+    unexpected: [
+      unexpected ? (recent > 0 ? h('strong', {}, String(unexpected)) : String(unexpected)) : ZERO,
+    ],
+    exit: why.length === 0 ? [NOTHING] : [h('span', { class: 'reason recent' }, why.join(', '))],
+    cpu: [cpu === undefined ? NOTHING : percent(cpu)],
+    memory: [memory === undefined ? NOTHING : bytes(memory)],
+    pid: [],
+  };
+}
+
+/** `480 of 480 RUNNING`; the most severe state first. */
+function groupStateCell(rows: readonly Row[]): Cell {
+  return [...countStates(rows)].flatMap(([state, count], index) => [
+    index === 0 ? undefined : ' ',
+    h(
+      'span',
+      { class: 'count' },
+      state === 'RUNNING' || count === rows.length ? `${count} of ${rows.length} ` : `${count} `,
+      stateOf(state),
+    ),
+  ]);
+}
+
+function moreLine(
+  { group, hidden }: Item & { readonly kind: 'more' },
+  columns: number,
+  query: TableQuery,
+): Markup {
+  const text = `${hidden} more ${hidden === 1 ? 'process' : 'processes'} of ${group}`;
+  const href = formatQuery(withGroupToggled(query, group, false));
+  return h('tr', { class: 'more' }, h('td', { colspan: String(columns) }, h('a', { href }, text)));
+}
+
 /** Formatted as by supervisorctl. <bdi> isolates right-to-left names. */
-function nameOf({ group, name }: ProcessId): Markup {
-  return group === name
-    ? h('bdi', {}, name)
-    : h('bdi', {}, h('span', { class: 'group' }, `${group}:`), name);
+export function nameOf({ group, name }: ProcessId): Markup {
+  if (group === name) return h('bdi', {}, ...keepEnd(name));
+  if (group.length + name.length < MAX_PLAIN_NAME) {
+    return h('bdi', {}, h('span', { class: 'group' }, `${group}:`), name);
+  }
+  return h('bdi', {}, ...keepEnd(`${group}:${name}`));
 }
 
-function stateCell({ state, tries }: Row): readonly (Child | undefined)[] {
+const MAX_PLAIN_NAME = 44;
+const KEPT_END = 16;
+
+/** A long name is cut in the middle by the style sheet: its end often is a number. */
+function keepEnd(text: string): Child[] {
+  if (text.length < MAX_PLAIN_NAME) return [text];
+  const characters = [...text];
+  return [
+    h(
+      'span',
+      { class: 'long', title: text },
+      h('span', {}, characters.slice(0, -KEPT_END).join('')),
+      h('span', {}, characters.slice(-KEPT_END).join('')),
+    ),
+  ];
+}
+
+function stateCell({ state, tries, trouble }: Row): Cell {
+  if (trouble === 'unreported exit') {
+    return [
+      h('span', { class: 'badge FATAL' }, 'gone'),
+      h('small', {}, `supervisord reports ${state}`),
+    ];
+  }
   const isTrying = tries > 0 && (state === 'BACKOFF' || state === 'STARTING');
-  return [stateOf(state), isTrying ? small(`try ${tries}`) : undefined];
+  return [stateOf(state), isTrying ? h('small', {}, `try ${tries}`) : undefined];
 }
 
-function stateOf(state: ProcessState): Markup {
+export function stateOf(state: ProcessState): Markup {
   return h('span', { class: `badge ${state}` }, state);
 }
 
-function unexpectedExitsCell(
-  { unexpected, lastUnexpectedExit }: Row,
-  now: number,
-): readonly Child[] {
+function unexpectedExitsCell({ unexpected, lastUnexpectedExit }: Row, now: number): Cell {
   if (unexpected === 0) return [ZERO];
   const text = String(unexpected);
   return [isRecent(lastUnexpectedExit, now) ? h('strong', { class: 'recent' }, text) : text];
 }
 
-function exitCell(row: Row, now: number, zoneOffset: ZoneOffset): readonly (Child | undefined)[] {
-  const { exitedAt, reason, spawnError, lastUnexpectedExit } = row;
+/** Why it is not running, or why it last exited. */
+function whyCell(row: Row, now: number, zoneOffset: ZoneOffset): Cell {
+  const { exitedAt, reason, spawnError, lastUnexpectedExit, trouble } = row;
+  if (trouble === 'unreported exit') {
+    return [h('span', { class: 'reason recent' }, 'no event has reported the exit')];
+  }
   const isUnexpected =
     exitedAt !== undefined && lastUnexpectedExit !== undefined && exitedAt <= lastUnexpectedExit;
-  const isHighlighted = isUnexpected && (isRecent(exitedAt, now) || isDownUnexpectedly(row));
-  const details = [reason, isUnexpected ? 'unexpected' : undefined, spawnError].filter(Boolean);
+  const isHighlighted = isUnexpected && (isRecent(exitedAt, now) || trouble === 'down');
+  const details = [spawnError, reason, isUnexpected ? 'unexpected' : undefined].filter(Boolean);
   if (exitedAt === undefined && details.length === 0) return [NOTHING];
+  const text = details.join(', ');
   return [
-    details.length === 0
+    text === ''
       ? undefined
-      : h('span', { class: isHighlighted ? 'reason recent' : 'reason' }, details.join(', ')),
+      : h(
+          'span',
+          { class: isHighlighted ? 'reason recent' : 'reason', title: titleOf(text) },
+          text,
+        ),
     exitedAt === undefined ? undefined : timeOf(exitedAt, zoneOffset, ago(now - exitedAt)),
   ];
 }
 
-function timeOf(at: number, zoneOffset: ZoneOffset, text: string): Markup {
-  return h('time', { datetime: isoTime(at), title: fullTime(at, zoneOffset) }, text);
+/** A text of this length may be cut by the style sheet. */
+const LONG_TEXT = 40;
+
+function titleOf(text: string): string | undefined {
+  return text.length > LONG_TEXT ? text : undefined;
 }
 
-function small(text: string): Markup {
-  return h('small', {}, text);
+export function timeOf(at: number, zoneOffset: ZoneOffset, text: string): Markup {
+  return h('time', { datetime: isoTime(at), title: fullTime(at, zoneOffset) }, text);
 }
 
 export function transitionRow(
   transition: Transition,
   { now }: View,
-  { zoneOffset }: ViewOptions,
+  { query, zoneOffset }: ViewOptions,
 ): Markup {
   const { at, from, to, expected } = transition;
   const time = clock(at, now, zoneOffset, { millis: true });
+  const href = processLinks(query)(transition);
   return h(
     'tr',
     { class: expected === false || to === 'FATAL' || to === 'UNKNOWN' ? 'bad' : undefined },
     h('td', { class: 'at' }, timeOf(at, zoneOffset, time)),
-    h('th', { scope: 'row', class: 'process' }, nameOf(transition)),
+    h('th', { scope: 'row', class: 'process' }, h('a', { href }, nameOf(transition))),
     h('td', { class: 'from' }, stateOf(from)),
     h('td', { class: 'to' }, stateOf(to)),
-    h('td', { class: 'details' }, detailsOf(transition)),
+    h('td', { class: 'details' }, transitionDetails(transition)),
   );
 }
 
-function detailsOf({ to, expected, tries, reason }: Transition): string {
+export function transitionDetails({
+  to,
+  expected,
+  tries,
+  reason,
+}: Pick<Transition, 'to' | 'expected' | 'tries' | 'reason'>): string {
   const details: string[] = [];
   if (expected !== undefined) details.push(expected ? 'expected' : 'unexpected');
   if (reason !== undefined) details.push(reason);
@@ -213,31 +371,28 @@ function detailsOf({ to, expected, tries, reason }: Transition): string {
 }
 
 /**
- * The number of processes in each state; a click adds the state to the filter or removes it.
- * States without processes keep their place, so that nothing moves under the pointer. UNKNOWN
- * is the exception, as it is very rare.
+ * The number of processes in each state that occurs; a click adds the state to the filter or
+ * removes it.
  */
 export function stateFilter({ rows }: View, { query }: ViewOptions): Markup {
-  const counts = new Map<ProcessState, number>();
-  for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
+  const counts = countStates(rows);
   const { states } = query;
+  const overview = { ...query, process: undefined };
   const all = h(
     'a',
     {
-      href: formatQuery({ ...query, states: DEFAULT_QUERY.states }),
-      'aria-current': states.size === 0 ? 'true' : undefined,
+      href: formatQuery(withoutFilter(overview)),
+      'aria-current': isFiltered(query) || query.process !== undefined ? undefined : 'true',
     },
     h('b', {}, String(rows.length)),
     ' all',
   );
-  const isShown = (state: ProcessState) =>
-    state !== 'UNKNOWN' || counts.has(state) || states.has(state);
-  const links = STATES_BY_SEVERITY.filter(isShown).map((state) =>
+  const chosen = PROCESS_STATES.filter((state) => states.has(state) && !counts.has(state));
+  const links = [...counts.keys(), ...chosen].map((state) =>
     h(
       'a',
       {
-        class: counts.has(state) ? undefined : 'zero',
-        href: formatQuery(withStateToggled(query, state)),
+        href: formatQuery(withStateToggled(overview, state)),
         'aria-current': states.has(state) ? 'true' : undefined,
       },
       h('b', {}, String(counts.get(state) ?? 0)),
@@ -248,83 +403,75 @@ export function stateFilter({ rows }: View, { query }: ViewOptions): Markup {
   return h('nav', { id: 'states', 'aria-label': 'Filter by state' }, all, ...links);
 }
 
-const STATES_BY_SEVERITY: readonly ProcessState[] = [
-  'FATAL',
-  'UNKNOWN',
-  'BACKOFF',
-  'STARTING',
-  'STOPPING',
-  'RUNNING',
-  'EXITED',
-  'STOPPED',
-];
+/** The names of the form's fields besides those that it shows. */
+const SHOWN_FIELDS: ReadonlySet<string> = new Set(['q', 'sort', 'process']);
 
-/** Problems that concern more than one process, and the number of recent unexpected exits. */
-export function warnings({ context, rows, now }: View): Markup {
-  const items: Markup[] = [];
-  const warn = (text: string) => items.push(h('li', { class: 'warning' }, text));
-  const { rpc, eventsLost } = context;
-  if (typeof rpc === 'object') {
-    warn(`XML-RPC fails; states are known from events only: ${rpc.failure}`);
-  }
-  if (rpc === 'none') {
-    warn('supervisord has no HTTP server; a process is listed only after its first event.');
-  }
-  if (eventsLost > 0) {
-    warn(
-      `supervisord has discarded ${eventsLost} ${eventsLost === 1 ? 'event' : 'events'} before delivery; raise buffer_size.`,
-    );
-  }
-  const recent = rows.filter(({ lastUnexpectedExit }) => isRecent(lastUnexpectedExit, now)).length;
-  if (recent > 0) {
-    items.push(
-      h(
-        'li',
-        { class: 'recent' },
-        `${recent} ${recent === 1 ? 'process has' : 'processes have'} exited unexpectedly within the last hour.`,
-      ),
-    );
-  }
-  return h('ul', { id: 'warnings' }, ...items);
-}
-
-export function title({ context, rows, now }: View): string {
-  const inTrouble = rows.filter((row) => isInTrouble(row, now)).length;
-  return `${inTrouble > 0 ? `(${inTrouble}) ` : ''}${context.identifier ?? 'supervisord'} – Supervisor`;
-}
-
-export function heading({ context }: View): Markup {
-  const { identifier, supervisordVersion, supervisordState } = context;
-  const server = `supervisord ${supervisordVersion ?? ''}`.trim();
+/** Filter and sort order as a form, so that both work without scripts. */
+export function tools({ context }: View, { query }: ViewOptions): Markup {
+  const hidden = parametersOf(query)
+    .filter(([name]) => !SHOWN_FIELDS.has(name))
+    .map(([name, value]) => h('input', { type: 'hidden', name, value }));
   return h(
-    'h1',
-    { id: 'heading' },
-    h('bdi', {}, identifier ?? 'supervisord'),
-    ' ',
-    h('small', {}, supervisordState === undefined ? server : `${server}, ${supervisordState}`),
+    'form',
+    { id: 'tools', class: 'tools', method: 'get', action: './' },
+    h('input', {
+      type: 'search',
+      name: 'q',
+      placeholder: 'Filter by name, state or reason',
+      'aria-label': 'Filter by name, state or reason',
+      autocomplete: 'off',
+      spellcheck: 'false',
+      value: query.text,
+    }),
+    h(
+      'label',
+      { class: 'sort' },
+      'Sort by ',
+      h('select', { name: 'sort' }, ...sortOptions(context, query)),
+    ),
+    ...hidden,
+    h('noscript', {}, h('button', {}, 'Apply')),
+    h('a', { href: '#latest', class: 'jump' }, 'Latest transitions'),
   );
 }
 
-/** The status of the exporter, in the footer. */
-export function health({ context }: View): Markup {
-  const { exporterVersion, rpc, eventsLost } = context;
-  const items = [
-    `supervisor-exporter ${exporterVersion}`,
-    `XML-RPC ${typeof rpc === 'object' ? 'fails' : RPC_WORDS[rpc]}`,
-    `${eventsLost} ${eventsLost === 1 ? 'event' : 'events'} lost`,
-  ];
-  return h('span', { id: 'health' }, items.join(' · '));
+/** The value of an option as it is in the URL. */
+function sortOptions(context: PageContext, query: TableQuery): Markup[] {
+  return columnsOf(context).flatMap(({ column }) => {
+    if (column === 'strip') return [];
+    const isSelected = query.sort === column;
+    const isDescending = isSelected ? query.isDescending : startsDescending(column);
+    return h(
+      'option',
+      { value: `${isDescending ? '-' : ''}${column}`, selected: isSelected ? '' : undefined },
+      SORT_TITLES[column],
+    );
+  });
 }
 
-const RPC_WORDS = { works: 'works', pending: 'not tried yet', none: 'not configured' } as const;
-
-/** Shown below the table when the filter hides rows. */
-export function rowCount(shown: number, all: number): Markup {
-  const text =
-    all === 0
-      ? 'No process is known yet.'
-      : shown === all
-        ? ''
-        : `${shown} of ${all} processes shown.`;
-  return h('p', { id: 'row-count' }, text);
+/** Above the table: how much of it the filter shows, and whether it is grouped. */
+export function rowCount(
+  { items, matching }: Arrangement,
+  { rows, context }: View,
+  { query }: ViewOptions,
+): Markup {
+  const children: (Child | undefined)[] = [];
+  const clear = h('a', { href: formatQuery(withoutFilter(query)) }, 'Clear the filter');
+  if (rows.length === 0) {
+    // While a snapshot is waited for, a notice says so.
+    if (context.isSynced) children.push('supervisord has no processes.');
+  } else if (matching === 0) {
+    children.push('No process matches the filter. ', clear);
+  } else if (isFiltered(query)) {
+    children.push(`${matching} of ${rows.length} processes match the filter. `, clear);
+  }
+  const hasGroups = query.isFlat || items.some(({ kind }) => kind === 'group');
+  if (hasGroups) {
+    const href = formatQuery({ ...query, isFlat: !query.isFlat });
+    children.push(
+      ' ',
+      h('a', { href }, query.isFlat ? 'Group the processes' : 'List without groups'),
+    );
+  }
+  return h('p', { id: 'row-count', role: 'status' }, ...children);
 }

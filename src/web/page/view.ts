@@ -1,10 +1,12 @@
 /** The data of the page: built by the server, sent as JSON, rendered by server and browser. */
 
 import type { Process } from '../../processes/process.ts';
-import type { ExitReason } from '../../processes/termination.ts';
+import { type Trouble, troubleOf } from '../../processes/trouble.ts';
 import { keyOf, type ProcessKey } from '../../supervisor/process-id.ts';
 import type { ProcessState } from '../../supervisor/states.ts';
+import { describeReason, type SignalName } from '../exit-reason.ts';
 import type { RecentTransition } from './recent-transitions.ts';
+import { encodeTimeline, type Timeline } from './timeline.ts';
 
 /** All times are epoch seconds of the exporter's clock. */
 export interface View {
@@ -21,8 +23,16 @@ export interface PageContext {
   readonly identifier: string | undefined;
   readonly supervisordVersion: string | undefined;
   readonly supervisordState: string | undefined;
+  /** The name of the machine. */
+  readonly host: string;
   /** Whether XML-RPC works; if not, the error. */
   readonly rpc: 'works' | 'pending' | 'none' | { readonly failure: string };
+  /** Whether the process table is complete. */
+  readonly isSynced: boolean;
+  /** Since when the first snapshot is waited for; undefined once it was received, or where there is none. */
+  readonly waitingSince: number | undefined;
+  /** supervisord has not run for a while: it is stopped or blocked. Undefined where that is not known. */
+  readonly isStalled?: boolean | undefined;
   readonly eventsLost: number;
   readonly exporterVersion: string;
   /** Whether CPU and memory are collected. */
@@ -34,6 +44,7 @@ export interface Row {
   readonly group: string;
   readonly name: string;
   readonly state: ProcessState;
+  readonly trouble: Trouble | undefined;
   /** When it entered its state. */
   readonly since: number | undefined;
   /** When the process started; undefined while it is down. */
@@ -53,6 +64,8 @@ export interface Row {
   readonly cpu: number | undefined;
   /** Resident memory in bytes. */
   readonly memory: number | undefined;
+  /** Its states over the last hour, as encodeTimeline writes them. */
+  readonly timeline: string;
 }
 
 export interface Transition {
@@ -89,23 +102,26 @@ export const MAX_TRANSITIONS = 200;
 /** States in which an operating system process exists. */
 const ALIVE: ReadonlySet<ProcessState> = new Set(['STARTING', 'RUNNING', 'STOPPING']);
 
-/** Returns the name of a signal, such as SIGKILL. */
-export type SignalName = (signal: number) => string;
+/** What the record of a process does not hold. */
+export interface RowFacts {
+  readonly cpu: number | undefined;
+  readonly memory: number | undefined;
+  readonly timeline: Timeline;
+  /** Whether the process is gone although no event has reported it. */
+  readonly isUnreported: boolean;
+}
 
-export function rowOf(
-  process: Readonly<Process>,
-  usage: Pick<Row, 'cpu' | 'memory'>,
-  nameOf: SignalName,
-): Row {
-  const isAlive = ALIVE.has(process.state);
+export function rowOf(process: Readonly<Process>, facts: RowFacts, nameOf: SignalName): Row {
+  const isAlive = ALIVE.has(process.state) && !facts.isUnreported;
   const last = process.failedStart ?? process.termination;
   return {
     group: process.id.group,
     name: process.id.name,
     state: process.state,
+    trouble: troubleOf(process, facts.isUnreported),
     since: process.lastTransitionTime,
     start: isAlive ? process.startTime : undefined,
-    pid: process.pid,
+    pid: isAlive ? process.pid : undefined,
     tries: process.backoffTries,
     exits: process.exits,
     unexpected: process.unexpectedExits,
@@ -113,8 +129,10 @@ export function rowOf(
     exitedAt: last?.finishedAt,
     reason: last && describeReason(last.reason, nameOf),
     spawnError: process.spawnError,
-    cpu: usage.cpu,
-    memory: usage.memory,
+    cpu: isAlive ? facts.cpu : undefined,
+    // A zombie has no memory: the process is gone, so nothing of it can be measured.
+    memory: isAlive && facts.memory !== 0 ? facts.memory : undefined,
+    timeline: encodeTimeline(facts.timeline),
   };
 }
 
@@ -136,48 +154,7 @@ export function transitionOf(
   };
 }
 
-function describeReason(reason: ExitReason, nameOf: SignalName): string | undefined {
-  switch (reason.kind) {
-    case 'pending':
-      return 'reason not known yet';
-    case 'unknown':
-      return undefined;
-    case 'exited':
-      return `exit status ${reason.exitCode}`;
-    case 'signalled':
-      return reason.signal === undefined ? 'a signal' : nameOf(reason.signal);
-    default: {
-      const unhandled: never = reason;
-      throw new Error(`unhandled exit reason ${JSON.stringify(unhandled)}`);
-    }
-  }
-}
-
-/** The change that turns `before` into `after`. */
-export function changeBetween(before: View, after: View): Change {
-  const known = new Map(before.rows.map((row) => [keyOf(row), row]));
-  const rows = after.rows.filter((row) => {
-    const key = keyOf(row);
-    const old = known.get(key);
-    known.delete(key);
-    return old === undefined || !isSame(old, row);
-  });
-  const previous = new Map(before.transitions.map((transition) => [transition.number, transition]));
-  const transitions = after.transitions.filter((transition) => {
-    const old = previous.get(transition.number);
-    return old === undefined || !isSame(old, transition);
-  });
-  return {
-    now: after.now,
-    ...(JSON.stringify(before.context) !== JSON.stringify(after.context) && {
-      context: after.context,
-    }),
-    ...(rows.length > 0 && { rows }),
-    ...(known.size > 0 && { removed: [...known.keys()] }),
-    ...(transitions.length > 0 && { transitions }),
-  };
-}
-
+/** A row that has not changed stays the same object. */
 export function applyChange(view: View, change: Change): View {
   const rows = new Map(view.rows.map((row) => [keyOf(row), row]));
   for (const row of change.rows ?? []) rows.set(keyOf(row), row);
@@ -194,10 +171,4 @@ export function applyChange(view: View, change: Change): View {
     rows: [...rows.values()],
     transitions: inOrder.slice(0, MAX_TRANSITIONS),
   };
-}
-
-/** Both objects must be flat and have the same members. */
-function isSame<T extends Row | Transition>(one: T, other: T): boolean {
-  for (const member in one) if (one[member] !== other[member]) return false;
-  return true;
 }

@@ -33,13 +33,25 @@ export class PatchedRows {
     this.#body = byId(id);
   }
 
+  /** Rows that have lost the focus by being moved get it back. */
   update(rows: readonly (readonly [key: string, markup: Markup])[]): void {
+    const focused = document.activeElement;
+    this.#update(rows);
+    if (focused instanceof HTMLElement && focused !== document.activeElement) {
+      focused.focus({ preventScroll: true });
+    }
+  }
+
+  element(key: string): Element | undefined {
+    return this.#rows.get(key)?.element;
+  }
+
+  #update(rows: readonly (readonly [key: string, markup: Markup])[]): void {
     const isFirst = this.#rows.size === 0;
     if (isFirst) this.#body.replaceChildren();
     const next = new Map<string, { readonly element: Element; markup: Markup }>();
     for (const [key, markup] of rows) {
       const row = this.#rows.get(key) ?? { element: create(markup), markup };
-      if (!isFirst && !this.#rows.has(key)) row.element.classList.add('new');
       patch(row.element, row.markup, markup);
       row.markup = markup;
       next.set(key, row);
@@ -60,8 +72,13 @@ export function byId(id: string): HTMLElement {
   return element;
 }
 
+const SVG = 'http://www.w3.org/2000/svg';
+const SVG_TAGS: ReadonlySet<string> = new Set(['svg', 'title', 'path']);
+
 function create(markup: Markup): Element {
-  const element = document.createElement(markup.tag);
+  const element = SVG_TAGS.has(markup.tag)
+    ? document.createElementNS(SVG, markup.tag)
+    : document.createElement(markup.tag);
   for (const [name, value] of Object.entries(markup.attributes)) {
     if (value !== undefined) element.setAttribute(name, value);
   }
@@ -75,6 +92,7 @@ function createChild(child: Child): Element | Text {
 
 /** `element` was created from `before`, whose tag is that of `after`. */
 function patch(element: Element, before: Markup, after: Markup): void {
+  if (before === after) return;
   for (const name of Object.keys({ ...before.attributes, ...after.attributes })) {
     const value = after.attributes[name];
     if (value === before.attributes[name]) continue;

@@ -1,11 +1,13 @@
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CpuAccumulator } from '../../src/resources/cpu-accumulator.ts';
+import { CounterAccumulator, type Member } from '../../src/resources/counter-accumulator.ts';
 import type { ProcStat } from '../../src/resources/formats.ts';
 import { findTree, type ProcessLookup, type Tree } from '../../src/resources/tree.ts';
 
-const accumulator = suite('CPU accumulator');
+const NAMES = ['user', 'system'] as const;
+
+const accumulator = suite('counter accumulator');
 
 /** A `start` that differs from the pid is another process with that pid. CPU times are user time. */
 type Row = readonly [pid: number, parent: number, own: number, reaped: number, start?: number];
@@ -193,7 +195,7 @@ const HISTORIES: Readonly<Record<string, readonly Reading[]>> = {
 
 for (const [title, readings] of Object.entries(HISTORIES)) {
   accumulator(title, () => {
-    const subject = new CpuAccumulator();
+    const subject = new CounterAccumulator(NAMES);
     for (const [step, [what, rows, total, reparented = []]] of readings.entries()) {
       const members = new Map(
         rows.map(([pid, parent, own, reaped, start = pid]) => [
@@ -201,18 +203,21 @@ for (const [title, readings] of Object.entries(HISTORIES)) {
           stat({ parent, start, own: cpu(own), reaped: cpu(reaped) }),
         ]),
       );
-      const shown = subject.add({ members, reparented: new Set(reparented) });
+      const shown = subject.add(members, new Set(reparented));
       assert.equal(shown, cpu(total), `step ${step} ${what}`);
     }
   });
 }
 
 /** User and system time differ, so that a mix-up is noticed. */
-function cpu(user: number): ProcStat['own'] {
+function cpu(user: number) {
   return { user, system: 3 * user };
 }
 
-function stat(some: Partial<ProcStat>): ProcStat {
+/** CPU time alone: the other counters of a stat file are accumulated in the same way. */
+type Stat = Omit<ProcStat, 'own' | 'reaped'> & Member<(typeof NAMES)[number]>;
+
+function stat(some: Partial<Stat>): Stat {
   return {
     pid: 0,
     parent: 0,
@@ -230,13 +235,13 @@ const MAIN = 2;
 const INIT = 1;
 
 /** Simulates processes as Linux has them; anything may happen between any two readings of a file. */
-class World implements ProcessLookup {
+class World implements ProcessLookup<Stat> {
   readonly #processes = new Map([[MAIN, stat({ parent: INIT, start: MAIN })]]);
   #next = MAIN + 1;
   /** Of all that ever belonged to the tree of MAIN. */
   used = 0;
 
-  stat(pid: number): ProcStat | undefined {
+  stat(pid: number): Stat | undefined {
     return this.#processes.get(pid);
   }
 
@@ -285,7 +290,7 @@ class World implements ProcessLookup {
     return [...this.#processes].filter(([, stat]) => stat.parent === parent).map(([pid]) => pid);
   }
 
-  #end(pid: number, process: ProcStat): void {
+  #end(pid: number, process: Stat): void {
     this.#processes.set(pid, { ...process, isZombie: true });
     for (const child of this.#childrenOf(pid)) {
       const orphan = this.#processes.get(child);
@@ -293,7 +298,7 @@ class World implements ProcessLookup {
     }
   }
 
-  #reap(pid: number, { parent, own, reaped }: ProcStat): void {
+  #reap(pid: number, { parent, own, reaped }: Stat): void {
     this.#processes.delete(pid);
     const by = this.#processes.get(parent);
     if (by === undefined) return;
@@ -308,21 +313,42 @@ const ACTS = fc.array(fc.tuple(fc.nat(40), fc.nat(1_000)), {
   size: 'max',
 });
 
-for (const isTidy of [true, false]) {
+/** The counters of a process in one number, as in /proc/PID/io. */
+function inOneNumber(members: ReadonlyMap<number, Stat>): Map<number, Stat> {
+  return new Map(
+    [...members].map(([pid, { own, reaped, ...rest }]) => [
+      pid,
+      { ...rest, own: cpu(0), reaped: cpu(own.user + reaped.user) },
+    ]),
+  );
+}
+
+for (const [isTidy, isOneNumber] of [
+  [true, false],
+  [false, false],
+  [true, true],
+  [false, true],
+] as const) {
+  const counts = isTidy ? 'counts everything once' : 'counts nothing twice';
+  const how = isOneNumber ? 'in one number' : 'own and reaped apart';
   accumulator(
-    `the counter never decreases, whatever happens during a reading${isTidy ? ', and counts everything once' : ', and counts nothing twice'}`,
+    `the counter never decreases, whatever happens during a reading, and ${counts} (${how})`,
     () => {
       fc.assert(
         fc.property(ACTS, fc.integer({ min: 1, max: 6 }), (acts, pace) => {
           const world = new World();
-          const subject = new CpuAccumulator();
+          const subject = new CounterAccumulator(NAMES);
           const waiting = [...acts];
           const live = () => {
             for (const [what, whom] of waiting.splice(0, pace)) world.act(what, whom, isTidy);
           };
           let last = 0;
           const read = () => {
-            const { user, system } = subject.add(finish(world, subject, live));
+            const { members, reparented } = finish(world, subject, live);
+            const { user, system } = subject.add(
+              isOneNumber ? inOneNumber(members) : members,
+              reparented,
+            );
             assert.ok(user >= last, `${user} after ${last}`);
             assert.ok(user <= world.used, `${user} of ${world.used}`);
             assert.is(system, 3 * user);
@@ -340,10 +366,14 @@ for (const isTidy of [true, false]) {
 }
 
 /** Reads the tree; the simulation goes on at each step. */
-function finish(world: World, subject: CpuAccumulator, live: () => void): Tree {
+function finish(
+  world: World,
+  { members }: Pick<CounterAccumulator<'user' | 'system'>, 'members'>,
+  live: () => void,
+): Tree<Stat> {
   const main = world.stat(MAIN);
   if (main === undefined) throw new Error('the main process is gone');
-  const steps = findTree(MAIN, main, subject.members, world);
+  const steps = findTree(MAIN, main, members, world);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;

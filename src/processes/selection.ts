@@ -1,0 +1,34 @@
+/** Which processes have series: the one owner of that decision. Pure. */
+
+import { displayName, type ProcessId } from '../supervisor/process-id.ts';
+
+export interface Selection {
+  isSelected(id: ProcessId): boolean;
+}
+
+export interface SelectionOptions {
+  /** Matches what is selected; undefined: everything. */
+  readonly include?: RegExp | undefined;
+  /** Matches what is not selected, of what `include` matches. */
+  readonly exclude?: RegExp | undefined;
+}
+
+export const ALL_PROCESSES: Selection = { isSelected: () => true };
+
+/** The expressions are matched with `group:name`. */
+export function createSelection({ include, exclude }: SelectionOptions): Selection {
+  if (include === undefined && exclude === undefined) return ALL_PROCESSES;
+  /** By the object: the id of a process stays the same one, and is asked about at each scrape. */
+  const known = new WeakMap<ProcessId, boolean>();
+  const decide = (id: ProcessId) => {
+    const name = displayName(id);
+    return (include?.test(name) ?? true) && !exclude?.test(name);
+  };
+  return {
+    isSelected(id) {
+      const isSelected = known.get(id) ?? decide(id);
+      known.set(id, isSelected);
+      return isSelected;
+    },
+  };
+}

@@ -1,0 +1,88 @@
+/** What the page shows of one process besides its row. */
+
+import type { Process } from '../../processes/process.ts';
+import type { ProcessId } from '../../supervisor/process-id.ts';
+import type { ProcessSettings } from '../../supervisor/snapshot.ts';
+import { describeReason, type SignalName } from '../exit-reason.ts';
+import type { PastTermination, PastTransition, ProcessHistory } from './history.ts';
+
+export interface Detail extends ProcessId {
+  /** The latest first. */
+  readonly terminations: readonly TerminationDetail[];
+  /** The latest first. */
+  readonly transitions: readonly PastTransition[];
+  /** Undefined where supervisord has not reported the settings. */
+  readonly settings: ProcessSettings | undefined;
+  /** CPU time of the present run in seconds. */
+  readonly cpuSeconds: number | undefined;
+  readonly logTail: LogTail | undefined;
+}
+
+/** The end of a run. */
+export interface TerminationDetail {
+  /** Epoch seconds. */
+  readonly at: number;
+  /** Seconds; undefined where it is not known when the run began. */
+  readonly duration: number | undefined;
+  readonly pid: number | undefined;
+  readonly expected: boolean | undefined;
+  /** Undefined where it could not be established. */
+  readonly reason: string | undefined;
+  /** Undefined where it is not known. */
+  readonly oomKilled: boolean | undefined;
+}
+
+/** The end of the log of the last unexpected exit or failed start. */
+export interface LogTail {
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
+/** Facts that are known only where they are collected. */
+export interface Evidence {
+  readonly oomKilled?: ((terminationId: number) => boolean | undefined) | undefined;
+  readonly logTail?: ((process: Readonly<Process>) => LogTail | undefined) | undefined;
+}
+
+export interface DetailOptions {
+  readonly process: Readonly<Process>;
+  readonly history: Pick<ProcessHistory, 'terminations' | 'transitions'>;
+  readonly cpuSeconds: number | undefined;
+  readonly evidence: Evidence;
+  readonly nameOf: SignalName;
+}
+
+export function detailOf({
+  process,
+  history,
+  cpuSeconds,
+  evidence,
+  nameOf,
+}: DetailOptions): Detail {
+  return {
+    group: process.id.group,
+    name: process.id.name,
+    terminations: history.terminations
+      .map((termination) => terminationDetail(termination, evidence, nameOf))
+      .reverse(),
+    transitions: history.transitions(),
+    settings: process.settings,
+    cpuSeconds,
+    logTail: evidence.logTail?.(process),
+  };
+}
+
+function terminationDetail(
+  { id, pid, expected, startedAt, finishedAt, reason, spawnError }: PastTermination,
+  { oomKilled }: Evidence,
+  nameOf: SignalName,
+): TerminationDetail {
+  return {
+    at: finishedAt,
+    duration: startedAt === undefined ? undefined : Math.max(0, finishedAt - startedAt),
+    pid,
+    expected,
+    reason: [spawnError, describeReason(reason, nameOf)].filter(Boolean).join(', ') || undefined,
+    oomKilled: oomKilled?.(id),
+  };
+}

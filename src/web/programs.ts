@@ -1,0 +1,234 @@
+/**
+ * `/-/programs`: whether the selected processes are in trouble, for container health checks,
+ * load balancers and scripts. 200 where none is, else 503.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Process } from '../processes/process.ts';
+import type { ProcessTable } from '../processes/table.ts';
+import type { Termination } from '../processes/termination.ts';
+import { type Trouble, troubleOf } from '../processes/trouble.ts';
+import { displayName, type ProcessId } from '../supervisor/process-id.ts';
+import { signalName } from '../supervisor/signals.ts';
+import { type PausableWork, runInSlices } from '../util/time-slice.ts';
+import { describeReason } from './exit-reason.ts';
+import { sendCompressible, sendText } from './respond.ts';
+
+export interface ProgramsOptions {
+  readonly table: ProcessTable;
+  /** Why the process table is not complete; undefined while it is. */
+  readonly whyNotSynced: () => string | undefined;
+  /** Whether a process is gone although no event has reported it. */
+  readonly isUnreported?: ((process: Readonly<Process>) => boolean) | undefined;
+  /** The end of the log of the last unexpected exit or failed start, where it is kept. */
+  readonly logTailOf?: ((process: Readonly<Process>) => string | undefined) | undefined;
+}
+
+/** What a request asks for. Each value is `name` or `group:name`, of a group its name. */
+export interface Selection {
+  readonly groups: readonly string[];
+  readonly names: readonly string[];
+  readonly ignored: readonly string[];
+}
+
+/** One process in the JSON answer. Members whose value is not known are left out. */
+interface ProcessReport {
+  readonly group: string;
+  readonly name: string;
+  readonly state: string;
+  readonly trouble: Trouble | undefined;
+  /** Epoch seconds. */
+  readonly since: number | undefined;
+  readonly pid: number | undefined;
+  readonly exits: number;
+  readonly unexpectedExits: number;
+  readonly backoffTries: number;
+  readonly spawnError: string | undefined;
+  readonly lastTermination: TerminationReport | undefined;
+  readonly logTail: string | undefined;
+}
+
+interface TerminationReport {
+  /** Epoch seconds. */
+  readonly finishedAt: number;
+  readonly pid: number | undefined;
+  readonly expected: boolean | undefined;
+  readonly reason: string | undefined;
+  readonly exitCode: number | undefined;
+  readonly signal: string | undefined;
+  readonly coreDumped: boolean | undefined;
+}
+
+interface Report {
+  readonly status: 'ok' | 'trouble' | 'no match' | 'not synced';
+  /** Why the status is not `ok`. */
+  readonly reasons: readonly string[];
+  readonly processes: readonly ProcessReport[];
+}
+
+const PARAMETERS: readonly string[] = ['group', 'name', 'ignore', 'format'];
+
+export type ProgramsAnswer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+export function createProgramsAnswer(options: ProgramsOptions): ProgramsAnswer {
+  return async (request, response) => {
+    const [, query = ''] = (request.url ?? '').split('?', 2);
+    const parameters = new URLSearchParams(query);
+    const unknown = [...parameters.keys()].find((name) => !PARAMETERS.includes(name));
+    if (unknown !== undefined) {
+      const known = PARAMETERS.join(', ');
+      return sendText(
+        request,
+        response,
+        400,
+        `unknown parameter ${JSON.stringify(unknown)}; known are: ${known}\n`,
+      );
+    }
+    const report = await runInSlices(reportOn(options, selectionOf(parameters)));
+    response.setHeader('Cache-Control', 'no-store');
+    const status = report.status === 'ok' ? 200 : 503;
+    if (wantsJson(request, parameters)) {
+      const text = `${await runInSlices(toJson(report))}\n`;
+      return sendCompressible(request, response, status, 'application/json', text);
+    }
+    sendText(request, response, status, toText(report));
+  };
+}
+
+export function selectionOf(parameters: URLSearchParams): Selection {
+  return {
+    groups: parameters.getAll('group'),
+    names: parameters.getAll('name'),
+    ignored: parameters.getAll('ignore'),
+  };
+}
+
+function wantsJson({ headers }: IncomingMessage, parameters: URLSearchParams): boolean {
+  const format = parameters.get('format');
+  if (format !== null) return format === 'json';
+  return /\bapplication\/json\b/i.test(headers.accept ?? '');
+}
+
+interface Selector {
+  readonly what: string;
+  readonly value: string;
+  readonly matches: (id: ProcessId) => boolean;
+}
+
+/** A selection without groups and names stands for all processes. */
+function* reportOn(
+  { table, whyNotSynced, isUnreported, logTailOf }: ProgramsOptions,
+  { groups, names, ignored }: Selection,
+): PausableWork<Report> {
+  const reason = whyNotSynced();
+  if (reason !== undefined) return { status: 'not synced', reasons: [reason], processes: [] };
+  const selectors: readonly Selector[] = [
+    ...groups.map((value) => ({
+      what: 'group',
+      value,
+      matches: (id: ProcessId) => id.group === value,
+    })),
+    ...names.map((value) => ({
+      what: 'process',
+      value,
+      matches: (id: ProcessId) => isNameOf(id, value),
+    })),
+  ];
+  const unmatched = new Set(selectors);
+  const processes: ProcessReport[] = [];
+  for (const process of [...table.values()]) {
+    yield;
+    const { id } = process;
+    const matching = selectors.filter(({ matches }) => matches(id));
+    for (const selector of matching) unmatched.delete(selector);
+    if (selectors.length > 0 && matching.length === 0) continue;
+    if (ignored.some((name) => isNameOf(id, name))) continue;
+    processes.push(
+      reportOf(process, troubleOf(process, isUnreported?.(process) ?? false), logTailOf?.(process)),
+    );
+  }
+  if (unmatched.size > 0) {
+    const reasons = [...unmatched].map(
+      ({ what, value }) => `there is no ${what} ${JSON.stringify(value)}`,
+    );
+    return { status: 'no match', reasons, processes };
+  }
+  const reasons = processes.flatMap((process) => describeTrouble(process) ?? []);
+  return { status: reasons.length === 0 ? 'ok' : 'trouble', reasons, processes };
+}
+
+function isNameOf(id: ProcessId, name: string): boolean {
+  return name === id.name || name === displayName(id);
+}
+
+function reportOf(
+  process: Readonly<Process>,
+  trouble: Trouble | undefined,
+  logTail: string | undefined,
+): ProcessReport {
+  const { id, state, lastTransitionTime, pid, exits, unexpectedExits, backoffTries } = process;
+  const last = process.failedStart ?? process.termination;
+  return {
+    group: id.group,
+    name: id.name,
+    state,
+    trouble,
+    since: lastTransitionTime,
+    pid,
+    exits,
+    unexpectedExits,
+    backoffTries,
+    spawnError: process.spawnError,
+    lastTermination: last && terminationReport(last),
+    logTail,
+  };
+}
+
+function terminationReport({ finishedAt, pid, expected, reason }: Termination): TerminationReport {
+  const isSignalled = reason.kind === 'signalled';
+  return {
+    finishedAt,
+    pid,
+    expected,
+    reason: describeReason(reason, signalName),
+    exitCode: reason.kind === 'exited' ? reason.exitCode : undefined,
+    signal: isSignalled && reason.signal !== undefined ? signalName(reason.signal) : undefined,
+    coreDumped: isSignalled ? reason.coreDumped : undefined,
+  };
+}
+
+/** One line on a process; undefined where it is not in trouble. */
+function describeTrouble(process: ProcessReport): string | undefined {
+  const { trouble, spawnError, backoffTries, lastTermination } = process;
+  if (trouble === undefined) return undefined;
+  const why = spawnError ?? lastTermination?.reason;
+  const details = [
+    trouble === 'unreported exit' ? 'gone, but supervisord has not reported the exit' : undefined,
+    trouble === 'down' ? 'exited unexpectedly' : undefined,
+    backoffTries > 0 ? `failed starts: ${backoffTries}` : undefined,
+    trouble === 'unreported exit' ? undefined : why,
+  ].filter((detail) => detail !== undefined);
+  const more = details.length === 0 ? '' : `, ${details.join(', ')}`;
+  return `${nameOf(process)} is ${process.state}${more}`;
+}
+
+/** As supervisorctl writes it. */
+function nameOf({ group, name }: ProcessId): string {
+  return group === name ? name : displayName({ group, name });
+}
+
+function toText({ status, reasons, processes }: Report): string {
+  const count = `${processes.length} ${processes.length === 1 ? 'process' : 'processes'}`;
+  const head = status === 'ok' ? `ok: ${count}, none in trouble` : status;
+  return `${[head, ...reasons].join('\n')}\n`;
+}
+
+/** Writes one process at a time. */
+function* toJson({ status, reasons, processes }: Report): PausableWork<string> {
+  const items: string[] = [];
+  for (const process of processes) {
+    items.push(JSON.stringify(process));
+    yield;
+  }
+  return `{"status":${JSON.stringify(status)},"reasons":${JSON.stringify(reasons)},"processes":[${items.join(',')}]}`;
+}

@@ -1,0 +1,247 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { LogEvidence } from '../../src/exits/evidence.ts';
+import type { LoggedReason } from '../../src/exits/log-lines.ts';
+import { ExitReasons, type LogTrust } from '../../src/exits/reasons.ts';
+import { ChangeFeed } from '../../src/processes/changes.ts';
+import { ProcessTable } from '../../src/processes/table.ts';
+import type { ExitReason } from '../../src/processes/termination.ts';
+import { RpcError } from '../../src/util/errors.ts';
+import { eventually, timed } from '../support/deadline.ts';
+import { event, id, info, snapshot } from '../support/facts.ts';
+
+const reasons = suite('exit reasons');
+
+const AT = 1_700_000_100;
+const KILLED: LoggedReason = { kind: 'signalled', signal: 9, coreDumped: false };
+
+type Reply = Readonly<Record<string, unknown>> | RpcError;
+
+/** `web` (101) runs. The test decides what the log holds and what XML-RPC replies. */
+class Scene {
+  readonly table = new ProcessTable();
+  readonly changes = new ChangeFeed();
+  readonly evidence = new LogEvidence();
+  readonly warnings: string[] = [];
+  trust: LogTrust = 'trusted';
+  calls = 0;
+  reply: () => Promise<Reply> = async () => new RpcError('ERR_RPC_FAULT', 'BAD_NAME');
+  readonly reasons: ExitReasons;
+
+  constructor(hasRpc = true) {
+    this.evidence.beginAt(0);
+    const warn = (text: string) => void this.warnings.push(text);
+    this.reasons = new ExitReasons({
+      table: this.table,
+      changes: this.changes,
+      evidence: this.evidence,
+      log: { debug: undefined, info: () => {}, warn, error: () => {} },
+      readLog: () => this.trust,
+      client: hasRpc
+        ? {
+            multicallSettled: async (calls) => {
+              this.calls += 1;
+              return Promise.all(calls.map(() => this.reply()));
+            },
+            close: () => {},
+          }
+        : undefined,
+    });
+    const running = snapshot([info('web', 'RUNNING', { pid: 101, start: AT - 50 })]);
+    this.changes.publish(this.table.applySnapshotAt(running, 0).changes);
+  }
+
+  logs(reason: LoggedReason, at = AT - 0.5, isCertain = true): void {
+    this.evidence.add({
+      at: AT - 50,
+      message: { kind: 'spawned', name: 'web', pid: 101 },
+      isCertain,
+    });
+    const message = { kind: 'ended', name: 'web', expected: false, reason } as const;
+    this.evidence.add({ at, message, isCertain });
+  }
+
+  exit(): void {
+    const change = event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 101 });
+    this.changes.publish(this.table.apply(change, AT));
+  }
+
+  get reason(): ExitReason | undefined {
+    return this.table.get(id('web'))?.termination?.reason;
+  }
+
+  async settled(): Promise<ExitReason | undefined> {
+    await eventually(5_000, () => assert.is.not(this.reason?.kind, 'pending'));
+    return this.reason;
+  }
+}
+
+function inScene(body: (scene: Scene) => void | Promise<void>, hasRpc = true): () => Promise<void> {
+  return timed(15_000, async () => {
+    const scene = new Scene(hasRpc);
+    try {
+      await body(scene);
+    } finally {
+      scene.reasons.stop();
+    }
+  });
+}
+
+/** The reply of getProcessInfo. */
+function reply(changes: Readonly<Record<string, unknown>>): Reply {
+  return {
+    group: 'web',
+    name: 'web',
+    state: 100,
+    start: AT - 50,
+    stop: AT - 1,
+    exitstatus: 3,
+    pid: 0,
+    spawnerr: '',
+    ...changes,
+  };
+}
+
+const BY_SOME_SIGNAL: ExitReason = {
+  kind: 'signalled',
+  source: 'xml-rpc',
+  signal: undefined,
+  coreDumped: undefined,
+};
+
+reasons(
+  'a line of the log settles the reason and the time within the change, without a call',
+  inScene((scene) => {
+    scene.logs(KILLED);
+    scene.exit();
+    assert.equal(scene.reason, { ...KILLED, source: 'log' });
+    assert.is(scene.table.get(id('web'))?.lastUnexpectedExit?.finishedAt, AT - 0.5);
+    assert.is(scene.calls, 0);
+  }),
+);
+
+reasons(
+  'without a line, XML-RPC is asked, and the missing line is reported once',
+  inScene(async (scene) => {
+    scene.reply = async () => reply({ exitstatus: 3 });
+    scene.exit();
+    assert.equal(scene.reason, { kind: 'pending' });
+    assert.equal(await scene.settled(), { kind: 'exited', source: 'xml-rpc', exitCode: 3 });
+    assert.is(scene.warnings.length, 1);
+  }),
+);
+
+reasons(
+  'what XML-RPC reports of a later exit, or of a process that runs again, does not count',
+  inScene(async (scene) => {
+    scene.reply = async () => reply({ state: 20, exitstatus: 0, stop: AT - 1 });
+    scene.exit();
+    assert.equal(await scene.settled(), { kind: 'unknown' });
+  }),
+);
+
+reasons(
+  'a stop outside the window of the exit does not count',
+  inScene(async (scene) => {
+    scene.reply = async () => reply({ stop: AT - 20 });
+    scene.exit();
+    assert.equal(await scene.settled(), { kind: 'unknown' });
+  }),
+);
+
+reasons(
+  'XML-RPC decides between lines that disagree',
+  inScene(async (scene) => {
+    scene.logs({ kind: 'exited', exitCode: 42 }, AT - 0.6, false);
+    scene.logs(KILLED, AT - 0.5, false);
+    scene.reply = async () => reply({ exitstatus: -1 });
+    scene.exit();
+    assert.equal(await scene.settled(), { ...KILLED, source: 'log' });
+  }),
+);
+
+reasons(
+  'lines that XML-RPC contradicts do not count',
+  inScene(async (scene) => {
+    scene.logs({ kind: 'exited', exitCode: 42 }, AT - 0.6, false);
+    scene.logs({ kind: 'exited', exitCode: 43 }, AT - 0.5, false);
+    scene.reply = async () => reply({ exitstatus: -1 });
+    scene.exit();
+    assert.equal(await scene.settled(), BY_SOME_SIGNAL);
+  }),
+);
+
+reasons(
+  'without XML-RPC and without a line the reason is unknown at once',
+  inScene((scene) => {
+    scene.exit();
+    assert.equal(scene.reason, { kind: 'unknown' });
+  }, false),
+);
+
+reasons(
+  'until the log is known to be the one of supervisord, its lines wait',
+  inScene((scene) => {
+    scene.trust = 'pending';
+    scene.logs(KILLED);
+    scene.exit();
+    assert.equal(scene.reason, { kind: 'pending' });
+    scene.trust = 'trusted';
+    scene.reasons.trustEstablished();
+    assert.equal(scene.reason, { ...KILLED, source: 'log' });
+  }),
+);
+
+reasons(
+  'a call that is never answered leaves the reason unknown after 3 s',
+  inScene(async (scene) => {
+    scene.reply = () => new Promise(() => {});
+    scene.exit();
+    assert.equal(await scene.settled(), { kind: 'unknown' });
+  }),
+);
+
+reasons(
+  'what was asked before the event is used for it',
+  inScene(async (scene) => {
+    scene.trust = 'none';
+    scene.reply = async () => reply({ exitstatus: 7 });
+    assert.is(scene.reasons.askEarly([{ id: id('web'), pid: 101 }]), true);
+    await eventually(5_000, () => assert.is(scene.calls, 1));
+    await new Promise((resolve) => setImmediate(resolve));
+    scene.exit();
+    assert.equal(scene.reason, { kind: 'exited', source: 'xml-rpc', exitCode: 7 });
+    assert.is(scene.calls, 1);
+  }),
+);
+
+reasons(
+  'the signal of an exit that only a snapshot reported is found in the log',
+  inScene((scene) => {
+    scene.logs(KILLED, AT + 0.25);
+    const ended = snapshot([info('web', 'EXITED', { start: AT - 50, stop: AT, exitStatus: -1 })]);
+    scene.changes.publish(scene.table.applySnapshotAt(ended, 5).changes);
+    assert.equal(scene.reason, { ...KILLED, source: 'log' });
+    assert.is(scene.calls, 0);
+  }),
+);
+
+reasons(
+  'a failed start has the error that XML-RPC reports, and ended no run',
+  inScene(async (scene) => {
+    const error = "can't find command 'x'";
+    scene.reply = async () => reply({ state: 30, spawnerr: error });
+    const steps = [
+      event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 101 }),
+      event(2, 'web', 'EXITED>STARTING', { tries: 0 }),
+      event(3, 'web', 'STARTING>BACKOFF', { tries: 1 }),
+    ];
+    scene.logs(KILLED);
+    for (const step of steps) scene.changes.publish(scene.table.apply(step, AT));
+    await eventually(5_000, () => assert.is(scene.table.get(id('web'))?.spawnError, error));
+    assert.equal(scene.reason, { ...KILLED, source: 'log' });
+    assert.is(scene.table.get(id('web'))?.failedStart, undefined);
+  }),
+);
+
+reasons.run();

@@ -1,0 +1,133 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Process } from '../../src/processes/process.ts';
+import { ProcessTable } from '../../src/processes/table.ts';
+import { createProgramsAnswer } from '../../src/web/programs.ts';
+import { event, id } from '../support/facts.ts';
+
+const programs = suite('programs');
+
+/** web has two processes, of which one is FATAL; db:web runs; batch has ended as expected. */
+const TABLE = new ProcessTable();
+const EVENTS: readonly Parameters<typeof event>[] = [
+  [0, 'web:web-0', 'STARTING>RUNNING', { pid: 7 }],
+  [1, 'web:web-1', 'STARTING>BACKOFF', { tries: 3 }],
+  [2, 'web:web-1', 'BACKOFF>FATAL'],
+  [3, 'db:web', 'STARTING>RUNNING', { pid: 8 }],
+  [4, 'batch', 'RUNNING>EXITED', { pid: 9, expected: true }],
+];
+for (const parameters of EVENTS) TABLE.apply(event(...parameters), 1_000 + parameters[0]);
+
+const ANSWERS: readonly (readonly [query: string, status: number, text: RegExp])[] = [
+  ['', 503, /^trouble\nweb:web-1 is FATAL, failed starts: 3/],
+  ['?group=web', 503, /^trouble\nweb:web-1 is FATAL/],
+  ['?group=db', 200, /^ok: 1 process, none in trouble\n$/],
+  ['?group=db&group=batch', 200, /^ok: 2 processes/],
+  ['?name=web', 200, /^ok: 1 process,/],
+  ['?name=web:web-0', 200, /^ok: 1 process,/],
+  ['?name=web-1', 503, /^trouble\n/],
+  ['?group=db&name=web:web-1', 503, /^trouble\nweb:web-1/],
+  ['?group=web&ignore=web-1', 200, /^ok: 1 process,/],
+  ['?group=web&ignore=web:web-1&ignore=nothing', 200, /^ok: 1 process,/],
+  ['?ignore=web-1', 200, /^ok: 3 processes/],
+  ['?group=wep', 503, /^no match\nthere is no group "wep"\n$/],
+  ['?name=web:web', 503, /^no match\nthere is no process "web:web"\n$/],
+  ['?group=db&name=db', 503, /there is no process "db"/],
+  ['?name=', 503, /there is no process ""/],
+  ['?groups=web', 400, /^unknown parameter "groups"/],
+];
+
+for (const [query, status, text] of ANSWERS) {
+  programs(`${query || 'a request without a query'} is answered ${status}`, async () => {
+    const answer = await request(query);
+    assert.is(answer.status, status);
+    assert.match(answer.text, text);
+  });
+}
+
+programs('JSON is sent where it is asked for, and leaves out what is not known', async () => {
+  for (const [query, accept] of [
+    ['?format=json', '*/*'],
+    ['', 'application/json'],
+  ] as const) {
+    const { status, text } = await request(query, { accept });
+    assert.is(status, 503);
+    const { status: word, reasons, processes } = JSON.parse(text);
+    assert.is(word, 'trouble');
+    assert.is(reasons.length, 1);
+    assert.is(processes.length, 4);
+    assert.equal(processes[0], {
+      group: 'web',
+      name: 'web-0',
+      state: 'RUNNING',
+      since: 1_000,
+      pid: 7,
+      exits: 0,
+      unexpectedExits: 0,
+      backoffTries: 0,
+    });
+    const { lastTermination } = processes[3];
+    assert.equal(lastTermination, {
+      finishedAt: 1_004,
+      pid: 9,
+      expected: true,
+      reason: 'reason not known yet',
+    });
+  }
+  assert.match((await request('?format=text', { accept: 'application/json' })).text, /^trouble/);
+});
+
+programs('an unreported exit is trouble, and a kept log is in the JSON', async () => {
+  const db = TABLE.get(id('db:web'));
+  const isUnreported = (process: Readonly<Process>) => process === db;
+  const { status, text } = await request('?group=db', { isUnreported });
+  assert.is(status, 503);
+  assert.match(text, /db:web is RUNNING, gone, but supervisord has not reported the exit\n$/);
+  const logTailOf = () => 'out of cheese';
+  const json = await request('?group=db&format=json', { isUnreported, logTailOf });
+  const [process] = JSON.parse(json.text).processes;
+  assert.is(process.trouble, 'unreported exit');
+  assert.is(process.logTail, 'out of cheese');
+});
+
+programs('while the table is not complete the reason is given', async () => {
+  const whyNotSynced = () => 'waiting for the first snapshot of supervisord';
+  for (const query of ['', '?group=db', '?name=nothing']) {
+    const { status, text } = await request(query, { whyNotSynced });
+    assert.is(status, 503);
+    assert.is(text, 'not synced\nwaiting for the first snapshot of supervisord\n');
+  }
+  const { text } = await request('?format=json', { whyNotSynced });
+  assert.equal(JSON.parse(text), {
+    status: 'not synced',
+    reasons: ['waiting for the first snapshot of supervisord'],
+    processes: [],
+  });
+});
+
+interface RequestOptions extends Partial<Parameters<typeof createProgramsAnswer>[0]> {
+  readonly accept?: string;
+}
+
+async function request(
+  query: string,
+  { accept = '*/*', ...options }: RequestOptions = {},
+): Promise<{ readonly status: number; readonly text: string }> {
+  const answer = createProgramsAnswer({ table: TABLE, whyNotSynced: () => undefined, ...options });
+  const server = createServer((incoming, response) => void answer(incoming, response));
+  try {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const response = await fetch(`http://127.0.0.1:${port}/-/programs${query}`, {
+      headers: { accept },
+    });
+    return { status: response.status, text: await response.text() };
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
+programs.run();
