@@ -104,7 +104,7 @@ export class Notifier {
     for (const alert of alerts) {
       const id = 'process' in alert ? alert.process : undefined;
       const key = id === undefined ? alert.name : `${alert.name} ${id.group}:${id.name}`;
-      payload.set(key, toPostableAlert(alert, this.#payload, id && this.#table.get(id)));
+      payload.set(key, toPostableAlert(alert, this.#payload));
     }
     for (const client of this.#clients) client.enqueue(payload);
   }

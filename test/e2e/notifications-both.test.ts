@@ -13,7 +13,7 @@ notifications(
       pushes: true,
       // A little more than the 150 s after which a pushed Fatal is resolved.
       adaptRules: (text) =>
-        text.replaceAll('keep_firing_for: 3m', 'keep_firing_for: 165s').replaceAll('[3m]', '[30s]'),
+        text.replaceAll('keep_firing_for: 3m', 'keep_firing_for: 160s').replaceAll('[3m]', '[10s]'),
       resolvedWithinMs: 190_000,
     }),
   ),
