@@ -31,7 +31,7 @@ import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import { nameOfServerState, type Snapshot } from './supervisor/snapshot.ts';
 import type { CollectorStats } from './util/collector-stats.ts';
-import { ListenError } from './util/errors.ts';
+import { AlertmanagerConfigError, ListenError } from './util/errors.ts';
 import type { Logger } from './util/log.ts';
 import { formatAddress } from './web/address.ts';
 import type { BoundAddress } from './web/listen.ts';
@@ -173,17 +173,18 @@ export class Exporter {
     });
   }
 
-  /** Serves HTTP, then listens to events. Ends the exporter if an address cannot be listened on. */
+  /** Serves HTTP, then listens to events. Ends the exporter where it cannot. */
   async start(): Promise<void> {
     let addresses: readonly BoundAddress[];
     try {
       addresses = await this.#serve();
+      await this.#startNotifier(addresses);
     } catch (error) {
       if (error instanceof ListenError) return this.#io.onEnd('failed', error.message);
-      throw error;
+      if (!(error instanceof AlertmanagerConfigError)) throw error;
+      return this.#io.onEnd('refused', `--alertmanager.config.file: ${error.message}`);
     }
     this.#logStart(addresses);
-    await this.#startNotifier(addresses);
     listen(this.#io.input, this.#io.send, {
       onEvent: (event, at) => this.#eventHandler.handle(event, at),
       onUnframeable: (reason) =>
@@ -220,13 +221,19 @@ export class Exporter {
 
   /** Alerts carry the address under which Prometheus scrapes this exporter, as far as it is known. */
   async #startNotifier([address]: readonly BoundAddress[]): Promise<void> {
-    const { alertmanagers: urls, alertLabels, runbookUrl } = this.#config;
+    const { alertmanagers: urls, alertmanagerConfigFile, alertLabels, runbookUrl } = this.#config;
     if (urls.length === 0 || address === undefined) return;
     const { Notifier } = await import('./alertmanager/notifier.ts');
     const host = address.requestedHost === '' ? this.#io.hostname : address.requestedHost;
     const instance = formatAddress({ host, port: address.port });
+    const { loadClientConfig } = await import('./alertmanager/client-config.ts');
+    const config =
+      alertmanagerConfigFile === undefined
+        ? undefined
+        : await loadClientConfig(alertmanagerConfigFile);
     this.#notifier = new Notifier({
       urls,
+      config,
       payload: { labels: { job: 'supervisor', instance, ...alertLabels }, runbookUrl },
       table: this.#table,
       changes: this.#changes,

@@ -8,7 +8,7 @@
  * the other still sent it, Alertmanager would notify twice.
  */
 
-import type { Process } from '../processes/process.ts';
+import { exitSignal, exitStatus, type Process } from '../processes/process.ts';
 import type { ExitReason } from '../processes/termination.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import { RecentExits } from './recent-exits.ts';
@@ -21,7 +21,13 @@ export type Alert = AlertCause & {
 };
 
 export type AlertCause =
-  | { readonly name: 'SupervisorProcessFatal'; readonly process: ProcessId }
+  | {
+      readonly name: 'SupervisorProcessFatal';
+      readonly process: ProcessId;
+      readonly failure: StartFailure;
+      /** What ended it; undefined while the process is FATAL. */
+      readonly end: 'started' | 'removed' | undefined;
+    }
   | {
       readonly name: 'SupervisorProcessUnexpectedExit';
       readonly process: ProcessId;
@@ -33,6 +39,13 @@ export type AlertCause =
   | { readonly name: 'SupervisorManyExits'; readonly exits: readonly UnexpectedExit[] };
 
 export type AlertName = AlertCause['name'];
+
+/** Why the last start failed, as the metrics have it. */
+export interface StartFailure {
+  readonly spawnError: string | undefined;
+  readonly exitSignal: number | undefined;
+  readonly exitStatus: number | undefined;
+}
 
 export interface UnexpectedExit {
   readonly process: ProcessId;
@@ -101,14 +114,15 @@ export class ActiveAlerts {
       present.add(key);
       this.#recentExits.observe(key, process.unexpectedExits, at);
       if (process.state === 'FATAL') this.#openFatal(process, at);
-      else this.#closeFatal(key, at);
+      else this.#closeFatal(key, 'started', at);
       const exit = this.#currentExit(process, at);
       if (exit !== undefined) exits.push(exit);
     }
     this.#recentExits.retain(present);
     for (const { cause } of [...this.#active.values()]) {
       if (cause.name !== 'SupervisorProcessFatal') continue;
-      if (!present.has(keyOf(cause.process))) this.#closeFatal(keyOf(cause.process), at);
+      const key = keyOf(cause.process);
+      if (!present.has(key)) this.#closeFatal(key, 'removed', at);
     }
     this.#evaluateExits(exits, at);
     return this.#toSend(at);
@@ -117,12 +131,22 @@ export class ActiveAlerts {
   #openFatal(process: Readonly<Process>, at: number): void {
     const key = fatalKey(keyOf(process.id));
     const active = this.#active.get(key);
-    if (active !== undefined && active.conditionEndsAt === undefined) return;
+    const cause = {
+      name: 'SupervisorProcessFatal',
+      process: process.id,
+      failure: failureOf(process),
+      end: undefined,
+    } as const;
+    if (active !== undefined && active.conditionEndsAt === undefined) {
+      // A reason that is found late is in the text from the next send on.
+      this.#active.set(key, { ...active, cause });
+      return;
+    }
     const startsAt = pastTime(process.lastTransitionTime, at);
     const isReasonPending = process.failedStart?.reason.kind === 'pending';
     if (isReasonPending && this.#waitsForReason(startsAt, at)) return;
     this.#active.set(key, {
-      cause: { name: 'SupervisorProcessFatal', process: process.id },
+      cause,
       startsAt: active?.startsAt ?? startsAt,
       conditionEndsAt: undefined,
       resolvedAt: undefined,
@@ -130,12 +154,18 @@ export class ActiveAlerts {
     });
   }
 
-  #closeFatal(process: ProcessKey, at: number): void {
+  #closeFatal(process: ProcessKey, end: 'started' | 'removed', at: number): void {
     const key = fatalKey(process);
     const active = this.#active.get(key);
     if (active === undefined || active.conditionEndsAt !== undefined) return;
-    const resolvedAt = at + FATAL_KEEP_FIRING_SECONDS + LATER_THAN_RULE_SECONDS;
-    this.#active.set(key, { ...active, conditionEndsAt: at, resolvedAt, lastSentAt: undefined });
+    if (active.cause.name !== 'SupervisorProcessFatal') return;
+    this.#active.set(key, {
+      ...active,
+      cause: { ...active.cause, end },
+      conditionEndsAt: at,
+      resolvedAt: at + FATAL_KEEP_FIRING_SECONDS + LATER_THAN_RULE_SECONDS,
+      lastSentAt: undefined,
+    });
   }
 
   /** The last unexpected exit, while it counts and its reason is not awaited. */
@@ -234,6 +264,14 @@ function isConditionOpen(active: ActiveAlert | undefined, at: number): active is
 /** supervisord may report any number as a time; one that cannot be right is replaced by now. */
 function pastTime(seconds: number | undefined, now: number): number {
   return seconds !== undefined && seconds > 0 && seconds <= now ? seconds : now;
+}
+
+function failureOf(process: Readonly<Process>): StartFailure {
+  return {
+    spawnError: process.spawnError,
+    exitSignal: exitSignal(process),
+    exitStatus: exitStatus(process),
+  };
 }
 
 function fatalKey(process: ProcessKey): string {

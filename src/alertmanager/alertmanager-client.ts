@@ -3,8 +3,10 @@
 import http from 'node:http';
 import https from 'node:https';
 import { Backoff } from '../util/backoff.ts';
+import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { describeHttpUrl, type HttpUrl } from '../util/url.ts';
+import { type ClientConfig, readSettings } from './client-config.ts';
 import { describeLocation, type PostResult, postJson } from './http-post.ts';
 import type { PostableAlert } from './payload.ts';
 
@@ -31,6 +33,8 @@ export interface AlertmanagerStats {
 
 export interface AlertmanagerClientOptions {
   readonly url: HttpUrl;
+  /** Credentials and TLS; credentials of the URL win. */
+  readonly config?: ClientConfig | undefined;
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** Only tests are in a hurry. */
@@ -103,15 +107,25 @@ export class AlertmanagerClient {
     this.#isSending = true;
     const batch = new Map([...this.#pending].slice(0, MAX_BATCH));
     for (const key of batch.keys()) this.#pending.delete(key);
-    const { url, signal } = this.#options;
+    const { signal } = this.#options;
     const body = JSON.stringify([...batch.values()]);
-    const { timeoutMs } = this.#timing;
-    const options = { agent: this.#agent, timeoutMs, signal };
-    const result = await postJson(url, '/api/v2/alerts', body, options);
+    const result = await this.#post(body);
     this.#isSending = false;
     if (signal.aborted) return;
     this.#record(classify(result), batch);
     void this.#send();
+  }
+
+  async #post(body: string): Promise<PostResult> {
+    const { url, signal, config } = this.#options;
+    const { timeoutMs } = this.#timing;
+    try {
+      const settings = config && (await readSettings(config));
+      const options = { ...settings, agent: this.#agent, timeoutMs, signal };
+      return await postJson(url, '/api/v2/alerts', body, options);
+    } catch (error) {
+      return { kind: 'failed', reason: messageOf(error) };
+    }
   }
 
   #record(outcome: Outcome, batch: ReadonlyMap<string, PostableAlert>): void {

@@ -3,11 +3,10 @@
  * prometheus-rules/alerts.yml write. test/system/descriptions.test.ts compares them.
  */
 
-import { exitSignal, exitStatus, type Process } from '../processes/process.ts';
 import { type ExitReason, exitSignalOf, exitStatusOf } from '../processes/termination.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import { signalName } from '../supervisor/signals.ts';
-import type { AlertCause, UnexpectedExit } from './active-alerts.ts';
+import type { AlertCause, StartFailure, UnexpectedExit } from './active-alerts.ts';
 
 /** Processes that SupervisorManyExits names. */
 const MAX_NAMED = 10;
@@ -15,15 +14,10 @@ const MAX_NAMED = 10;
 /** supervisord's error of a start that was a run; any other start never was one. */
 const RAN = /^Exited too quickly/;
 
-/** `process`: of an alert on one; undefined where it was removed. */
-export function describe(
-  cause: AlertCause,
-  instance: string,
-  process: Readonly<Process> | undefined,
-): string {
+export function describe(cause: AlertCause, instance: string): string {
   switch (cause.name) {
     case 'SupervisorProcessFatal':
-      return describeFatal(shortName(cause.process), instance, process);
+      return describeFatal(shortName(cause.process), instance, cause.failure, cause.end);
     case 'SupervisorProcessUnexpectedExit': {
       const name = shortName(cause.process);
       const { at, reason } = cause.exit;
@@ -43,18 +37,18 @@ export function describe(
 function describeFatal(
   name: string,
   instance: string,
-  process: Readonly<Process> | undefined,
+  { spawnError, exitSignal, exitStatus }: StartFailure,
+  end: 'started' | 'removed' | undefined,
 ): string {
-  const error = process?.spawnError;
-  const ran = error === undefined || RAN.test(error);
-  const why =
-    process !== undefined && ran ? describeOutcome(exitSignal(process), exitStatus(process)) : '';
+  const ran = spawnError === undefined || RAN.test(spawnError);
+  const why = ran ? describeOutcome(exitSignal, exitStatus) : '';
   return [
     `${name} on ${instance} is FATAL: supervisord could not start it and has stopped retrying.`,
-    error === undefined ? '' : ` The last start failed: ${error}${why}.`,
+    spawnError === undefined ? '' : ` The last start failed: ${spawnError}${why}.`,
     ran ? ` See "supervisorctl tail ${name} stderr".` : '',
     ` After the cause is removed: "supervisorctl start ${name}".`,
     ' Resolved means that it was started, stopped or removed.',
+    end === undefined ? '' : ` It has been ${end} since.`,
   ].join('');
 }
 

@@ -4,6 +4,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { messageOf } from '../util/errors.ts';
 import { basicAuthorization, type HttpUrl } from '../util/url.ts';
+import type { TlsOptions } from './client-config.ts';
 
 /** A longer body is not read to its end: the status line has said all that counts. */
 const MAX_BODY_BYTES = 64 * 1024;
@@ -16,6 +17,11 @@ export type PostResult =
   | { readonly kind: 'failed'; readonly reason: string };
 
 export interface PostOptions {
+  /** The value of the Authorization header, if the URL has no credentials. */
+  readonly authorization?: string | undefined;
+  readonly tls?: TlsOptions;
+  /** False: a redirect is an answer like any other. */
+  readonly followRedirects?: boolean;
   readonly agent: http.Agent;
   /** For everything, a redirect included. */
   readonly timeoutMs: number;
@@ -26,6 +32,7 @@ export interface PostOptions {
 interface Destination {
   readonly url: URL;
   readonly authorization: string | undefined;
+  readonly tls: TlsOptions;
 }
 
 /** Posts `body` to `path` under `base`, and follows one redirect of status 307 or 308. */
@@ -33,8 +40,9 @@ export async function postJson(
   base: HttpUrl,
   path: string,
   body: string,
-  { agent, timeoutMs, signal }: PostOptions,
+  options: PostOptions,
 ): Promise<PostResult> {
+  const { agent, timeoutMs, signal, tls = {}, followRedirects = true } = options;
   const deadline = new AbortController();
   const timer = setTimeout(
     () => deadline.abort(`no complete answer within ${timeoutMs / 1000} s`),
@@ -43,9 +51,10 @@ export async function postJson(
   const end = () => deadline.abort('the exporter is stopping');
   signal.addEventListener('abort', end);
   try {
-    const first = { url: toUrl(base, path), authorization: authorizationOf(base) };
+    const authorization = authorizationOf(base) ?? options.authorization;
+    const first = { url: toUrl(base, path), authorization, tls };
     const result = await post(first, body, agent, deadline.signal);
-    const next = redirectOf(result, first);
+    const next = followRedirects ? redirectOf(result, first) : undefined;
     return next === undefined ? result : await post(next, body, false, deadline.signal);
   } catch (error) {
     return { kind: 'failed', reason: messageOf(error) };
@@ -62,7 +71,7 @@ export function describeLocation(location: string | undefined): string {
   return `to ${shown.slice(0, MAX_SHOWN_LOCATION)}`;
 }
 
-/** Credentials go along only to the same scheme, host and port. */
+/** Credentials and a client certificate go along only to the same scheme, host and port. */
 function redirectOf(result: PostResult, from: Destination): Destination | undefined {
   if (result.kind === 'failed' || result.location === undefined) return undefined;
   if (!FOLLOWED_STATUSES.includes(result.status)) return undefined;
@@ -70,7 +79,9 @@ function redirectOf(result: PostResult, from: Destination): Destination | undefi
   if (url === undefined) return undefined;
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined;
   const isSameOrigin = url.origin === from.url.origin;
-  return { url, authorization: isSameOrigin ? from.authorization : undefined };
+  if (isSameOrigin) return { ...from, url };
+  const { ca } = from.tls;
+  return { url, authorization: undefined, tls: ca === undefined ? {} : { ca } };
 }
 
 /** URL.canParse needs Node 18.17. */
@@ -83,13 +94,14 @@ function resolveUrl(location: string, base: URL): URL | undefined {
 }
 
 function post(
-  { url, authorization }: Destination,
+  { url, authorization, tls }: Destination,
   body: string,
   agent: http.Agent | false,
   signal: AbortSignal,
 ): Promise<PostResult> {
   return new Promise((resolve) => {
     const request = (url.protocol === 'https:' ? https : http).request({
+      ...(url.protocol === 'https:' ? tls : {}),
       method: 'POST',
       host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
       port: url.port,

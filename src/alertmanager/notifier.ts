@@ -7,6 +7,7 @@ import type { Logger } from '../util/log.ts';
 import type { HttpUrl } from '../util/url.ts';
 import { ActiveAlerts } from './active-alerts.ts';
 import { AlertmanagerClient, type AlertmanagerStats } from './alertmanager-client.ts';
+import type { ClientConfig } from './client-config.ts';
 import { type PayloadOptions, type PostableAlert, toPostableAlert } from './payload.ts';
 
 /** How often alerts that are due to be sent again are looked for. */
@@ -20,6 +21,7 @@ const REASON_TIMEOUT_MS = 1_000;
 
 export interface NotifierOptions {
   readonly urls: readonly HttpUrl[];
+  readonly config: ClientConfig | undefined;
   readonly payload: PayloadOptions;
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
@@ -45,6 +47,7 @@ export class Notifier {
 
   constructor({
     urls,
+    config,
     payload,
     table,
     changes,
@@ -60,7 +63,7 @@ export class Notifier {
     this.#table = table;
     this.#selection = selection;
     this.#signal = signal;
-    this.#clients = urls.map((url) => new AlertmanagerClient({ url, log, signal }));
+    this.#clients = urls.map((url) => new AlertmanagerClient({ url, config, log, signal }));
     signal.addEventListener('abort', () => this.#abort(), { once: true });
     changes.subscribe(() => this.#schedule());
   }
@@ -101,7 +104,7 @@ export class Notifier {
     for (const alert of alerts) {
       const id = 'process' in alert ? alert.process : undefined;
       const key = id === undefined ? alert.name : `${alert.name} ${id.group}:${id.name}`;
-      payload.set(key, toPostableAlert(alert, this.#payload, id && this.#table.get(id)));
+      payload.set(key, toPostableAlert(alert, this.#payload));
     }
     for (const client of this.#clients) client.enqueue(payload);
   }

@@ -1,6 +1,5 @@
 /** Alerts in the form of Alertmanager's API v2 (`postableAlert`). */
 
-import type { Process } from '../processes/process.ts';
 import type { Alert, AlertName } from './active-alerts.ts';
 import { describe, toIso } from './description.ts';
 
@@ -46,11 +45,9 @@ export const FIXED: Readonly<Record<AlertName, Fixed>> = {
   },
 };
 
-/** `process`: of an alert on one; undefined where it was removed. */
 export function toPostableAlert(
   alert: Alert,
   { labels, runbookUrl }: PayloadOptions,
-  process: Readonly<Process> | undefined,
 ): PostableAlert {
   const { severity, summary } = FIXED[alert.name];
   const ofProcess =
@@ -59,7 +56,7 @@ export function toPostableAlert(
     labels: { ...labels, alertname: alert.name, severity, ...ofProcess },
     annotations: {
       summary,
-      description: describe(alert, labels['instance'] ?? '', process),
+      description: describe(alert, labels['instance'] ?? ''),
       runbook_url: `${runbookUrl}#${alert.name.toLowerCase()}`,
     },
     startsAt: toIso(alert.startsAt * 1000),

@@ -49,6 +49,8 @@ export interface Config {
   /** The group of the exporter's own process, which is its event pool; undefined outside supervisord. */
   readonly ownGroup: string | undefined;
   readonly alertmanagers: readonly HttpUrl[];
+  /** HTTP client settings for every Alertmanager. */
+  readonly alertmanagerConfigFile: string | undefined;
   /** Labels of pushed alerts, as given. */
   readonly alertLabels: Readonly<Record<string, string>>;
   /** Base of the link `runbook_url` of pushed alerts. */
@@ -215,6 +217,11 @@ export const FLAGS = {
     value: 'job=supervisor',
     help: "Label NAME=VALUE of the pushed alerts. Repeatable. Use the labels of the rules' alerts, including external labels. The label instance defaults to the listen address, or to HOSTNAME:PORT.",
   },
+  'alertmanager.config.file': {
+    type: 'string',
+    value: 'FILE',
+    help: "File with HTTP client settings for every Alertmanager, with the keys of Prometheus' configuration: basic_auth, authorization, tls_config (ca_file, cert_file, key_file, server_name), follow_redirects. Credentials of a URL win.",
+  },
   'alertmanager.runbook-url': {
     type: 'string',
     default: 'RUNBOOK.md',
@@ -342,6 +349,10 @@ function readConfig(values: Values, environment: Environment): Config {
     },
     ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
     alertmanagers: readAlertmanagers(values, environment),
+    alertmanagerConfigFile: readFileName(
+      'alertmanager.config.file',
+      values['alertmanager.config.file'],
+    ),
     alertLabels: Object.fromEntries((values['alertmanager.label'] ?? []).map(readLabel)),
     runbookUrl: values['alertmanager.runbook-url'],
     compat: readCompat(values['metrics.compat']),

@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'ERR_OUTPUT'
   | 'ERR_LISTEN'
   | 'ERR_WEB_CONFIG'
+  | 'ERR_ALERTMANAGER_CONFIG'
   | 'ERR_RPC_UNREACHABLE'
   | 'ERR_RPC_UNAUTHORIZED'
   | 'ERR_RPC_TIMEOUT'
@@ -67,6 +68,13 @@ export class ListenError extends ExporterError<'ERR_LISTEN'> {
 export class WebConfigError extends ExporterError<'ERR_WEB_CONFIG'> {
   constructor(message: string) {
     super('ERR_WEB_CONFIG', message);
+  }
+}
+
+/** Settings for Alertmanager that cannot be used; the message is `FILE: what is wrong`, never a secret. */
+export class AlertmanagerConfigError extends ExporterError<'ERR_ALERTMANAGER_CONFIG'> {
+  constructor(message: string) {
+    super('ERR_ALERTMANAGER_CONFIG', message);
   }
 }
 

@@ -7,10 +7,10 @@
 import { validateHeaderValue } from 'node:http';
 import { dirname, resolve } from 'node:path';
 import type { SecureVersion } from 'node:tls';
+import { parseYaml, type YamlNode } from '../util/yaml.ts';
 import { parseGoDuration } from './duration.ts';
 import { CIPHER_SUITES, CLIENT_AUTH_TYPES, CURVES, VERSIONS } from './names.ts';
 import type { ClientAuth, PemSource, RateLimit, TlsConfig, WebConfig } from './webconfig.ts';
-import { parseYaml, type YamlNode } from './yaml.ts';
 
 /** Reads the text of `file`; paths in it are from its folder. Throws WebConfigError. */
 export function parseWebConfig(file: string, text: string): WebConfig {

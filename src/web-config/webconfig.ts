@@ -1,7 +1,7 @@
 /** A web configuration, after parsing. */
 
 import type { SecureVersion } from 'node:tls';
-import type { YamlNode } from './yaml.ts';
+import type { YamlNode } from '../util/yaml.ts';
 
 export interface WebConfig {
   /** undefined: plain HTTP. */

@@ -176,9 +176,7 @@ function play(steps: readonly Step[]): {
   // All that is active is due again by then.
   const pushed = active
     .evaluate(table.values(), COMPARED_AT + RESEND_SECONDS)
-    .map((alert) =>
-      toPostableAlert(alert, PAYLOAD, 'process' in alert ? table.get(alert.process) : undefined),
-    );
+    .map((alert) => toPostableAlert(alert, PAYLOAD));
   return { series, pushed };
 }
 

@@ -119,8 +119,15 @@ const PAYLOAD = {
 };
 
 alerts('the payload has the labels of the rule and no other, and times in RFC 3339', () => {
-  const alert = { name: FATAL, process: id('shop:web'), startsAt: 1.5, endsAt: 91.5 } as const;
-  const payload = toPostableAlert(alert, PAYLOAD, undefined);
+  const alert = {
+    name: FATAL,
+    process: id('shop:web'),
+    failure: { spawnError: undefined, exitSignal: undefined, exitStatus: undefined },
+    end: undefined,
+    startsAt: 1.5,
+    endsAt: 91.5,
+  } as const;
+  const payload = toPostableAlert(alert, PAYLOAD);
   assert.equal(payload.labels, {
     alertname: FATAL,
     severity: 'critical',
@@ -144,7 +151,7 @@ alerts('a time beyond the range of Date does not throw', () => {
       startsAt: time,
       endsAt: time,
     } as const;
-    const { startsAt, endsAt } = toPostableAlert(alert, PAYLOAD, undefined);
+    const { startsAt, endsAt } = toPostableAlert(alert, PAYLOAD);
     assert.ok(Number.isFinite(Date.parse(startsAt)), startsAt);
     assert.is(endsAt, startsAt);
   }
@@ -152,7 +159,7 @@ alerts('a time beyond the range of Date does not throw', () => {
   table.applySnapshotAt(snapshot([info('cat', 'FATAL', { stop: 8640000000001 })]), 0);
   const [alert] = new ActiveAlerts({ reasonTimeout: 1 }).evaluate(table.values(), 100);
   if (alert === undefined) throw new Error('not sent');
-  toPostableAlert(alert, PAYLOAD, table.get(id('cat')));
+  toPostableAlert(alert, PAYLOAD);
 });
 
 /** The table after an unexpected exit of `cat`, and what then was established about it. */
@@ -220,7 +227,7 @@ for (const [reason, text] of REASONS) {
     const [alert] = new ActiveAlerts({ reasonTimeout: 1 }).evaluate(table.values(), 102);
     if (alert === undefined) throw new Error('not sent');
     assert.is(
-      toPostableAlert(alert, PAYLOAD, table.get(id('cat'))).annotations['description'],
+      toPostableAlert(alert, PAYLOAD).annotations['description'],
       `cat on host:9876 exited unexpectedly at 1970-01-01 00:01:40 +0000 UTC${text} See "supervisorctl tail cat stderr". Resolved means that there was no further exit for two minutes.`,
     );
   });
@@ -276,5 +283,24 @@ alerts('the text says how many exits there were within ten minutes', () => {
   });
   assert.equal(counts, [1, 2, 3, 2, 1]);
 });
+
+for (const [end, act] of [
+  ['started', (table: ProcessTable) => table.apply(event(9, 'cat', 'FATAL>STARTING'), 101)],
+  ['removed', (table: ProcessTable) => table.removeGroup('cat', 9)],
+] as const) {
+  alerts(`the end of FATAL keeps its reason and says that the process was ${end}`, () => {
+    const table = new ProcessTable({ looksUpReasons: false });
+    const active = new ActiveAlerts({ reasonTimeout: 1 });
+    const spawnError = "can't find command '/x'";
+    table.applySnapshotAt(snapshot([info('cat', 'FATAL', { stop: 50, spawnError })]), 0);
+    active.evaluate(table.values(), 100);
+    act(table);
+    const [alert] = active.evaluate(table.values(), 101);
+    if (alert === undefined) throw new Error('not sent');
+    const text = toPostableAlert(alert, PAYLOAD).annotations['description'] ?? '';
+    assert.match(text, spawnError);
+    assert.match(text, `It has been ${end} since.`);
+  });
+}
 
 alerts.run();

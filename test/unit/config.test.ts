@@ -25,6 +25,7 @@ config('the defaults', () => {
       selection: { include: undefined, exclude: undefined },
       ownGroup: undefined,
       alertmanagers: [],
+      alertmanagerConfigFile: undefined,
       alertLabels: {},
       runbookUrl: 'RUNBOOK.md',
       compat: undefined,

@@ -16,7 +16,7 @@ import {
   parseDocument,
   type YAMLMap,
 } from 'yaml';
-import { WebConfigError } from '../util/errors.ts';
+import { WebConfigError } from './errors.ts';
 
 /** For each key that a mapping may have, how its value is read. */
 export type Readers<Fields> = { readonly [Key in keyof Fields]-?: (node: YamlNode) => Fields[Key] };
