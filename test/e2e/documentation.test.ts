@@ -95,6 +95,16 @@ const READERS: ReadonlyArray<readonly [mark: RegExp, read: (text: string, dir: s
     },
   ],
   [
+    // The keys are those that Prometheus has for its own Alertmanagers.
+    /^(?:basic_auth|tls_config):/m,
+    (text, dir) => {
+      const alertmanager = `static_configs: [{ targets: ['alertmanager:9093'] }]\n${text}`;
+      const entry = alertmanager.trimEnd().replaceAll('\n', '\n      ');
+      const file = write(dir, 'prometheus.yml', `alerting:\n  alertmanagers:\n    - ${entry}\n`);
+      execFileSync('promtool', ['check', 'config', file], { stdio: 'pipe' });
+    },
+  ],
+  [
     /^(?:route|receivers):/m,
     (text, dir) => {
       const file = write(dir, 'alertmanager.yml', text);
@@ -121,7 +131,7 @@ for (const { file, line, text } of BLOCKS) {
     const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
     try {
       // The files that the examples name.
-      for (const name of ['server', 'ca', 'prometheus']) makeCertificate(dir, name);
+      for (const name of ['server', 'ca', 'prometheus', 'exporter']) makeCertificate(dir, name);
       write(dir, 'password', 'secret');
       for (const [, read] of readers) read(text, dir);
     } finally {
