@@ -118,9 +118,7 @@ push(
     try {
       await withExporter({ args }, async (exporter) => {
         for (let serial = 0; serial < 200; serial++) {
-          await exporter.tell(
-            step(serial, `g:cat-${serial}`, 'RUNNING>EXITED', 'expected:0 pid:7'),
-          );
+          await exporter.tell(step(serial, `g:cat-${serial}`, 'BACKOFF>FATAL'));
         }
         await eventually(15_000, async () => {
           assert.ok((await failed(exporter, gone)) >= 200);

@@ -109,7 +109,14 @@ alerts('what the first snapshot finds FATAL is sent', () => {
     0,
   );
   assert.equal(new ActiveAlerts({ reasonTimeout: 1 }).evaluate(table.values(), 100), [
-    { name: FATAL, process: id('cat'), startsAt: 50, endsAt: 190 },
+    {
+      name: FATAL,
+      process: id('cat'),
+      failure: { spawnError: undefined, exitSignal: undefined, exitStatus: undefined },
+      end: undefined,
+      startsAt: 50,
+      endsAt: 190,
+    },
   ]);
 });
 
