@@ -10,6 +10,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Notifier } from './alertmanager/notifier.ts';
 import type { Config } from './cli/flags.ts';
+import type { OwnCircumstances } from './configuration/read-running.ts';
 import { EventHandler } from './event-handler.ts';
 import { Exits } from './exits/exits.ts';
 import type { CachedText } from './exposition/cached-text.ts';
@@ -51,6 +52,7 @@ export interface ExporterIo {
   readonly pid: number;
   /** Of supervisord, which is the parent of the exporter. */
   readonly supervisorPid: number;
+  readonly own: OwnCircumstances;
   readonly build: Build;
   readonly hostname: string;
   /** Undefined: plain HTTP, open to every client that can reach the port. */
@@ -130,6 +132,7 @@ export class Exporter {
       table,
       changes,
       supervisorPid: io.supervisorPid,
+      own: io.own,
       endpoint,
       timeoutMs,
       nudge: config.nudge,

@@ -155,6 +155,7 @@ async function run(config: Config): Promise<void> {
     log,
     pid: process.pid,
     supervisorPid: process.ppid,
+    own: { cwd: process.cwd(), uid: process.geteuid?.(), environment: process.env },
     build: BUILD,
     hostname: hostname(),
     webConfig,

@@ -6,6 +6,7 @@
  * only source of states and counters.
  */
 
+import type { OwnCircumstances } from '../configuration/read-running.ts';
 import type { ChangeFeed } from '../processes/changes.ts';
 import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
@@ -36,6 +37,7 @@ export interface ExitsOptions {
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
   readonly supervisorPid: number;
+  readonly own: OwnCircumstances;
   /** Undefined: supervisord has no HTTP server. */
   readonly endpoint: SupervisorEndpoint | undefined;
   /** Of each XML-RPC call. */
@@ -138,8 +140,8 @@ export class Exits {
   }
 
   async #search(): Promise<void> {
-    const { supervisorPid, logFile, signal, nudge } = this.#options;
-    const search = findLog(supervisorPid, logFile);
+    const { supervisorPid, logFile, own, signal, nudge } = this.#options;
+    const search = await findLog(supervisorPid, logFile, own);
     if (signal.aborted) return;
     if (search.kind === 'none') {
       this.#cannotFollow(search.reason);

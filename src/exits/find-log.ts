@@ -2,7 +2,6 @@
 
 import {
   closeSync,
-  existsSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -10,7 +9,8 @@ import {
   readSync,
   statSync,
 } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import type { OwnCircumstances } from '../configuration/read-running.ts';
 import { describeSystemError } from '../util/errno.ts';
 import { parseLogLine } from './log-lines.ts';
 
@@ -29,16 +29,6 @@ export type LogSearch =
   | { readonly kind: 'found'; readonly log: FoundLog }
   | { readonly kind: 'none'; readonly reason: string };
 
-/** As options.py of Supervisor searches; those without a slash are relative to its working directory. */
-const CONFIGURATIONS = [
-  'supervisord.conf',
-  'etc/supervisord.conf',
-  '/etc/supervisord.conf',
-  '/etc/supervisor/supervisord.conf',
-];
-/** Short options of supervisord that take a value (options.py, ServerOptions). */
-const OPTIONS_WITH_VALUE = 'cdumlyzejiqa';
-const DEFAULT_LOG = 'supervisord.log';
 const DELETED = ' (deleted)';
 
 /** O_APPEND on every Linux architecture but alpha, mips and parisc; the flags are octal. */
@@ -47,20 +37,16 @@ const O_APPEND = 0o2000;
 const TAIL_BYTES = 64 * 1024;
 
 /** `flag`: the path that the user has named; it is used even if it is not found yet. */
-export function findLog(supervisord: number, flag: string | undefined): LogSearch {
+export async function findLog(
+  supervisord: number,
+  flag: string | undefined,
+  own: OwnCircumstances,
+): Promise<LogSearch> {
   if (flag !== undefined) {
     return found({ path: resolve(flag), openAt: undefined, source: 'flag' });
   }
   const open = findDescriptor(supervisord);
-  if (open !== undefined) return found(open);
-  const path = findConfigured(supervisord);
-  if (path === undefined) {
-    return {
-      kind: 'none',
-      reason: "neither supervisord's descriptors nor its configuration name it",
-    };
-  }
-  return found({ path, openAt: undefined, source: 'configuration' });
+  return open === undefined ? findConfigured(supervisord, own) : found(open);
 }
 
 function found(log: FoundLog): LogSearch {
@@ -130,72 +116,22 @@ function isSameFile(one: string, other: string): boolean {
   return first !== undefined && first.ino === second?.ino && first.dev === second.dev;
 }
 
-/** By the command line and the configuration file; needs no more than what every user may read. */
-function findConfigured(supervisord: number): string | undefined {
-  const words = attempt(() => readFileSync(`/proc/${supervisord}/cmdline`, 'utf8').split('\0'));
-  if (words === undefined) return undefined;
-  const cwd = attempt(() => readlinkSync(`/proc/${supervisord}/cwd`)) ?? '/';
-  const script = words.findIndex((word) => basename(word).includes('supervisord'));
-  const options = readOptions(words.slice(script + 1));
-  const given = options.get('l') ?? options.get('logfile');
-  if (given !== undefined) return resolve(cwd, given);
-  const named = options.get('c') ?? options.get('configuration');
-  const above = dirname(dirname(words[script] ?? ''));
-  const candidates =
-    named === undefined
-      ? [join(above, 'etc/supervisord.conf'), join(above, 'supervisord.conf'), ...CONFIGURATIONS]
-      : [named];
-  const path = candidates.map((each) => resolve(cwd, each)).find(existsSync);
-  const text = path === undefined ? undefined : attempt(() => readFileSync(path, 'utf8'));
-  if (path === undefined || text === undefined) return undefined;
-  return resolve(cwd, expand(logFileIn(text) ?? DEFAULT_LOG, dirname(path)));
-}
-
-/** As getopt reads them: `-c FILE`, `-nc FILE`, `-cFILE`, `--configuration FILE`, `--configuration=FILE`. */
-function readOptions(words: readonly string[]): ReadonlyMap<string, string> {
-  const options = new Map<string, string>();
-  for (let index = 0; index < words.length; index++) {
-    const word = words[index] ?? '';
-    const [, long, value] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
-    if (long !== undefined) {
-      options.set(long, value ?? words[index + 1] ?? '');
-      continue;
-    }
-    const [, letter = '', attached = ''] =
-      new RegExp(`^-[^-]*?([${OPTIONS_WITH_VALUE}])(.*)$`, 's').exec(word) ?? [];
-    if (letter === '') continue;
-    options.set(letter, attached === '' ? (words[index + 1] ?? '') : attached);
-    if (attached === '') index += 1;
+/**
+ * As supervisord's own reader understands its configuration, which most users may read. The modules
+ * are loaded only here: most exporters run as the same user as supervisord.
+ */
+async function findConfigured(supervisord: number, own: OwnCircumstances): Promise<LogSearch> {
+  const { readSupervisord } = await import('../configuration/supervisord-process.ts');
+  const { readAs } = await import('../configuration/read-running.ts');
+  const running = readSupervisord(supervisord);
+  if (running === undefined) return { kind: 'none', reason: 'supervisord is not the parent' };
+  const reading = await readAs(running, undefined, own);
+  if (reading.kind !== 'accepted') {
+    return { kind: 'none', reason: `its configuration cannot be read: ${reading.reason}` };
   }
-  return options;
-}
-
-/** The last `logfile=` of [supervisord]; undefined where there is none. */
-export function logFileIn(configuration: string): string | undefined {
-  let section = '';
-  let value: string | undefined;
-  for (const line of configuration.split(/\r?\n/)) {
-    section = /^\[([^\]]+)\]/.exec(line)?.[1] ?? section;
-    const [, set] = /^logfile\s*[=:]\s*(.*?)(?:\s+;.*)?\s*$/i.exec(line) ?? [];
-    if (section === 'supervisord' && set !== undefined && set !== '') value = set;
-  }
-  return value;
-}
-
-/** supervisord passes its environment on to its processes, and so to the exporter. */
-function expand(value: string, here: string): string {
-  const own = attempt(() => readFileSync('/proc/self/environ', 'utf8')) ?? '';
-  const environment = new Map(
-    own.split('\0').map((pair) => {
-      const at = pair.indexOf('=');
-      return [pair.slice(0, at), pair.slice(at + 1)];
-    }),
-  );
-  return value
-    .replaceAll('%(here)s', here)
-    .replaceAll(/%\(ENV_(\w+)\)s/g, (_, name: string) => environment.get(name) ?? '')
-    .replace(/^~(?=\/)/, environment.get('HOME') ?? '~')
-    .replaceAll('%%', '%');
+  const { logfile } = reading.configuration;
+  if (logfile === 'syslog') return { kind: 'none', reason: 'supervisord logs to syslog' };
+  return found({ path: logfile, openAt: undefined, source: 'configuration' });
 }
 
 function attempt<Result>(action: () => Result): Result | undefined {

@@ -60,7 +60,12 @@ losses(
         await supervisord.until(20_000, (metrics) => {
           assert.ok((metrics.value('supervisord_exporter_events_lost_total') ?? 0) > 0);
         });
-        await supervisord.ctl('stop', 'many:*');
+        // supervisord does not stop a process that it is about to restart.
+        await eventually(20_000, async () => {
+          await supervisord.ctl('stop', 'many:*');
+          const status = await supervisord.ctl('status', 'many:*');
+          assert.is(status.match(/ STOPPED /g)?.length, 12, status);
+        });
         await eventually(25_000, async () => {
           const metrics = await supervisord.metrics();
           assert.is(
