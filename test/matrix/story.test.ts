@@ -16,7 +16,7 @@ const story = suite('story');
 story(
   'starts, exits, signals, failed starts, groups, stops and doctor',
   timed(90_000, () =>
-    play({ conf: 'life' }, async (supervisord) => {
+    play({ conf: 'life', environment: { STORY_LOG_LEVEL: 'info' } }, async (supervisord) => {
       await supervisord.until(30_000, (metrics) => {
         assertStates(metrics, { steady: 20, waiting: 0, failing: 200, missing: 200, batch: 100 });
         assert.ok((exitsOf(metrics, 'crashing') ?? 0) >= 2);
