@@ -3,8 +3,7 @@ import * as assert from 'uvu/assert';
 import type { Change } from '../../src/processes/changes.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { ExitReason, Termination } from '../../src/processes/termination.ts';
-import { RecentTransitions } from '../../src/web/page/recent-transitions.ts';
-import { MAX_TRANSITIONS } from '../../src/web/page/view.ts';
+import { MAX_TRANSITIONS, RecentTransitions } from '../../src/web/page/recent-transitions.ts';
 import { event, id } from '../support/facts.ts';
 
 const page = suite('page recent transitions');

@@ -3,7 +3,9 @@
 import type { Change } from '../../processes/changes.ts';
 import type { Termination } from '../../processes/termination.ts';
 import type { ProcessStateEvent } from '../../supervisor/events.ts';
-import { MAX_TRANSITIONS } from './view.ts';
+
+/** How many transitions are kept and shown. */
+export const MAX_TRANSITIONS = 200;
 
 export interface RecentTransition {
   /** How many transitions were received before it since the exporter started. */

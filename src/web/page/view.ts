@@ -5,7 +5,7 @@ import { type Trouble, troubleOf } from '../../processes/trouble.ts';
 import { keyOf, type ProcessKey } from '../../supervisor/process-id.ts';
 import type { ProcessState } from '../../supervisor/states.ts';
 import { describeReason, type SignalName } from '../exit-reason.ts';
-import type { RecentTransition } from './recent-transitions.ts';
+import { MAX_TRANSITIONS, type RecentTransition } from './recent-transitions.ts';
 import { encodeTimeline, type Timeline } from './timeline.ts';
 
 /** All times are epoch seconds of the exporter's clock. */
@@ -95,9 +95,6 @@ export interface Change {
   /** Transitions that are new or whose reason has become known. The latest first. */
   readonly transitions?: readonly Transition[];
 }
-
-/** How many transitions are kept and shown. */
-export const MAX_TRANSITIONS = 200;
 
 /** States in which an operating system process exists. */
 const ALIVE: ReadonlySet<ProcessState> = new Set(['STARTING', 'RUNNING', 'STOPPING']);
