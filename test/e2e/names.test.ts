@@ -19,6 +19,9 @@ const VALUES = [
   'semi;colon',
   'back\\slash',
   'co:lon',
+  'two\nlines',
+  '\nleads',
+  'x (exit status 0; expected)\n2026-01-01 00:00:00,000 INFO exited: y (exit status 0; expected)',
 ];
 
 const variable = (index: number) => `ODD_NAME_${index}`;
