@@ -87,7 +87,8 @@ function checkKeyPair({ cert, key }: TlsConfig, pems: Pems): void {
 /** From Node 20.18 and 22.9 on: each certificate of `ca` is an anchor, as in Go, and not only self-signed ones. */
 const PARTIAL_TRUST_CHAIN = { allowPartialTrustChain: true };
 
-function supportsPartialTrustChain(): boolean {
+/** Whether this version of Node takes it. */
+export function supportsPartialTrustChain(): boolean {
   let isRead = false;
   const probe = {
     ca: [],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseWebConfig } from '../../src/web-config/parse.ts';
-import { contextOptions } from '../../src/web-config/tls.ts';
+import { contextOptions, supportsPartialTrustChain } from '../../src/web-config/tls.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { eventually, timed, within } from '../support/deadline.ts';
 import { type RunningExporter, runToEnd, withExporter } from '../support/exporter.ts';
@@ -226,18 +226,24 @@ const ANCHORS: ReadonlyArray<
   ['expired', []],
 ];
 
+/** Older versions of Node refuse a file that lacks the issuer of one of its certificates. */
+const TAKEN = supportsPartialTrustChain()
+  ? ANCHORS
+  : ANCHORS.filter(([file]) => ['self', 'root', 'both'].includes(file));
+
 tls(
   'client_ca_file: each certificate is an anchor, also of an issuing authority or of one client',
   timed(90_000, () =>
     withChain(async ({ dir, client }) => {
       const caFile = join(dir, 'ca.pem');
       const copy = (name: string) => writeFileSync(caFile, readFileSync(join(dir, `${name}.pem`)));
-      copy('issuing');
+      const [[first]] = TAKEN as [(typeof TAKEN)[number]];
+      copy(first);
       const lines = ['client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: ca.pem'];
       await withTls(dir, lines, async (exporter) => {
         let changes = 0;
-        for (const [file, allowed] of ANCHORS) {
-          if (file !== 'issuing') {
+        for (const [file, allowed] of TAKEN) {
+          if (file !== first) {
             copy(file);
             changes += 1;
             await eventually(8_000, () => {
