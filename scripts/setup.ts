@@ -29,6 +29,7 @@ const SYSTEM_PACKAGES = {
   python3: ['python3', '--version'],
   'python3-prometheus-client': ['/usr/bin/python3', '-c', 'import prometheus_client'],
   supervisor: ['supervisord', '--version'],
+  wget: ['wget', '--version'],
 } as const satisfies Record<string, readonly [command: string, ...args: string[]]>;
 
 export type SystemPackage = keyof typeof SYSTEM_PACKAGES;

@@ -30,7 +30,7 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/e2e/golden.test.ts': ['prometheus'],
   'test/e2e/install.test.ts': ['supervisor'],
   'test/e2e/print-config.test.ts': ['supervisor'],
-  'test/e2e/programs.test.ts': ['curl'],
+  'test/e2e/programs.test.ts': ['curl', 'wget'],
   'test/e2e/prometheus.test.ts': ['python3-prometheus-client'],
   'test/e2e/resources.test.ts': ['procps'],
   'test/packaging/deb-standalone.test.ts': ['binutils-x86-64-linux-gnu'],

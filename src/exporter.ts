@@ -204,6 +204,7 @@ export class Exporter {
       notReady: () => this.#resync.whyNotReady,
       programs: createProgramsAnswer({
         table: this.#table,
+        selection: this.#selection,
         whyNotSynced: () => this.#whyNotSynced(),
         isUnreported: (process) => this.#exits.isUnreported(process) === true,
       }),

@@ -197,12 +197,12 @@ export const FLAGS = {
   'collector.process-include': {
     type: 'string',
     value: 'REGEXP',
-    help: 'Regular expression that matches GROUP:NAME, as a whole, of the processes that have series. All of them by default.',
+    help: 'Regular expression that matches GROUP:NAME, as a whole, of the processes that have series, raise pushed alerts and count for /-/programs. All of them by default.',
   },
   'collector.process-exclude': {
     type: 'string',
     value: 'REGEXP',
-    help: 'Regular expression that matches GROUP:NAME, as a whole, of processes that have no series; it prevails over --collector.process-include.',
+    help: 'Regular expression that matches GROUP:NAME, as a whole, of processes that have no series, raise no pushed alert and do not count for /-/programs; it prevails over --collector.process-include.',
   },
   // Alertmanager
   'alertmanager.url': {

@@ -5,6 +5,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Process } from '../processes/process.ts';
+import { ALL_PROCESSES, type Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Termination } from '../processes/termination.ts';
 import { type Trouble, troubleOf } from '../processes/trouble.ts';
@@ -16,6 +17,8 @@ import { sendCompressible, sendText } from './respond.ts';
 
 export interface ProgramsOptions {
   readonly table: ProcessTable;
+  /** The processes that `--collector.process-include` and `-exclude` leave. */
+  readonly selection?: Selection;
   /** Why the process table is not complete; undefined while it is. */
   readonly whyNotSynced: () => string | undefined;
   /** Whether a process is gone although no event has reported it. */
@@ -25,7 +28,7 @@ export interface ProgramsOptions {
 }
 
 /** What a request asks for. Each value is `name` or `group:name`, of a group its name. */
-export interface Selection {
+export interface ProgramsQuery {
   readonly groups: readonly string[];
   readonly names: readonly string[];
   readonly ignored: readonly string[];
@@ -84,7 +87,7 @@ export function createProgramsAnswer(options: ProgramsOptions): ProgramsAnswer {
         `unknown parameter ${JSON.stringify(unknown)}; known are: ${known}\n`,
       );
     }
-    const report = await runInSlices(reportOn(options, selectionOf(parameters)));
+    const report = await runInSlices(reportOn(options, queryOf(parameters)));
     response.setHeader('Cache-Control', 'no-store');
     const status = report.status === 'ok' ? 200 : 503;
     if (wantsJson(request, parameters)) {
@@ -95,7 +98,7 @@ export function createProgramsAnswer(options: ProgramsOptions): ProgramsAnswer {
   };
 }
 
-export function selectionOf(parameters: URLSearchParams): Selection {
+export function queryOf(parameters: URLSearchParams): ProgramsQuery {
   return {
     groups: parameters.getAll('group'),
     names: parameters.getAll('name'),
@@ -115,10 +118,10 @@ interface Selector {
   readonly matches: (id: ProcessId) => boolean;
 }
 
-/** A selection without groups and names stands for all processes. */
+/** A query without groups and names asks for all processes. */
 function* reportOn(
-  { table, whyNotSynced, isUnreported, logTailOf }: ProgramsOptions,
-  { groups, names, ignored }: Selection,
+  { table, selection = ALL_PROCESSES, whyNotSynced, isUnreported, logTailOf }: ProgramsOptions,
+  { groups, names, ignored }: ProgramsQuery,
 ): PausableWork<Report> {
   const reason = whyNotSynced();
   if (reason !== undefined) return { status: 'not synced', reasons: [reason], processes: [] };
@@ -135,11 +138,16 @@ function* reportOn(
     })),
   ];
   const unmatched = new Set(selectors);
+  const excluded = new Set<Selector>();
   const processes: ProcessReport[] = [];
   for (const process of [...table.values()]) {
     yield;
     const { id } = process;
     const matching = selectors.filter(({ matches }) => matches(id));
+    if (!selection.isSelected(id)) {
+      for (const selector of matching) excluded.add(selector);
+      continue;
+    }
     for (const selector of matching) unmatched.delete(selector);
     if (selectors.length > 0 && matching.length === 0) continue;
     if (ignored.some((name) => isNameOf(id, name))) continue;
@@ -148,9 +156,12 @@ function* reportOn(
     );
   }
   if (unmatched.size > 0) {
-    const reasons = [...unmatched].map(
-      ({ what, value }) => `there is no ${what} ${JSON.stringify(value)}`,
-    );
+    const reasons = [...unmatched].map((selector) => {
+      const { what, value } = selector;
+      return excluded.has(selector)
+        ? `the flags of the exporter exclude ${what} ${JSON.stringify(value)}`
+        : `there is no ${what} ${JSON.stringify(value)}`;
+    });
     return { status: 'no match', reasons, processes };
   }
   const reasons = processes.flatMap((process) => describeTrouble(process) ?? []);

@@ -61,14 +61,16 @@ function documentedChecks(query: string): (readonly [what: string, command: stri
   const file = new URL('../../docs/health-checks.md', import.meta.url);
   const text = readFileSync(file, 'utf8');
   const [, docker = ''] = /^HEALTHCHECK .*?CMD (.*)$/m.exec(text) ?? [];
+  const [, wget = ''] = /^(wget .*)$/m.exec(text) ?? [];
   const [, node = ''] = /^(node -e .*)$/m.exec(text) ?? [];
   return [
     ['curl', docker],
+    ['wget', wget],
     ['Node', node],
   ].map(([what = '', command = '']) => {
     assert.match(command, /\/-\/programs/, what);
     const url = supervisord.url(`/-/programs${query}`);
-    return [what, command.replace(/http:\/\/127\.0\.0\.1:9876\/-\/programs[^"' ]*/, url)];
+    return [what, command.replace(/http:\/\/127\.0\.0\.1:9876\/-\/programs[^"' ]*/, () => url)];
   });
 }
 

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Process } from '../../src/processes/process.ts';
+import { createSelection } from '../../src/processes/selection.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import { createProgramsAnswer } from '../../src/web/programs.ts';
 import { event, id } from '../support/facts.ts';
@@ -42,6 +43,23 @@ const ANSWERS: readonly (readonly [query: string, status: number, text: RegExp])
 for (const [query, status, text] of ANSWERS) {
   programs(`${query || 'a request without a query'} is answered ${status}`, async () => {
     const answer = await request(query);
+    assert.is(answer.status, status);
+    assert.match(answer.text, text);
+  });
+}
+
+const SELECTED: readonly (readonly [query: string, status: number, text: RegExp])[] = [
+  ['', 200, /^ok: 2 processes, none in trouble\n$/],
+  ['?group=db', 200, /^ok: 1 process,/],
+  ['?group=db&group=web', 503, /^no match\nthe flags of the exporter exclude group "web"\n$/],
+  ['?name=web', 200, /^ok: 1 process,/],
+  ['?name=web-1', 503, /^no match\nthe flags of the exporter exclude process "web-1"\n$/],
+  ['?group=wep', 503, /^no match\nthere is no group "wep"\n$/],
+];
+
+for (const [query, status, text] of SELECTED) {
+  programs(`with group web excluded, ${query || 'a request'} is answered ${status}`, async () => {
+    const answer = await request(query, { selection: createSelection({ exclude: /^web:.*$/ }) });
     assert.is(answer.status, status);
     assert.match(answer.text, text);
   });
