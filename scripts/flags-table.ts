@@ -1,7 +1,8 @@
 /** The table of flags in docs/configuration.md, from the flags themselves. */
 
-import { FLAGS, type Flag } from '../src/cli/flags.ts';
+import { FLAGS } from '../src/cli/flags.ts';
 import { formOfFlag } from '../src/cli/help.ts';
+import type { Flag } from '../src/cli/usage.ts';
 
 function flagsTable(): string {
   const rows = Object.entries<Flag>(FLAGS).map(([name, flag]) => {

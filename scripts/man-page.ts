@@ -1,7 +1,8 @@
 /** The man page, from the table of flags. */
 
-import { COMMANDS, FLAGS, type Flag } from '../src/cli/flags.ts';
+import { COMMANDS, FLAGS } from '../src/cli/flags.ts';
 import { formOfFlag } from '../src/cli/help.ts';
+import type { Flag } from '../src/cli/usage.ts';
 import { PACKAGE } from './package-info.ts';
 
 /** `time` is in seconds. */

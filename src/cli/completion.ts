@@ -1,6 +1,7 @@
 /** `--completion-script-bash`: a completion script, made from the table of flags. */
 
-import { COMMANDS, FLAGS, type Flag } from './flags.ts';
+import { COMMANDS, FLAGS } from './flags.ts';
+import type { Flag } from './usage.ts';
 
 export function completionScript(): string {
   const flags = Object.entries<Flag>(FLAGS);

@@ -6,7 +6,7 @@ import { UsageError } from '../util/errors.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../util/log.ts';
 import type { HttpUrl } from '../util/url.ts';
 import type { ListenAddress } from '../web/address.ts';
-import { type GivenFlag, parseWords } from './usage.ts';
+import { type Flag, type GivenFlag, parseWords } from './usage.ts';
 import {
   readAddress,
   readAlertmanagerUrl,
@@ -101,23 +101,6 @@ export type Invocation =
   | { readonly kind: 'help' }
   | { readonly kind: 'completion' }
   | { readonly kind: 'version' };
-
-export interface Flag {
-  readonly type: 'string' | 'boolean';
-  readonly multiple?: boolean;
-  readonly short?: string;
-  readonly default?: string | string[];
-  /** A placeholder or a computed default, shown where there is no `default`. */
-  readonly value?: string;
-  readonly choices?: readonly string[];
-  /** Of a boolean flag with both forms, --NAME and --no-NAME: what holds without either. */
-  readonly initially?: 'on' | 'off';
-  /** The value names a file or folder; print-config makes it absolute. */
-  readonly isFile?: boolean;
-  /** Which ways of running take it; without it, the exporter and print-config. */
-  readonly commands?: readonly FlagUser[];
-  readonly help: string;
-}
 
 export type FlagUser = 'exporter' | Command;
 
@@ -284,7 +267,7 @@ export const FLAGS = {
     type: 'boolean',
     help: 'Print a completion script for bash and exit.',
   },
-} as const satisfies Record<string, Flag>;
+} as const satisfies Record<string, Flag<FlagUser>>;
 
 /** What the program does besides running as an event listener. */
 export const COMMANDS = {

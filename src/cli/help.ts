@@ -1,6 +1,7 @@
 /** The texts for people who start the program by hand, made from the table of flags. */
 
-import { COMMANDS, FLAGS, type Flag } from './flags.ts';
+import { COMMANDS, FLAGS } from './flags.ts';
+import type { Flag } from './usage.ts';
 
 /** Printed where stdin is a terminal. */
 export const BY_HAND = `\

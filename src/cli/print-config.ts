@@ -4,9 +4,9 @@ import { resolve } from 'node:path';
 import { parseEndpoint } from '../rpc/endpoint.ts';
 import { UnprintableCommandError } from '../util/errors.ts';
 import { type Credentials, parseHttpUrl } from '../util/url.ts';
-import { ALERTMANAGER_VARIABLE, FLAGS, type Flag } from './flags.ts';
+import { ALERTMANAGER_VARIABLE, FLAGS } from './flags.ts';
 import { quoteWord } from './shlex.ts';
-import type { GivenFlag } from './usage.ts';
+import type { Flag, GivenFlag } from './usage.ts';
 
 declare const BUILD_SECTION: string | undefined;
 

@@ -8,8 +8,25 @@
 
 import { parseArgs } from 'node:util';
 import { UsageError } from '../util/errors.ts';
-import type { Flag } from './flags.ts';
 import { nearest } from './nearest.ts';
+
+/** A flag of the table. `User` is who may take it: the exporter, or a command. */
+export interface Flag<User extends string = string> {
+  readonly type: 'string' | 'boolean';
+  readonly multiple?: boolean;
+  readonly short?: string;
+  readonly default?: string | string[];
+  /** A placeholder or a computed default, shown where there is no `default`. */
+  readonly value?: string;
+  readonly choices?: readonly string[];
+  /** Of a boolean flag with both forms, --NAME and --no-NAME: what holds without either. */
+  readonly initially?: 'on' | 'off';
+  /** The value names a file or folder; print-config makes it absolute. */
+  readonly isFile?: boolean;
+  /** Which ways of running take it; without it, the exporter and print-config. */
+  readonly commands?: readonly User[];
+  readonly help: string;
+}
 
 export interface GivenFlag {
   /** With `no-` where it was given so. */

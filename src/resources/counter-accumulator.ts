@@ -24,9 +24,8 @@
  * the next reading, and the carried value is taken back by that much.
  */
 
+import type { Counters } from './formats.ts';
 import type { Tree } from './tree.ts';
-
-export type Counters<Name extends string> = Readonly<Record<Name, number>>;
 
 /** One process at one reading. The pid and the start together identify it, since pids are reused. */
 export interface Member<Name extends string> {

@@ -3,7 +3,8 @@
  * the files of each process would take most of the time of a reading.
  */
 
-import type { Counters } from './counter-accumulator.ts';
+/** Counters by name. */
+export type Counters<Name extends string> = Readonly<Record<Name, number>>;
 
 /** The counters of a stat file: CPU time and time of waiting for block I/O in ticks, and page faults. */
 export const STAT_COUNTERS = ['user', 'system', 'majorFaults', 'ioWait'] as const;

@@ -1,8 +1,8 @@
 /** The collector "resources", with --collector.resources.io: what needs two more files of each process. */
 
 import type { PausableWork } from '../util/time-slice.ts';
-import { CounterAccumulator, type Counters, type Member } from './counter-accumulator.ts';
-import type { ProcStat, ProcStatus } from './formats.ts';
+import { CounterAccumulator, type Member } from './counter-accumulator.ts';
+import type { Counters, ProcStat, ProcStatus } from './formats.ts';
 import type { ProcFs } from './procfs.ts';
 import type { Tree } from './tree.ts';
 

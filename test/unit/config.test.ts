@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FLAGS, type Flag, parseCommandLine } from '../../src/cli/flags.ts';
+import { FLAGS, parseCommandLine } from '../../src/cli/flags.ts';
 import { helpText } from '../../src/cli/help.ts';
+import type { Flag } from '../../src/cli/usage.ts';
 import { UsageError } from '../../src/util/errors.ts';
 
 const config = suite('config');

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FLAGS, type Flag, parseCommandLine } from '../../src/cli/flags.ts';
+import { FLAGS, parseCommandLine } from '../../src/cli/flags.ts';
 import { formatCommand, printConfig } from '../../src/cli/print-config.ts';
+import type { Flag } from '../../src/cli/usage.ts';
 import { UnprintableCommandError } from '../../src/util/errors.ts';
 
 const config = suite('print-config');
