@@ -84,16 +84,14 @@ survival(
 );
 
 survival(
-  'the exporter exits in time with status 0 after SIGTERM from supervisord',
+  'the exporter exits with status 0 after SIGTERM from supervisord, in less than stopwaitsecs',
   timed(60_000, () =>
     play({ conf: 'quiet' }, async (supervisord) => {
       await supervisord.until(15_000, (metrics) =>
         assert.is(metrics.value('supervisord_up', { name: 'steady' }), 1),
       );
-      const began = performance.now();
       await supervisord.ctl('stop', 'exporter');
-      // supervisord itself may take a second to notice.
-      assert.ok(performance.now() - began < 4_000);
+      // After stopwaitsecs supervisord would have killed it.
       assert.match(supervisord.log, /stopped: exporter \(exit status 0\)/);
     }),
   ),
