@@ -8,6 +8,7 @@
  */
 
 import { setMaxListeners } from 'node:events';
+import type { ClientConfig } from './alertmanager/client-config.ts';
 import type { Notifier } from './alertmanager/notifier.ts';
 import type { Config } from './cli/flags.ts';
 import type { OwnCircumstances } from './configuration/read-running.ts';
@@ -29,9 +30,9 @@ import { Resync } from './resync/resync.ts';
 import { SettingsFetcher } from './resync/settings.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
-import { nameOfServerState, type Snapshot } from './supervisor/snapshot.ts';
+import { nameOfServerState, SERVER_STATE_CODES, type Snapshot } from './supervisor/snapshot.ts';
 import type { CollectorStats } from './util/collector-stats.ts';
-import { AlertmanagerConfigError, ListenError } from './util/errors.ts';
+import { ListenError } from './util/errors.ts';
 import type { Logger } from './util/log.ts';
 import { formatAddress } from './web/address.ts';
 import type { BoundAddress } from './web/listen.ts';
@@ -57,6 +58,8 @@ export interface ExporterIo {
   readonly hostname: string;
   /** Undefined: plain HTTP, open to every client that can reach the port. */
   readonly webConfig: WebConfigServer | undefined;
+  /** How the Alertmanagers are reached; undefined: without authentication, by the system's authorities. */
+  readonly alertmanagerConfig: ClientConfig | undefined;
   /** The exporter cannot go on. The reason is for the log; undefined where there is nothing to report. */
   readonly onEnd: (outcome: Outcome, reason?: string) => void;
   /** Aborted when the exporter ends: everything stops and is closed. */
@@ -180,9 +183,8 @@ export class Exporter {
       addresses = await this.#serve();
       await this.#startNotifier(addresses);
     } catch (error) {
-      if (error instanceof ListenError) return this.#io.onEnd('failed', error.message);
-      if (!(error instanceof AlertmanagerConfigError)) throw error;
-      return this.#io.onEnd('refused', `--alertmanager.config.file: ${error.message}`);
+      if (!(error instanceof ListenError)) throw error;
+      return this.#io.onEnd('failed', error.message);
     }
     this.#logStart(addresses);
     listen(this.#io.input, this.#io.send, {
@@ -194,6 +196,14 @@ export class Exporter {
     this.#watchdog.start();
     void this.#exits.start();
     this.#resync.request('startup');
+  }
+
+  /** Logs why the account has a hole from here on, where supervisord has not ended as well. */
+  logTermination(signal: NodeJS.Signals): void {
+    if (this.#resync.server?.stateCode !== SERVER_STATE_CODES.running) return;
+    this.#io.log.warn(
+      `${signal} received, and supervisord has not reported that it is stopping: events are missed until the exporter is started again; "supervisorctl stop all" and "restart all" include event listeners`,
+    );
   }
 
   async #serve(): Promise<readonly BoundAddress[]> {
@@ -222,19 +232,14 @@ export class Exporter {
 
   /** Alerts carry the address under which Prometheus scrapes this exporter, as far as it is known. */
   async #startNotifier([address]: readonly BoundAddress[]): Promise<void> {
-    const { alertmanagers: urls, alertmanagerConfigFile, alertLabels, runbookUrl } = this.#config;
+    const { alertmanagers: urls, alertLabels, runbookUrl } = this.#config;
     if (urls.length === 0 || address === undefined) return;
     const { Notifier } = await import('./alertmanager/notifier.ts');
     const host = address.requestedHost === '' ? this.#io.hostname : address.requestedHost;
     const instance = formatAddress({ host, port: address.port });
-    const { loadClientConfig } = await import('./alertmanager/client-config.ts');
-    const config =
-      alertmanagerConfigFile === undefined
-        ? undefined
-        : await loadClientConfig(alertmanagerConfigFile);
     this.#notifier = new Notifier({
       urls,
-      config,
+      config: this.#io.alertmanagerConfig,
       payload: { labels: { job: 'supervisor', instance, ...alertLabels }, runbookUrl },
       table: this.#table,
       changes: this.#changes,

@@ -2,6 +2,7 @@
 
 import fs from 'node:fs';
 import { hostname } from 'node:os';
+import type { ClientConfig } from './alertmanager/client-config.ts';
 import {
   type Config,
   type DoctorRequest,
@@ -11,10 +12,16 @@ import {
 } from './cli/flags.ts';
 import { BY_HAND, helpText } from './cli/help.ts';
 import { REVISION, VERSION } from './cli/version.ts';
-import type { Outcome } from './exporter.ts';
+import type { Exporter, Outcome } from './exporter.ts';
 import { READY } from './listener/dialogue.ts';
 import { reserveStdout } from './listener/stdout.ts';
-import { OutputError, UnprintableCommandError, UsageError, WebConfigError } from './util/errors.ts';
+import {
+  AlertmanagerConfigError,
+  OutputError,
+  UnprintableCommandError,
+  UsageError,
+  WebConfigError,
+} from './util/errors.ts';
 import { createLogger, type Logger } from './util/log.ts';
 import type { WebConfigServer } from './web-config/server.ts';
 
@@ -135,12 +142,23 @@ async function run(config: Config): Promise<void> {
   });
   // A closed stderr is only the end of the log.
   process.stderr.on('error', () => {});
-  process.on('SIGTERM', () => end('over'));
-  process.on('SIGINT', () => end('over'));
+  let exporter: Exporter | undefined;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      exporter?.logTermination(signal);
+      end('over');
+    });
+  }
   const webConfig = await openWebConfig(config.webConfigFile, log, lifetime.signal).catch(
     (error: unknown) => {
       if (!(error instanceof WebConfigError)) throw error;
       return end('refused', error.message);
+    },
+  );
+  const alertmanagerConfig = await openAlertmanagerConfig(config.alertmanagerConfigFile).catch(
+    (error: unknown) => {
+      if (!(error instanceof AlertmanagerConfigError)) throw error;
+      return end('refused', `--alertmanager.config.file: ${error.message}`);
     },
   );
   send(READY);
@@ -149,7 +167,7 @@ async function run(config: Config): Promise<void> {
   keepHeapSmall();
   const { Exporter } = await import('./exporter.ts');
   const { openInput } = await import('./listener/input.ts');
-  const exporter = new Exporter(config, {
+  exporter = new Exporter(config, {
     input: openInput(STDIN),
     send,
     log,
@@ -159,6 +177,7 @@ async function run(config: Config): Promise<void> {
     build: BUILD,
     hostname: hostname(),
     webConfig,
+    alertmanagerConfig,
     onEnd: end,
     signal: lifetime.signal,
   });
@@ -185,6 +204,13 @@ async function openWebConfig(
   if (file === undefined) return undefined;
   const { WebConfigServer } = await import('./web-config/server.ts');
   return WebConfigServer.open(file, { log, signal });
+}
+
+/** Rejects with AlertmanagerConfigError. */
+async function openAlertmanagerConfig(file: string | undefined): Promise<ClientConfig | undefined> {
+  if (file === undefined) return undefined;
+  const { loadClientConfig } = await import('./alertmanager/client-config.ts');
+  return loadClientConfig(file);
 }
 
 function fail(status: number, message: string): never {

@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually, timed } from '../support/deadline.ts';
 import { PROGRAM } from '../support/exporter.ts';
+import type { Exposition } from '../support/exposition.ts';
 import { play } from '../support/supervisord.ts';
 
 const survival = suite('survival');
@@ -93,6 +94,28 @@ survival(
       await supervisord.ctl('stop', 'exporter');
       // After stopwaitsecs supervisord would have killed it.
       assert.match(supervisord.log, /stopped: exporter \(exit status 0\)/);
+    }),
+  ),
+);
+
+const MISSED = /SIGTERM received, and supervisord has not reported that it is stopping/g;
+
+survival(
+  'after "stop all" the log says that events are missed, and after a shutdown of supervisord it does not',
+  timed(60_000, () =>
+    play({ conf: 'quiet' }, async (supervisord) => {
+      const running = (metrics: Exposition) =>
+        assert.is(metrics.value('supervisord_server_state'), 1);
+      await supervisord.until(15_000, running);
+      await supervisord.ctl('stop', 'all');
+      assert.is(supervisord.exporterLog.match(MISSED)?.length, 1);
+      await supervisord.ctl('start', 'all');
+      await supervisord.until(15_000, running);
+      await supervisord.ctl('shutdown');
+      await eventually(20_000, () =>
+        assert.is(supervisord.log.match(/stopped: exporter \(exit status 0\)/g)?.length, 2),
+      );
+      assert.is(supervisord.exporterLog.match(MISSED)?.length, 1);
     }),
   ),
 );

@@ -1,11 +1,14 @@
+import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually, timed } from '../support/deadline.ts';
-import { type RunningExporter, withExporter } from '../support/exporter.ts';
+import { type RunningExporter, runToEnd, withExporter } from '../support/exporter.ts';
 import { freePort } from '../support/ports.ts';
+import { withFolder } from '../support/prometheus.ts';
 import { step } from '../support/wire.ts';
 
 const push = suite('push');
@@ -215,5 +218,32 @@ function lifetime(alert: Received['alerts'][number] | undefined): number {
 function fail(): never {
   throw new Error('nothing was received');
 }
+
+push(
+  'a file of --alertmanager.config.file that cannot be used ends the exporter before READY, with 2',
+  timed(20_000, () =>
+    withFolder('push', async (dir) => {
+      for (const [text, reason] of [
+        ['basic_auth: {username: me, passwort: secret}', /passwort/],
+        ['tls_config: {ca_file: missing.pem}', /missing\.pem/],
+        ['{', /alertmanager\.yml/],
+      ] as const) {
+        const file = join(dir, 'alertmanager.yml');
+        writeFileSync(file, text);
+        const args = [
+          '--alertmanager.url=http://127.0.0.1:1',
+          `--alertmanager.config.file=${file}`,
+        ];
+        const { code, stdout, stderr } = await runToEnd(args);
+        assert.is(code, 2);
+        assert.is(stdout, '');
+        assert.is(stderr.trimEnd().split('\n').length, 1, stderr);
+        assert.match(stderr, /level=ERROR msg="--alertmanager\.config\.file: /);
+        assert.match(stderr, reason);
+        assert.not.match(stderr, /secret/);
+      }
+    }),
+  ),
+);
 
 push.run();
