@@ -42,6 +42,7 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/protocol/http.test.ts': ['curl', 'prometheus'],
   'test/protocol/toolkit.test.ts': ['prometheus'],
   'test/system/cached-text.test.ts': ['python3'],
+  'test/system/doctor-alertmanagers.test.ts': ['prometheus-alertmanager'],
   'test/system/configurations.test.ts': ['supervisor'],
   'test/system/print-config.test.ts': ['supervisor'],
   'test/system/reader.test.ts': ['supervisor'],

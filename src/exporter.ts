@@ -31,10 +31,10 @@ import { SettingsFetcher } from './resync/settings.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import { nameOfServerState, SERVER_STATE_CODES, type Snapshot } from './supervisor/snapshot.ts';
+import { formatAddress } from './util/address.ts';
 import type { CollectorStats } from './util/collector-stats.ts';
 import { ListenError } from './util/errors.ts';
 import type { Logger } from './util/log.ts';
-import { formatAddress } from './web/address.ts';
 import type { BoundAddress } from './web/listen.ts';
 import { Page } from './web/page/page.ts';
 import type { PageContext } from './web/page/view.ts';
@@ -230,17 +230,17 @@ export class Exporter {
     });
   }
 
-  /** Alerts carry the address under which Prometheus scrapes this exporter, as far as it is known. */
   async #startNotifier([address]: readonly BoundAddress[]): Promise<void> {
     const { alertmanagers: urls, alertLabels, runbookUrl } = this.#config;
     if (urls.length === 0 || address === undefined) return;
     const { Notifier } = await import('./alertmanager/notifier.ts');
-    const host = address.requestedHost === '' ? this.#io.hostname : address.requestedHost;
-    const instance = formatAddress({ host, port: address.port });
+    const { pushedLabels } = await import('./alertmanager/payload.ts');
+    const { requestedHost: host, port } = address;
+    const labels = pushedLabels({ host, port }, this.#io.hostname, alertLabels);
     this.#notifier = new Notifier({
       urls,
       config: this.#io.alertmanagerConfig,
-      payload: { labels: { job: 'supervisor', instance, ...alertLabels }, runbookUrl },
+      payload: { labels, runbookUrl },
       table: this.#table,
       changes: this.#changes,
       selection: this.#selection,

@@ -109,6 +109,7 @@ function host() {
     nodeVersion: process.version,
     program: ownFile(),
     cwd: process.cwd(),
+    hostname: hostname(),
     uid: process.geteuid?.(),
     environment: process.env,
   };

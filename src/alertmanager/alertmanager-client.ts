@@ -7,7 +7,7 @@ import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { describeHttpUrl, type HttpUrl } from '../util/url.ts';
 import { type ClientConfig, readSettings } from './client-config.ts';
-import { describeLocation, type PostResult, postJson } from './http-post.ts';
+import { describeLocation, type HttpResult, httpRequest } from './http-request.ts';
 import type { PostableAlert } from './payload.ts';
 
 /** Short enough that a server that hangs does not delay the other alerts for long. */
@@ -108,21 +108,20 @@ export class AlertmanagerClient {
     const batch = new Map([...this.#pending].slice(0, MAX_BATCH));
     for (const key of batch.keys()) this.#pending.delete(key);
     const { signal } = this.#options;
-    const body = JSON.stringify([...batch.values()]);
-    const result = await this.#post(body);
+    const result = await this.#post(JSON.stringify([...batch.values()]));
     this.#isSending = false;
     if (signal.aborted) return;
     this.#record(classify(result), batch);
     void this.#send();
   }
 
-  async #post(body: string): Promise<PostResult> {
+  async #post(json: string): Promise<HttpResult> {
     const { url, signal, config } = this.#options;
     const { timeoutMs } = this.#timing;
     try {
       const settings = config && (await readSettings(config));
       const options = { ...settings, agent: this.#agent, timeoutMs, signal };
-      return await postJson(url, '/api/v2/alerts', body, options);
+      return await httpRequest(url, '/api/v2/alerts', { method: 'POST', json }, options);
     } catch (error) {
       return { kind: 'failed', reason: messageOf(error) };
     }
@@ -158,7 +157,7 @@ export class AlertmanagerClient {
   }
 }
 
-function classify(result: PostResult): Outcome {
+function classify(result: HttpResult): Outcome {
   if (result.kind === 'failed') return result;
   return classifyStatus(result.status, result.location);
 }

@@ -1,5 +1,6 @@
 /** Alerts in the form of Alertmanager's API v2 (`postableAlert`). */
 
+import { formatAddress, type ListenAddress } from '../util/address.ts';
 import type { Alert, AlertName } from './active-alerts.ts';
 import { describe, toIso } from './description.ts';
 
@@ -21,6 +22,15 @@ export interface PayloadOptions {
   readonly labels: Labels;
   /** Where the runbook is published; a section is its fragment. */
   readonly runbookUrl: string;
+}
+
+/**
+ * The labels that every pushed alert has. `instance` is the address under which Prometheus scrapes
+ * this exporter, as far as it is known; those that the user gives prevail.
+ */
+export function pushedLabels(address: ListenAddress, hostname: string, given: Labels): Labels {
+  const host = address.host === '' ? hostname : address.host;
+  return { job: 'supervisor', instance: formatAddress({ host, port: address.port }), ...given };
 }
 
 /** The parts of an alert that are the same whatever happened. */

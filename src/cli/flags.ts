@@ -2,10 +2,10 @@
 
 import { COMPATS, type Compat } from '../metrics/compat.ts';
 import type { CredentialsEnvironment, SupervisorEndpoint } from '../rpc/endpoint.ts';
+import type { ListenAddress } from '../util/address.ts';
 import { UsageError } from '../util/errors.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../util/log.ts';
 import type { HttpUrl } from '../util/url.ts';
-import type { ListenAddress } from '../web/address.ts';
 import { type Flag, type GivenFlag, parseWords } from './usage.ts';
 import {
   readAddress,

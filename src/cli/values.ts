@@ -6,9 +6,9 @@ import {
   parseEndpoint,
   type SupervisorEndpoint,
 } from '../rpc/endpoint.ts';
+import type { ListenAddress } from '../util/address.ts';
 import { InvalidUrlError, UsageError } from '../util/errors.ts';
 import { type HttpUrl, parseHttpUrl } from '../util/url.ts';
-import type { ListenAddress } from '../web/address.ts';
 import { isFreePath } from '../web/paths.ts';
 
 export function readAddress(text: string): ListenAddress {

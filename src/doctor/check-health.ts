@@ -1,5 +1,6 @@
 /** Checks of what a running exporter reports about itself. */
 
+import { checkAlertmanager } from './check-alerts.ts';
 import type { Control } from './control.ts';
 import type { ExporterFacts, ExporterNumbers } from './facts.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
@@ -12,23 +13,17 @@ const FIRST_TICK_SECONDS = 120;
 const FIRST_SNAPSHOT_SECONDS = 15;
 
 export function checkHealth(
-  { processes, ports, alertmanagers }: ExporterFacts,
+  { processes, ports, alertmanagers, alertLabels }: ExporterFacts,
   control: Control,
 ): Finding[] {
-  const reachable = alertmanagers.map(({ url, isReachable }) =>
-    isReachable
-      ? ok('alertmanager', `${url} answers`)
-      : fail(
-          'alertmanager',
-          `${url} does not answer`,
-          `start it, or correct --alertmanager.url, then: ${control.update}`,
-        ),
+  const ofAlertmanagers = alertmanagers.flatMap((each) =>
+    checkAlertmanager(each, alertLabels, control.update),
   );
   const process = processes?.find(({ state }) => state === 'RUNNING');
   const [numbers] = (ports ?? []).flatMap(({ owner }) =>
     owner.kind === 'exporter' && owner.numbers !== undefined ? [owner.numbers] : [],
   );
-  if (process === undefined || numbers === undefined) return reachable;
+  if (process === undefined || numbers === undefined) return ofAlertmanagers;
   const runsFor = process.now - process.start;
   return [
     checkArrival(runsFor, numbers, control),
@@ -41,7 +36,7 @@ export function checkHealth(
         `find the reason in the exporter's log: ${control.run('tail')}`,
       ),
     ),
-    ...reachable,
+    ...ofAlertmanagers,
     ...numbers.failedAlerts.map(({ alertmanager, count }) =>
       warn(
         'alerts',

@@ -1,7 +1,7 @@
 /** Checks of the exporter: whether it can start, and whether it runs with this configuration. */
 
 import type { Configuration } from '../configuration/configuration.ts';
-import { formatAddress } from '../web/address.ts';
+import { formatAddress } from '../util/address.ts';
 import { blockedBy, octal } from './check-server.ts';
 import type { Control } from './control.ts';
 import type { ExporterFacts, Facts, PortFacts, ProcessFacts, RpcFacts } from './facts.ts';

@@ -16,9 +16,9 @@ import type { RpcClient } from '../rpc/client.ts';
 import { parseEndpoint, type SupervisorEndpoint } from '../rpc/endpoint.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
 import { InvalidUrlError } from '../util/errors.ts';
-import { describeHttpUrl } from '../util/url.ts';
+import { askAlertmanagers, labelsOf } from './alertmanagers.ts';
 import { askPid, askProcesses, askServer, createClient, tryAccess } from './ask.ts';
-import type { AlertmanagerFacts, ExporterFacts, Facts, PortFacts, RpcFacts } from './facts.ts';
+import type { ExporterFacts, Facts, PortFacts, RpcFacts } from './facts.ts';
 import {
   findListeners,
   findRunAsProgram,
@@ -29,7 +29,7 @@ import {
 } from './listener.ts';
 import { changedAt, findUser, freeBytes, inspectSocket, kindOf } from './machine.ts';
 import { Places } from './places.ts';
-import { isReachable, probePort } from './probe.ts';
+import { probePort } from './probe.ts';
 
 /** The environment in which doctor runs. */
 export interface Host {
@@ -37,6 +37,7 @@ export interface Host {
   /** The file of the running program. */
   readonly program: string;
   readonly cwd: string;
+  readonly hostname: string;
   /** The effective user; undefined where the platform has none. */
   readonly uid: number | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -285,7 +286,8 @@ async function collectExporter(
           )
         : undefined,
     ports: config.kind === 'unknown' ? undefined : await probePorts(listener),
-    alertmanagers: config.kind === 'valid' ? await probeAlertmanagers(config.config) : [],
+    alertmanagers: config.kind === 'valid' ? await askAlertmanagers(config.config) : [],
+    alertLabels: config.kind === 'valid' ? labelsOf(config.config, host.hostname) : undefined,
     changedAt: file === undefined ? undefined : changedAt(file),
   };
 }
@@ -338,16 +340,5 @@ async function probePorts({ config }: Listener): Promise<PortFacts[]> {
   const fixed = listenAddresses.filter(({ port }) => port !== 0);
   return Promise.all(
     fixed.map(async (address) => ({ address, owner: await probePort(address, telemetryPath) })),
-  );
-}
-
-function probeAlertmanagers({
-  alertmanagers,
-}: (Listener['config'] & { kind: 'valid' })['config']): Promise<AlertmanagerFacts[]> {
-  return Promise.all(
-    alertmanagers.map(async (url) => ({
-      url: describeHttpUrl(url),
-      isReachable: await isReachable(url),
-    })),
   );
 }

@@ -1,10 +1,11 @@
 /** The input of the checks. Types only. */
 
+import type { Labels } from '../alertmanager/payload.ts';
 import type { Reading } from '../configuration/configuration.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
+import type { ListenAddress } from '../util/address.ts';
 import type { RpcErrorCode } from '../util/errors.ts';
-import type { ListenAddress } from '../web/address.ts';
 import type { Listener } from './listener.ts';
 import type { Places } from './places.ts';
 
@@ -85,6 +86,8 @@ export interface ExporterFacts {
   /** Undefined where its flags are not known. */
   readonly ports: readonly PortFacts[] | undefined;
   readonly alertmanagers: readonly AlertmanagerFacts[];
+  /** The labels of each pushed alert; undefined where they are not known. */
+  readonly alertLabels: Labels | undefined;
   /** When the section's file last changed, in epoch seconds; undefined where unknown. */
   readonly changedAt: number | undefined;
 }
@@ -92,7 +95,17 @@ export interface ExporterFacts {
 export interface AlertmanagerFacts {
   /** Without credentials. */
   readonly url: string;
-  readonly isReachable: boolean;
+  readonly answer:
+    | { readonly kind: 'answered'; readonly alerts: readonly HeldAlert[] }
+    | { readonly kind: 'failed'; readonly reason: string };
+}
+
+/** An active alert that Alertmanager holds. */
+export interface HeldAlert {
+  readonly labels: Labels;
+  readonly isFromRule: boolean;
+  /** Epoch seconds. */
+  readonly startedAt: number;
 }
 
 /** One process of a listener as supervisord reports it. */

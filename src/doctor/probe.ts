@@ -3,9 +3,8 @@
 import http from 'node:http';
 import https from 'node:https';
 import { createServer } from 'node:net';
+import type { ListenAddress } from '../util/address.ts';
 import { describeSystemError, errorCode } from '../util/errno.ts';
-import type { HttpUrl } from '../util/url.ts';
-import type { ListenAddress } from '../web/address.ts';
 import type { ExporterNumbers, PortOwner } from './facts.ts';
 
 const TIMEOUT_MS = 3_000;
@@ -22,12 +21,6 @@ export async function probePort(address: ListenAddress, telemetryPath: string): 
   if (health.kind !== 'answer' || health.status === 401) return { kind: 'protected' };
   if (health.status !== 200 || health.body !== 'healthy\n') return { kind: 'other' };
   return readExporter({ ...place, secure, path: telemetryPath });
-}
-
-/** Whether an HTTP server answers at all. */
-export async function isReachable({ secure, host, port, path }: HttpUrl): Promise<boolean> {
-  const answer = await get({ secure, host, port, path: `${path}/-/healthy` });
-  return answer.kind === 'answer';
 }
 
 async function readExporter(target: Target): Promise<PortOwner> {

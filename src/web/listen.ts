@@ -2,9 +2,9 @@
 
 import { type LookupAddress, lookup } from 'node:dns';
 import { isIP, type Server } from 'node:net';
+import { formatAddress, type ListenAddress } from '../util/address.ts';
 import { describeSystemError, errorCode } from '../util/errno.ts';
 import { ListenError } from '../util/errors.ts';
-import { formatAddress, type ListenAddress } from './address.ts';
 
 /** An address that is listened on. */
 export interface BoundAddress extends ListenAddress {

@@ -10,8 +10,8 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { ListenAddress } from '../util/address.ts';
 import { errorCode } from '../util/errno.ts';
-import type { ListenAddress } from './address.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type BoundAddress, listenOn } from './listen.ts';
 import { hasBody, hasValidHost, originForm } from './request.ts';

@@ -76,12 +76,12 @@ export class Alertmanager {
     return alerts.filter((alert) => includes(alert.labels, labels));
   }
 
-  /** Raises alerts with these labels. */
-  async post(labels: readonly Labels[]): Promise<void> {
+  /** Raises alerts with these labels, with `generatorURL` as Prometheus does. */
+  async post(labels: readonly Labels[], generatorURL?: string): Promise<void> {
     const response = await fetch(`${this.url}/api/v2/alerts`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(labels.map((of) => ({ labels: of }))),
+      body: JSON.stringify(labels.map((of) => ({ labels: of, generatorURL }))),
       signal: AbortSignal.timeout(5_000),
     });
     if (!response.ok) throw new Error(`status ${response.status}`);

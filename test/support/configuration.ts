@@ -150,6 +150,7 @@ export function workingExporter(listener: Listener): ExporterFacts {
       owner: { kind: 'exporter', numbers: NUMBERS },
     })),
     alertmanagers: [],
+    alertLabels: undefined,
     changedAt: undefined,
   };
 }

@@ -51,6 +51,7 @@ const host = (environment: NodeJS.ProcessEnv = {}) => ({
   nodeVersion: process.version,
   program: '/own/file.cjs',
   cwd: '/',
+  hostname: 'host',
   uid: process.geteuid?.(),
   environment: { PATH, ...environment },
 });

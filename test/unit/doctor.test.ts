@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Labels } from '../../src/alertmanager/payload.ts';
 import type {
   Configuration,
   Pool,
@@ -7,6 +8,7 @@ import type {
 } from '../../src/configuration/configuration.ts';
 import { check } from '../../src/doctor/check.ts';
 import type {
+  AlertmanagerFacts,
   ExporterFacts,
   ExporterNumbers,
   Facts,
@@ -300,6 +302,26 @@ const state = (name: string, more: Partial<ProcessFacts> = {}) => [
 const numbers = (more: Partial<ExporterNumbers>) => [
   { address: ADDRESS, owner: { kind: 'exporter' as const, numbers: { ...NUMBERS, ...more } } },
 ];
+
+const OWN_LABELS = { job: 'supervisor', instance: 'h:9876' };
+const OWN_RULE: Labels = {
+  ...OWN_LABELS,
+  alertname: 'SupervisorProcessFatal',
+  severity: 'critical',
+  group: 'a',
+  name: 'a',
+};
+
+/** An Alertmanager that holds alerts of the rules and pushed ones; without any where it does not answer. */
+function holding(ofRules: readonly Labels[] | undefined, pushed: readonly Labels[] = []) {
+  const held = (isFromRule: boolean) => (labels: Labels) => ({ labels, isFromRule, startedAt: 5 });
+  const answer: AlertmanagerFacts['answer'] =
+    ofRules === undefined
+      ? { kind: 'failed', reason: 'connection refused' }
+      : { kind: 'answered', alerts: [...ofRules.map(held(true)), ...pushed.map(held(false))] };
+  const alertmanagers = [{ url: 'http://a:9093', answer }];
+  return { exporter: { alertmanagers, alertLabels: OWN_LABELS } };
+}
 
 const SITUATIONS: ReadonlyArray<
   readonly [title: string, situation: Situation, wanted: readonly RegExp[]]
@@ -605,8 +627,28 @@ const SITUATIONS: ReadonlyArray<
   ],
   [
     'an Alertmanager that does not answer',
-    { exporter: { alertmanagers: [{ url: 'http://a:9093', isReachable: false }] } },
-    [/^fail alertmanager: http:\/\/a:9093 does not answer/],
+    holding(undefined),
+    [/^fail alertmanager: http:\/\/a:9093 cannot be used: connection refused/],
+  ],
+  ['an Alertmanager without alerts', holding([]), []],
+  ['alerts of the rules with the same labels', holding([OWN_RULE, { ...OWN_RULE, name: 'b' }]), []],
+  [
+    'alerts of the rules of another instance establish nothing',
+    holding([{ ...OWN_RULE, instance: 'other:9876', job: 'jobs' }]),
+    [],
+  ],
+  [
+    'a rule with another job and a label more',
+    holding([{ ...OWN_RULE, job: 'jobs', env: 'prod' }]),
+    [
+      /^warn alert labels: pushed alerts have job="supervisor", and those of the rules have job="jobs": each alert is notified twice -> .*--alertmanager\.label/,
+      /^warn alert labels: pushed alerts have no env, and those of the rules have env="prod"/,
+    ],
+  ],
+  [
+    'a rule of the same exit with another instance',
+    holding([{ ...OWN_RULE, instance: 'h.example:9876' }], [OWN_RULE]),
+    [/^warn alert labels: pushed alerts have instance="h:9876", and .* have instance="h.example/],
   ],
   [
     'a stale tick',

@@ -1,4 +1,4 @@
-/** One POST of JSON that always settles, whatever the server does. */
+/** One HTTP request that always settles, whatever the server does. */
 
 import http from 'node:http';
 import https from 'node:https';
@@ -6,25 +6,37 @@ import { messageOf } from '../util/errors.ts';
 import { basicAuthorization, type HttpUrl } from '../util/url.ts';
 import type { TlsOptions } from './client-config.ts';
 
-/** A longer body is not read to its end: the status line has said all that counts. */
 const MAX_BODY_BYTES = 64 * 1024;
 /** Redirects that keep the method and the body (RFC 9110, 15.4.8 and 15.4.9). */
 const FOLLOWED_STATUSES: readonly number[] = [307, 308];
 const MAX_SHOWN_LOCATION = 200;
 
-export type PostResult =
-  | { readonly kind: 'answered'; readonly status: number; readonly location: string | undefined }
+export type HttpResult =
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly location: string | undefined;
+      /** Undefined where it is too long. */
+      readonly body: string | undefined;
+    }
   | { readonly kind: 'failed'; readonly reason: string };
 
-export interface PostOptions {
+export type Method =
+  | { readonly method: 'GET' }
+  | { readonly method: 'POST'; readonly json: string };
+
+export interface RequestOptions {
   /** The value of the Authorization header, if the URL has no credentials. */
   readonly authorization?: string | undefined;
   readonly tls?: TlsOptions;
   /** False: a redirect is an answer like any other. */
   readonly followRedirects?: boolean;
-  readonly agent: http.Agent;
+  /** False: a connection for this request alone. */
+  readonly agent: http.Agent | false;
   /** For everything, a redirect included. */
   readonly timeoutMs: number;
+  /** A longer body is not read to its end. */
+  readonly maxBodyBytes?: number;
   /** Aborting it ends the request. */
   readonly signal: AbortSignal;
 }
@@ -35,14 +47,15 @@ interface Destination {
   readonly tls: TlsOptions;
 }
 
-/** Posts `body` to `path` under `base`, and follows one redirect of status 307 or 308. */
-export async function postJson(
+/** Requests `path` (with its query) under `base`, and follows one redirect of status 307 or 308. */
+export async function httpRequest(
   base: HttpUrl,
   path: string,
-  body: string,
-  options: PostOptions,
-): Promise<PostResult> {
-  const { agent, timeoutMs, signal, tls = {}, followRedirects = true } = options;
+  method: Method,
+  options: RequestOptions,
+): Promise<HttpResult> {
+  const { agent, timeoutMs, maxBodyBytes = MAX_BODY_BYTES, signal } = options;
+  const { tls = {}, followRedirects = true } = options;
   const deadline = new AbortController();
   const timer = setTimeout(
     () => deadline.abort(`no complete answer within ${timeoutMs / 1000} s`),
@@ -53,9 +66,10 @@ export async function postJson(
   try {
     const authorization = authorizationOf(base) ?? options.authorization;
     const first = { url: toUrl(base, path), authorization, tls };
-    const result = await post(first, body, agent, deadline.signal);
+    const ending = { maxBodyBytes, signal: deadline.signal };
+    const result = await send(first, method, agent, ending);
     const next = followRedirects ? redirectOf(result, first) : undefined;
-    return next === undefined ? result : await post(next, body, false, deadline.signal);
+    return next === undefined ? result : await send(next, method, false, ending);
   } catch (error) {
     return { kind: 'failed', reason: messageOf(error) };
   } finally {
@@ -72,7 +86,7 @@ export function describeLocation(location: string | undefined): string {
 }
 
 /** Credentials and a client certificate go along only to the same scheme, host and port. */
-function redirectOf(result: PostResult, from: Destination): Destination | undefined {
+function redirectOf(result: HttpResult, from: Destination): Destination | undefined {
   if (result.kind === 'failed' || result.location === undefined) return undefined;
   if (!FOLLOWED_STATUSES.includes(result.status)) return undefined;
   const url = resolveUrl(result.location, from.url);
@@ -93,28 +107,31 @@ function resolveUrl(location: string, base: URL): URL | undefined {
   }
 }
 
-function post(
+function send(
   { url, authorization, tls }: Destination,
-  body: string,
+  method: Method,
   agent: http.Agent | false,
-  signal: AbortSignal,
-): Promise<PostResult> {
+  { maxBodyBytes, signal }: { readonly maxBodyBytes: number; readonly signal: AbortSignal },
+): Promise<HttpResult> {
+  const json = method.method === 'POST' ? method.json : undefined;
   return new Promise((resolve) => {
     const request = (url.protocol === 'https:' ? https : http).request({
       ...(url.protocol === 'https:' ? tls : {}),
-      method: 'POST',
+      method: method.method,
       host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
       port: url.port,
       path: url.pathname + url.search,
       agent,
       headers: {
-        'Content-Type': 'application/json',
-        'Content-Length': Buffer.byteLength(body),
+        ...(json !== undefined && {
+          'Content-Type': 'application/json',
+          'Content-Length': Buffer.byteLength(json),
+        }),
         ...(authorization !== undefined && { Authorization: authorization }),
       },
     });
     let isSettled = false;
-    const settle = (result: PostResult) => {
+    const settle = (result: HttpResult) => {
       isSettled = true;
       signal.removeEventListener('abort', onAbort);
       resolve(result);
@@ -136,26 +153,30 @@ function post(
     request.on('close', () => fail('connection closed without an answer'));
     request.on('response', (response) => {
       const { statusCode: status = 0, headers } = response;
-      const answered: PostResult = { kind: 'answered', status, location: headers.location };
+      const answered = { kind: 'answered', status, location: headers.location } as const;
+      const chunks: Buffer[] = [];
       let received = 0;
       response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
         received += chunk.length;
-        if (received <= MAX_BODY_BYTES) return;
-        settle(answered);
+        if (received <= maxBodyBytes) return;
+        settle({ ...answered, body: undefined });
         request.destroy();
       });
-      response.on('end', () => settle(answered));
+      response.on('end', () => settle({ ...answered, body: Buffer.concat(chunks).toString() }));
       response.on('error', (error) => fail(messageOf(error)));
       response.on('close', () => fail('connection closed within the answer'));
     });
-    request.end(body);
+    request.end(json);
   });
 }
 
 function toUrl({ secure, host, port, path: prefix }: HttpUrl, path: string): URL {
   const shownHost = host.includes(':') ? `[${host}]` : host;
   const url = new URL(`${secure ? 'https' : 'http'}://${shownHost}:${port}`);
-  url.pathname = prefix + path;
+  const [pathname = '', query = ''] = path.split('?', 2);
+  url.pathname = prefix + pathname;
+  url.search = query;
   return url;
 }
 

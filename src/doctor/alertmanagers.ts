@@ -1,0 +1,83 @@
+/** Asks each Alertmanager whether it answers, and which alerts of ours it holds. */
+
+import { loadClientConfig, readSettings } from '../alertmanager/client-config.ts';
+import { httpRequest } from '../alertmanager/http-request.ts';
+import { FIXED, type Labels, pushedLabels } from '../alertmanager/payload.ts';
+import type { Config } from '../cli/flags.ts';
+import { AlertmanagerConfigError } from '../util/errors.ts';
+import { describeHttpUrl, type HttpUrl } from '../util/url.ts';
+import type { AlertmanagerFacts, HeldAlert } from './facts.ts';
+
+const TIMEOUT_MS = 3_000;
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** The alerts that the exporter pushes, in Alertmanager's API v2. */
+const QUERY = new URLSearchParams({ filter: `alertname=~"${Object.keys(FIXED).join('|')}"` });
+
+/** The labels of what this exporter pushes; undefined where the system chooses its port. */
+export function labelsOf(
+  { listenAddresses, alertLabels }: Config,
+  hostname: string,
+): Labels | undefined {
+  const [address] = listenAddresses;
+  if (address === undefined || address.port === 0) return undefined;
+  return pushedLabels(address, hostname, alertLabels);
+}
+
+export function askAlertmanagers({
+  alertmanagers,
+  alertmanagerConfigFile: file,
+}: Config): Promise<AlertmanagerFacts[]> {
+  return Promise.all(
+    alertmanagers.map(async (url) => ({
+      url: describeHttpUrl(url),
+      answer: await ask(url, file),
+    })),
+  );
+}
+
+async function ask(url: HttpUrl, file: string | undefined): Promise<AlertmanagerFacts['answer']> {
+  try {
+    const settings = file === undefined ? {} : await readSettings(await loadClientConfig(file));
+    const { signal } = new AbortController();
+    const options = {
+      ...settings,
+      agent: false,
+      timeoutMs: TIMEOUT_MS,
+      maxBodyBytes: MAX_ANSWER_BYTES,
+      signal,
+    } as const;
+    const answer = await httpRequest(url, `/api/v2/alerts?${QUERY}`, { method: 'GET' }, options);
+    if (answer.kind === 'failed') return answer;
+    if (answer.status !== 200) return { kind: 'failed', reason: `HTTP status ${answer.status}` };
+    const alerts = readAlerts(answer.body ?? '');
+    return alerts === undefined
+      ? { kind: 'failed', reason: 'the answer is not that of an Alertmanager' }
+      : { kind: 'answered', alerts };
+  } catch (error) {
+    if (!(error instanceof AlertmanagerConfigError)) throw error;
+    return { kind: 'failed', reason: error.message };
+  }
+}
+
+/** Reads the answer of `GET /api/v2/alerts`; undefined where it is something else. */
+export function readAlerts(body: string): readonly HeldAlert[] | undefined {
+  try {
+    const alerts: unknown = JSON.parse(body);
+    return Array.isArray(alerts) ? alerts.map(readAlert) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readAlert(value: unknown): HeldAlert {
+  const { labels, generatorURL, startsAt } = value as Record<string, unknown>;
+  return {
+    labels: Object.fromEntries(
+      Object.entries(labels as Record<string, unknown>).map(([name, text]) => [name, String(text)]),
+    ),
+    // Prometheus gives each alert the address of its rule; the exporter gives none.
+    isFromRule: typeof generatorURL === 'string' && generatorURL !== '',
+    startedAt: Date.parse(String(startsAt)) / 1000,
+  };
+}
