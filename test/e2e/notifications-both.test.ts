@@ -11,6 +11,7 @@ notifications(
   timed(235_000, () =>
     playNotifications({
       pushes: true,
+      isDisturbed: false,
       // A little more than the 150 s after which a pushed Fatal is resolved.
       adaptRules: (text) =>
         text.replaceAll('keep_firing_for: 3m', 'keep_firing_for: 160s').replaceAll('[3m]', '[10s]'),
