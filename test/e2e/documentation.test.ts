@@ -158,7 +158,7 @@ documentation(
     const isRoot = process.getuid?.() === 0;
     const text = (example?.text ?? '')
       .replaceAll('=/run/', `=${dir}/`)
-      .replace('command=node /usr/local/bin/supervisor-exporter', `command=${command}`)
+      .replace('command=/usr/local/bin/supervisor-exporter', `command=${command}`)
       .replace('user=root\n', isRoot ? 'user=root\n' : '');
     assert.match(text, PROGRAM);
     const conf = write(dir, 'supervisord.conf', text + VICTIM);
