@@ -3,6 +3,7 @@
 import type { ChangeFeed } from '../processes/changes.ts';
 import type { Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import { DutyCycle } from '../util/duty-cycle.ts';
 import type { Logger } from '../util/log.ts';
 import type { HttpUrl } from '../util/url.ts';
 import { ActiveAlerts } from './active-alerts.ts';
@@ -18,6 +19,9 @@ const EVALUATION_INTERVAL_MS = 1_000;
  * send. It is usually known within milliseconds.
  */
 const REASON_TIMEOUT_MS = 1_000;
+
+/** An evaluation looks at every process: 3 ms with 5,000 of them, after each event of a storm. */
+const EVALUATION = { share: 0.2, burstMs: 20, longestPauseMs: 500 } as const;
 
 export interface NotifierOptions {
   readonly urls: readonly HttpUrl[];
@@ -42,6 +46,10 @@ export class Notifier {
   readonly #clients: readonly AlertmanagerClient[];
   readonly #activeAlerts: ActiveAlerts;
   #evaluation: NodeJS.Immediate | undefined;
+  #pause: NodeJS.Timeout | undefined;
+  /** Something may have changed since the last evaluation began. */
+  #isDue = false;
+  readonly #dutyCycle = new DutyCycle(EVALUATION);
   #interval: NodeJS.Timeout | undefined;
   #reasonTimer: NodeJS.Timeout | undefined;
 
@@ -77,18 +85,33 @@ export class Notifier {
     this.#interval = setInterval(() => this.#schedule(), EVALUATION_INTERVAL_MS);
   }
 
-  /** The table may have changed. It is evaluated after this turn, when the event is acknowledged. */
+  /**
+   * The table may have changed. It is evaluated after this turn, when the event is acknowledged, or
+   * after the pause that many processes impose.
+   */
   #schedule(): void {
     if (this.#signal.aborted) return;
-    this.#evaluation ??= setImmediate(() => {
-      this.#evaluation = undefined;
-      this.#evaluate();
-    });
+    this.#isDue = true;
+    if (this.#pause === undefined) this.#evaluation ??= setImmediate(() => this.#evaluateInTurn());
+  }
+
+  #evaluateInTurn(): void {
+    this.#evaluation = undefined;
+    this.#isDue = false;
+    const began = performance.now();
+    this.#evaluate();
+    const pauseMs = this.#dutyCycle.record(began, performance.now());
+    if (pauseMs === 0) return;
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      if (this.#isDue) this.#schedule();
+    }, pauseMs);
   }
 
   #abort(): void {
     clearInterval(this.#interval);
     clearTimeout(this.#reasonTimer);
+    clearTimeout(this.#pause);
     clearImmediate(this.#evaluation);
   }
 
