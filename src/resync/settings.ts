@@ -17,8 +17,8 @@ const LONGEST_PAUSE_MS = 60_000;
 const COLLECT_MS = 50;
 
 /**
- * Failures that a further call can only repeat, while supervisord writes two tracebacks to its
- * log each time: one value that XML-RPC cannot carry (`stdout_logfile_maxbytes=2GB`) fails the
+ * Failures that a further call can only repeat where supervisord answers other calls, while it
+ * writes two tracebacks to its log each time: one value that XML-RPC cannot carry (`stdout_logfile_maxbytes=2GB`) fails the
  * whole reply with HTTP status 500, and Supervisor 3 before 3.3 lacks the method.
  */
 const PERMANENT: readonly RpcErrorCode[] = [
@@ -84,15 +84,24 @@ export class SettingsFetcher {
       this.#backoff.succeed();
       this.#earliest = performance.now() + this.#dutyCycle.record(began, performance.now());
     } catch (error) {
-      this.#failed(error);
+      this.#failed(error, await this.#isPermanent(error));
     }
     this.#isFetching = false;
     if (this.#isDue && !this.#options.signal.aborted) this.#schedule();
   }
 
-  #failed(error: unknown): void {
+  /** A supervisord that fails every call at the moment may answer this one later. */
+  async #isPermanent(error: unknown): Promise<boolean> {
+    if (!(error instanceof RpcError) || !PERMANENT.includes(error.code)) return false;
+    return this.#options.client.call('supervisor.getState', []).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  #failed(error: unknown, isPermanent: boolean): void {
     const { log } = this.#options;
-    this.#hasFailedForGood = error instanceof RpcError && PERMANENT.includes(error.code);
+    this.#hasFailedForGood = isPermanent;
     if (this.#hasFailedForGood) {
       log.warn(
         'settings of processes are unknown: supervisord cannot report its configuration; this call is not repeated',

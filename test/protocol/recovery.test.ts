@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createConnection, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -51,13 +52,19 @@ for (const [title, breakdown, reason] of BREAKDOWNS) {
           await eventually(10_000, async () =>
             assert.is((await exporter.metrics()).value('supervisord_exporter_rpc_up'), 1),
           );
-          const logged = exporter.stderr.split('\n').filter((line) => line.includes('XML-RPC'));
+          const logged = exporter.stderr
+            .split('\n')
+            .filter((line) => /msg="XML-RPC (?:fails|works)/.test(line));
           assert.is(logged.length, 2, exporter.stderr);
           assert.match(logged[0] ?? '', reason);
           assert.match(logged[1] ?? '', 'XML-RPC works again');
           const { value } =
             (await exporter.metrics()).where('supervisord_state', { name: 'dog' })[0] ?? {};
           assert.is(value, 20);
+          await eventually(10_000, async () => {
+            const metrics = await exporter.metrics();
+            assert.is(metrics.value('supervisord_process_stop_wait_seconds', { name: 'dog' }), 7);
+          });
         });
       } finally {
         supervisor.stop();
@@ -184,9 +191,10 @@ class FakeSupervisor {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Answers the exporter's multicall like supervisord, with one process: `dog`, RUNNING. */
-  readonly asSupervisor: RequestListener = (_, response) => {
-    const string = (text: string) => `<value><string>${text}</string></value>`;
+  /** Answers like supervisord, with one process: `dog`, RUNNING. */
+  readonly asSupervisor: RequestListener = async (request, response) => {
+    const call = await text(request);
+    const string = (value: string) => `<value><string>${value}</string></value>`;
     const int = (number: number) => `<value><int>${number}</int></value>`;
     const struct = (members: Record<string, string>) =>
       `<value><struct>${Object.entries(members)
@@ -205,6 +213,9 @@ class FakeSupervisor {
       pid: int(7),
       spawnerr: string(''),
     });
+    const settings = array(
+      struct({ name: string('dog'), group: string('dog'), stopwaitsecs: int(7) }),
+    );
     const results = array(
       '<value><boolean>1</boolean></value>',
       array(dog),
@@ -212,8 +223,9 @@ class FakeSupervisor {
       string('4.2.5'),
       string('supervisor'),
     );
+    const result = call.includes('getAllConfigInfo') ? settings : results;
     response.end(
-      `<?xml version='1.0'?><methodResponse><params><param>${results}</param></params></methodResponse>`,
+      `<?xml version='1.0'?><methodResponse><params><param>${result}</param></params></methodResponse>`,
     );
   };
 
