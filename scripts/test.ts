@@ -71,8 +71,8 @@ async function main(): Promise<void> {
       print(result);
     }
   };
-  // One more than there are cores: most tests wait for supervisord or Prometheus most of the time.
-  await Promise.all(Array.from({ length: availableParallelism() + 1 }, runQueue));
+  // Two more than there are cores: most tests wait for supervisord or Prometheus most of the time.
+  await Promise.all(Array.from({ length: availableParallelism() + 2 }, runQueue));
   await repeatFailures(results);
 
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
