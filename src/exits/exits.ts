@@ -100,7 +100,9 @@ export class Exits {
       const readLog = () => this.#readLog();
       const evidence = this.#evidence;
       const client = this.#client;
-      this.#reasons = new ExitReasons({ table, changes, log, evidence, readLog, client });
+      const onAskEarlyFailed = () => this.#waker.wake();
+      const found = { log, evidence, readLog, client, onAskEarlyFailed };
+      this.#reasons = new ExitReasons({ table, changes, ...found });
     }
     this.#watch = new ProcWatch({
       table,
