@@ -179,6 +179,7 @@ export class Exits {
         this.#isAfterGap = !isComplete;
         if (isComplete && this.#isLookBack) this.#evidence.beginAt(0);
       },
+      onTruncated: () => this.#evidence.truncatedAt(Date.now() / 1000),
       onChunk: (chunk) => {
         const { entries, firstAt } = this.#records.push(chunk);
         if (this.#isAfterGap && firstAt !== undefined) {

@@ -38,6 +38,8 @@ export interface LogTailerOptions {
   readonly openAt?: string | undefined;
   /** What follows does not continue what was read before. */
   readonly onBegin: (isStartOfFile: boolean, isComplete: boolean) => void;
+  /** What was written since the last read may have been erased. */
+  readonly onTruncated: () => void;
   readonly onChunk: (chunk: TailChunk) => void;
   /** The log may have been written to. */
   readonly onChange: () => void;
@@ -217,6 +219,7 @@ export class LogTailer {
       log.offset = 0;
       log.tail = NO_BYTES;
       isContinued = false;
+      this.#options.onTruncated();
       this.#options.onBegin(true, true);
     } else if (size - log.offset > MAX_UNREAD_BYTES) {
       log.offset = size - LOOK_BACK_BYTES;
