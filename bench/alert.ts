@@ -7,8 +7,10 @@ import { type Alertmanager, type Webhook, withAlertmanager } from '../test/suppo
 import { freePort } from '../test/support/ports.ts';
 import { type Prometheus, runPrometheus, shippedWith } from '../test/support/prometheus.ts';
 import { atEnd, cleaningUp, keepOpen, kill, temporaryFolder } from './clean-up.ts';
+import { countWithReason, firstLatencies } from './notifications.ts';
 import { readOptions } from './options.ts';
-import { firstLatencies, POLLING_PATIENCE_MS, Polling, type PollingOutcome } from './polling.ts';
+import { POLLING_PATIENCE_MS, Polling, type PollingOutcome } from './polling.ts';
+import { measurePushed, type PushedOutcome } from './pushed.ts';
 import { formatGoals, formatTable, type Goal } from './report.ts';
 import { metricsReaderAt } from './scraper.ts';
 import { between, summarize } from './statistics.ts';
@@ -21,10 +23,11 @@ import {
   startSupervisord,
 } from './supervisord.ts';
 
-const PUSHED_MEDIAN_GOAL_MS = 60;
+const PUSHED_MEDIAN_GOAL_MS = 15;
+const PUSHED_P99_GOAL_MS = 130;
 const BY_RULES_MAX_GOAL_MS = 2_500;
 const ALERT = 'SupervisorProcessUnexpectedExit';
-const PUSHED = 'pushed';
+const HEAD = ['', 'alerts', 'with reason', 'median', 'p99', 'worst'];
 /** Seconds between scrapes, and between evaluations. */
 const BY_RULES = [1, 5];
 const SHORTEST_PAUSE_MS = 1_500;
@@ -32,31 +35,35 @@ const LONGEST_PAUSE_MS = 6_500;
 /** Longer than any alert takes except those of the polling exporter. */
 const PATIENCE_MS = 15_000;
 
-/** One of the ways on which an exit becomes an alert. */
-interface AlertPath {
-  /** The scrape and evaluation interval; undefined for pushed alerts. */
-  readonly seconds: number | undefined;
+/** The alerts of the shipped rules. */
+interface RulesOutcome {
+  /** The scrape and evaluation interval. */
+  readonly seconds: number;
   /** Infinity for an alert that did not arrive. */
   readonly latenciesMs: readonly number[];
+  readonly withReason: number;
 }
 
-const options = readOptions({ trials: 20, servers: 3, polled: 10 });
+const options = readOptions({ pushed: 50, trials: 20, servers: 3, polled: 10 }, ['only-pushed']);
 
 await cleaningUp(async () => {
-  console.error('starting everything');
+  console.error('starting Alertmanager');
   const [alertmanager, webhook] = await keepOpen<[Alertmanager, Webhook]>((body) =>
     withAlertmanager(
       (alertmanager, webhook) => body([alertmanager, webhook]),
       alertmanagerConfiguration,
     ),
   );
+  reportPushed(await measurePushed(webhook, alertmanager.address, options.pushed));
+  if (options['only-pushed']) return;
+  console.error('starting everything else');
   const [measure, polling] = await Promise.all([
     startExporter(webhook, alertmanager.address),
     Polling.start(options.polled, webhook, alertmanager.address),
   ]);
   console.error('killing');
-  const [paths, polled] = await Promise.all([measure(), polling.measure()]);
-  reportAlerts(paths, polled);
+  const [byRules, polled] = await Promise.all([measure(), polling.measure()]);
+  reportAlerts(byRules, polled);
 });
 
 /** Alertmanager notifies of each alert separately, at once and only once. */
@@ -73,13 +80,12 @@ function alertmanagerConfiguration(url: string): string {
 async function startExporter(
   webhook: Webhook,
   alertmanager: string,
-): Promise<() => Promise<AlertPath[]>> {
+): Promise<() => Promise<RulesOutcome[]>> {
   const dir = temporaryFolder();
   const ports = { rpc: await freePort(), exporter: await freePort() };
   const supervisord = startSupervisord({
     dir,
     exporter: copyOfExporter(dir),
-    flags: [`--alertmanager.url=http://${alertmanager}`, `--alertmanager.label=path=${PUSHED}`],
     ports,
     processes: options.trials,
     sections: sleeperSections(options.trials, 1),
@@ -97,15 +103,16 @@ async function startExporter(
     await sleep(PATIENCE_MS);
     const failure = supervisord.failure();
     if (failure !== undefined) throw new Error(failure);
-    const latenciesOf = (path: string) =>
-      firstLatencies(webhook, { alertname: ALERT, path }, killedAt);
-    return [
-      { seconds: undefined, latenciesMs: latenciesOf(PUSHED) },
-      ...BY_RULES.map((seconds) => ({
+    return BY_RULES.map((seconds) => {
+      const labels = pathsByRules(seconds).map((path) => ({ alertname: ALERT, path }));
+      return {
         seconds,
-        latenciesMs: pathsByRules(seconds).flatMap(latenciesOf),
-      })),
-    ];
+        latenciesMs: labels.flatMap((each) => firstLatencies(webhook, each, killedAt)),
+        withReason: labels
+          .map((each) => countWithReason(webhook, each, killedAt.keys()))
+          .reduce((sum, count) => sum + count, 0),
+      };
+    });
   };
 }
 
@@ -157,53 +164,74 @@ async function killEach(log: string): Promise<ReadonlyMap<string, number>> {
   return killedAt;
 }
 
-function reportAlerts(paths: readonly AlertPath[], polled: PollingOutcome): void {
+function reportPushed(outcomes: readonly PushedOutcome[]): void {
   console.log(
-    `From the SIGKILL of a process to Alertmanager's webhook, with group_wait: 0s; ${options.trials} exits, ${options.servers} Prometheus servers per interval.\n`,
+    `From the SIGKILL of a process to Alertmanager's webhook, with group_wait: 0s; ${options.pushed} alerts each.\n`,
   );
-  const head = ['', 'alerts', 'median', 'worst'];
-  const rows = paths.map((path) => rowOf(nameOf(path), path.latenciesMs));
-  console.log(formatTable([head, ...rows, ...pollingRows(polled)]));
+  const rows = outcomes.map(({ title, latenciesMs, withReason }) =>
+    rowOf(`pushed, ${title}`, latenciesMs, withReason),
+  );
+  console.log(formatTable([HEAD, ...rows]));
+  console.log(`\n${formatGoals(outcomes.flatMap(goalsOfPushed))}\n`);
+}
+
+function goalsOfPushed({ title, latenciesMs, withReason }: PushedOutcome, index: number): Goal[] {
+  const { median, p99 } = summarize(latenciesMs);
+  const right: Goal = {
+    what: `pushed, ${title}: with the right reason`,
+    value: `${withReason} of ${latenciesMs.length}`,
+    goal: 'all',
+    isReached: withReason === latenciesMs.length,
+  };
+  if (index > 0) return [right];
+  return [
+    goal(`pushed, ${title}: median`, median, PUSHED_MEDIAN_GOAL_MS),
+    goal(`pushed, ${title}: p99`, p99, PUSHED_P99_GOAL_MS),
+    right,
+  ];
+}
+
+function reportAlerts(byRules: readonly RulesOutcome[], polled: PollingOutcome): void {
+  console.log(
+    `The same by rules; ${options.trials} exits, ${options.servers} Prometheus servers per interval.\n`,
+  );
+  const rows = byRules.map(({ seconds, latenciesMs, withReason }) =>
+    rowOf(nameOf(seconds), latenciesMs, withReason),
+  );
+  console.log(formatTable([HEAD, ...rows, ...pollingRows(polled)]));
   console.log(
     `\nOf the ${polled.crashes} crashes after which supervisord restarted the process, ${polled.seen} were visible in any scrape of the polling exporter.`,
   );
-  console.log(`\n${formatGoals(paths.flatMap(goalsOf))}`);
+  const fast = byRules.filter(({ seconds }) => seconds === 1);
+  const goals = fast.map(({ seconds, latenciesMs }) =>
+    goal(`${nameOf(seconds)}: worst`, summarize(latenciesMs).max, BY_RULES_MAX_GOAL_MS),
+  );
+  console.log(`\n${formatGoals(goals)}`);
 }
 
-function nameOf({ seconds }: AlertPath): string {
-  return seconds === undefined ? 'pushed' : `shipped rules, ${seconds} s scrape and evaluation`;
+function nameOf(seconds: number): string {
+  return `shipped rules, ${seconds} s scrape and evaluation`;
 }
 
 function pollingRows({ downMs, crashes, alerted }: PollingOutcome): string[][] {
   const never = `never within ${POLLING_PATIENCE_MS / 1_000} s`;
-  const cells = alerted === 0 ? [never, never] : ['', ''];
+  const cells = alerted === 0 ? ['', never, '', never] : ['', '', '', ''];
   return [
     ['polling, 5 s, for 1 m: the process is restarted', `${alerted}/${crashes}`, ...cells],
-    rowOf('polling, 5 s, for 1 m: the process stays down', downMs),
+    rowOf('polling, 5 s, for 1 m: the process stays down', downMs, 0),
   ];
 }
 
-function rowOf(name: string, latenciesMs: readonly number[]): string[] {
-  const { median, max } = summarize(latenciesMs);
+function rowOf(name: string, latenciesMs: readonly number[], withReason: number): string[] {
+  const { median, p99, max } = summarize(latenciesMs);
   const arrived = latenciesMs.filter(Number.isFinite).length;
-  return [name, `${arrived}/${latenciesMs.length}`, formatMs(median), formatMs(max)];
+  const counts = [arrived, withReason].map((count) => `${count}/${latenciesMs.length}`);
+  return [name, ...counts, ...[median, p99, max].map(formatMs)];
 }
 
 function formatMs(ms: number): string {
   if (!Number.isFinite(ms)) return 'missing';
   return ms < 1_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1_000).toFixed(2)} s`;
-}
-
-function goalsOf(path: AlertPath): Goal[] {
-  const { median, max } = summarize(path.latenciesMs);
-  switch (path.seconds) {
-    case undefined:
-      return [goal(`${nameOf(path)}: median`, median, PUSHED_MEDIAN_GOAL_MS)];
-    case 1:
-      return [goal(`${nameOf(path)}: worst`, max, BY_RULES_MAX_GOAL_MS)];
-    default:
-      return [];
-  }
 }
 
 function goal(what: string, ms: number, maxMs: number): Goal {

@@ -10,10 +10,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Webhook } from '../test/support/alertmanager.ts';
 import { eventually } from '../test/support/deadline.ts';
-import type { Labels } from '../test/support/exposition.ts';
 import { freePort } from '../test/support/ports.ts';
 import { type Prometheus, runPrometheus } from '../test/support/prometheus.ts';
 import { keepOpen, kill, temporaryFolder } from './clean-up.ts';
+import { firstLatencies } from './notifications.ts';
 import { between } from './statistics.ts';
 import {
   logFileIn,
@@ -117,17 +117,6 @@ export class Polling {
     const lowest = 'min_over_time(supervisord_up{name=~"comes-back-.*"}[1h])';
     return (await this.#prometheus.query(`${lowest} == 0`)).length;
   }
-}
-
-/** Milliseconds from each kill to the first notification; Infinity if there was none. */
-export function firstLatencies(
-  webhook: Webhook,
-  labels: Labels,
-  killedAt: ReadonlyMap<string, number>,
-): number[] {
-  return [...killedAt].map(
-    ([name, at]) => (webhook.notified({ ...labels, name })[0]?.at ?? Infinity) - at,
-  );
 }
 
 function sections(trials: number, ports: { rpc: number; exporter: number }): string {

@@ -5,6 +5,7 @@
  * A line is `isCertain` where it cannot be part of such a copy. The true line is always among
  * the candidates, because supervisord writes it before it sends the event. So a reason is known
  * when all candidates agree, or all certain ones; candidates that disagree establish nothing.
+ * A truncation may have erased the true line: across it, only certain lines count.
  */
 
 import type { TimeWindow } from '../processes/termination.ts';
@@ -81,6 +82,8 @@ export class LogEvidence {
   #order = 0;
   /** All lines from this time on are known, in epoch seconds. */
   #completeSince = Number.POSITIVE_INFINITY;
+  /** Up to this time single lines may have been erased before they were read, in epoch seconds. */
+  #truncatedAt = Number.NEGATIVE_INFINITY;
 
   /** Lines that follow were preceded by ones that are not known. `at`: the time of the first of them. */
   beginAt(at: number): void {
@@ -90,6 +93,11 @@ export class LogEvidence {
     this.#spawnErrors = [];
     this.#used.clear();
     this.#completeSince = at;
+  }
+
+  /** The log was truncated, in epoch seconds: what was written since the last read is not known. */
+  truncatedAt(at: number): void {
+    this.#truncatedAt = at;
   }
 
   add({ at, message, isCertain }: LogEntry): void {
@@ -113,7 +121,8 @@ export class LogEvidence {
     const ofRun = this.#endsOfRun(query);
     const candidates = (ofRun ?? this.#endsInWindow(query)).filter((line) => isOfKind(line, query));
     const isLate = ofRun === undefined && candidates.length === 0;
-    const finding = isLate ? this.#findLate(query) : this.#judge(candidates, query);
+    const after = ofRun === undefined ? query.window.after : longestBacklogOf(query);
+    const finding = isLate ? this.#findLate(query) : this.#judge(candidates, query, after);
     if (finding.kind !== 'nothing' || query.end !== 'failed-start') return finding;
     return this.#findSpawnError(query);
   }
@@ -153,7 +162,7 @@ export class LogEvidence {
   /** undefined where the log does not name the pid, as at loglevel=warn. */
   #endsOfRun({ name, pid, isShared, window }: Query): readonly Ended[] | undefined {
     if (pid === undefined || isShared) return undefined;
-    const after = window.before - LONGEST_BACKLOG_SECONDS;
+    const after = longestBacklogOf({ window });
     return endsOfRun(this.#runs.get(name) ?? [], pid)?.filter(
       ({ at }) => at >= after && at < window.before,
     );
@@ -180,14 +189,16 @@ export class LogEvidence {
   #findLate(query: Query): Finding {
     const isCovered = query.window.after >= this.#completeSince;
     if (!isCovered || query.isShared || query.end === 'any') return NOTHING;
-    const after = query.window.before - LONGEST_BACKLOG_SECONDS;
+    const after = longestBacklogOf(query);
     const left = this.#unused(query, after).filter((line) => isOfKind(line, query));
-    return left.length > 1 ? { kind: 'contradictory' } : this.#judge(left, query);
+    return left.length > 1 ? { kind: 'contradictory' } : this.#judge(left, query, after);
   }
 
-  #judge(candidates: readonly Ended[], { name, isShared }: Query): Finding {
+  /** `after`: from when on the true line was written. */
+  #judge(candidates: readonly Ended[], { name, isShared }: Query, after: number): Finding {
     const certain = candidates.filter(({ isCertain }) => isCertain);
-    const [first, ...others] = certain.length > 0 ? certain : candidates;
+    const needsCertain = certain.length > 0 || after <= this.#truncatedAt;
+    const [first, ...others] = needsCertain ? certain : candidates;
     if (first === undefined) return NOTHING;
     if (!others.every((line) => agree(line.reason, first.reason))) return { kind: 'contradictory' };
     if (isShared) {
@@ -210,6 +221,10 @@ export class LogEvidence {
     if (others.some(({ text }) => text !== first.text)) return { kind: 'contradictory' };
     return { kind: 'spawn-error', text: first.text };
   }
+}
+
+function longestBacklogOf({ window }: Pick<Query, 'window'>): number {
+  return window.before - LONGEST_BACKLOG_SECONDS;
 }
 
 /**

@@ -14,12 +14,13 @@ import { RpcClient } from '../rpc/client.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import { displayName } from '../supervisor/process-id.ts';
 import { signalName } from '../supervisor/signals.ts';
+import { Backoff } from '../util/backoff.ts';
 import type { CollectorStats } from '../util/collector-stats.ts';
 import { describeSystemError } from '../util/errno.ts';
 import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { type LogEntry, LogEvidence } from './evidence.ts';
-import { type FoundLog, findLog, tailOf } from './find-log.ts';
+import { type FoundLog, LogFinder, readConfiguredLog, tailOf } from './find-log.ts';
 import type { LoggedReason, LogMessage } from './log-lines.ts';
 import { LogRecords } from './log-records.ts';
 import { LogTailer } from './log-tailer.ts';
@@ -28,7 +29,8 @@ import { ExitReasons, type LogTrust } from './reasons.ts';
 import { Waker } from './wake.ts';
 
 /** A log that was not found is searched for again: it may be created, or become readable. */
-const SEARCH_EVERY_MS = 60_000;
+const FIRST_SEARCH_MS = 1_000;
+const LONGEST_SEARCH_MS = 60_000;
 /** Compared with what supervisord reads of its own log. */
 const COMPARED_BYTES = 200;
 const COMPARISONS = 3;
@@ -75,6 +77,8 @@ export class Exits {
   #trust: LogTrust = 'pending';
   /** Why the log cannot be followed; undefined while it can. */
   #logProblem: string | undefined;
+  readonly #finder: LogFinder;
+  readonly #searches = new Backoff({ firstMs: FIRST_SEARCH_MS, longestMs: LONGEST_SEARCH_MS });
   #searchTimer: NodeJS.Timeout | undefined;
   /** Whether what is read was written before the exporter began to follow the log. */
   #isLookBack = false;
@@ -87,11 +91,18 @@ export class Exits {
     this.#records = new LogRecords(options.ownName);
     this.#client = endpoint && new RpcClient(endpoint, { timeoutMs, keepOpen: true });
     this.#waker = new Waker({ endpoint, log, logsInfo });
+    this.#finder = new LogFinder({
+      supervisorPid,
+      flag: options.logFile,
+      readConfigured: () => readConfiguredLog(supervisorPid, options.own),
+    });
     if (options.reasons) {
       const readLog = () => this.#readLog();
       const evidence = this.#evidence;
       const client = this.#client;
-      this.#reasons = new ExitReasons({ table, changes, log, evidence, readLog, client });
+      const onAskEarlyFailed = () => this.#waker.wake();
+      const found = { log, evidence, readLog, client, onAskEarlyFailed };
+      this.#reasons = new ExitReasons({ table, changes, ...found });
     }
     this.#watch = new ProcWatch({
       table,
@@ -140,8 +151,8 @@ export class Exits {
   }
 
   async #search(): Promise<void> {
-    const { supervisorPid, logFile, own, signal, nudge } = this.#options;
-    const search = await findLog(supervisorPid, logFile, own);
+    const { signal, nudge } = this.#options;
+    const search = await this.#finder.find();
     if (signal.aborted) return;
     if (search.kind === 'none') {
       this.#cannotFollow(search.reason);
@@ -168,6 +179,7 @@ export class Exits {
         this.#isAfterGap = !isComplete;
         if (isComplete && this.#isLookBack) this.#evidence.beginAt(0);
       },
+      onTruncated: () => this.#evidence.truncatedAt(Date.now() / 1000),
       onChunk: (chunk) => {
         const { entries, firstAt } = this.#records.push(chunk);
         if (this.#isAfterGap && firstAt !== undefined) {
@@ -193,16 +205,18 @@ export class Exits {
    */
   async #verify({ source, path, openAt }: FoundLog): Promise<void> {
     const isVerified = source === 'flag' || (await this.#isOwnLog(openAt ?? path));
-    if (this.#options.signal.aborted) return;
+    // A read that failed in the meantime has closed it.
+    if (this.#options.signal.aborted || this.#tailer === undefined) return;
     if (isVerified) {
       this.#trust = 'trusted';
       if (this.#logProblem !== undefined) {
         this.#options.log.info("supervisord's log can be followed", { path });
       }
       this.#logProblem = undefined;
+      this.#searches.succeed();
       this.#reasons?.trustEstablished();
     } else {
-      this.#tailer?.close();
+      this.#tailer.close();
       this.#tailer = undefined;
       this.#cannotFollow(`${path} could not be verified to be the log of this supervisord`);
     }
@@ -239,7 +253,7 @@ export class Exits {
     this.#logProblem = reason;
     this.#trust = 'none';
     this.#reasons?.trustEstablished();
-    this.#searchTimer = setTimeout(() => void this.#search(), SEARCH_EVERY_MS);
+    this.#searchTimer = setTimeout(() => void this.#search(), this.#searches.fail());
   }
 
   #readLog(): LogTrust {

@@ -36,17 +36,52 @@ const O_APPEND = 0o2000;
 /** Enough for the last lines of a log. */
 const TAIL_BYTES = 64 * 1024;
 
-/** `flag`: the path that the user has named; it is used even if it is not found yet. */
-export async function findLog(
-  supervisord: number,
-  flag: string | undefined,
-  own: OwnCircumstances,
-): Promise<LogSearch> {
-  if (flag !== undefined) {
-    return found({ path: resolve(flag), openAt: undefined, source: 'flag' });
+/** What the configuration of supervisord names as its log. */
+export type ConfiguredLog =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'none'; readonly reason: string };
+
+export interface LogFinderOptions {
+  readonly supervisorPid: number;
+  /** The path that the user has named; it is used even if it is not found yet. */
+  readonly flag: string | undefined;
+  readonly readConfigured: () => Promise<ConfiguredLog>;
+}
+
+/** Reading the configuration runs Python. What fails this often in a row does not succeed later. */
+const MAX_READINGS = 3;
+
+export class LogFinder {
+  readonly #options: LogFinderOptions;
+  /** supervisord reads its configuration at its start only, and the exporter does not outlive it. */
+  #configured: ConfiguredLog | undefined;
+  #readings = 0;
+
+  constructor(options: LogFinderOptions) {
+    this.#options = options;
   }
-  const open = findDescriptor(supervisord);
-  return open === undefined ? findConfigured(supervisord, own) : found(open);
+
+  /** May be called again: the log may be created, or become readable. */
+  async find(): Promise<LogSearch> {
+    const { supervisorPid, flag } = this.#options;
+    if (flag !== undefined) {
+      return found({ path: resolve(flag), openAt: undefined, source: 'flag' });
+    }
+    const open = findDescriptor(supervisorPid);
+    if (open !== undefined) return found(open);
+    const configured = await this.#readConfigured();
+    if (configured.kind === 'none') return configured;
+    return found({ path: configured.path, openAt: undefined, source: 'configuration' });
+  }
+
+  async #readConfigured(): Promise<ConfiguredLog> {
+    if (this.#configured !== undefined) return this.#configured;
+    const configured = await this.#options.readConfigured();
+    this.#readings += 1;
+    const isFinal = configured.kind === 'file' || this.#readings >= MAX_READINGS;
+    if (isFinal) this.#configured = configured;
+    return configured;
+  }
 }
 
 function found(log: FoundLog): LogSearch {
@@ -120,18 +155,23 @@ function isSameFile(one: string, other: string): boolean {
  * As supervisord's own reader understands its configuration, which most users may read. The modules
  * are loaded only here: most exporters run as the same user as supervisord.
  */
-async function findConfigured(supervisord: number, own: OwnCircumstances): Promise<LogSearch> {
+export async function readConfiguredLog(
+  supervisorPid: number,
+  own: OwnCircumstances,
+): Promise<ConfiguredLog> {
   const { readSupervisord } = await import('../configuration/supervisord-process.ts');
   const { readAs } = await import('../configuration/read-running.ts');
-  const running = readSupervisord(supervisord);
-  if (running === undefined) return { kind: 'none', reason: 'supervisord is not the parent' };
+  const running = readSupervisord(supervisorPid);
+  if (running === undefined) {
+    return { kind: 'none', reason: 'the parent is not supervisord, or /proc does not show it' };
+  }
   const reading = await readAs(running, undefined, own);
   if (reading.kind !== 'accepted') {
     return { kind: 'none', reason: `its configuration cannot be read: ${reading.reason}` };
   }
   const { logfile } = reading.configuration;
   if (logfile === 'syslog') return { kind: 'none', reason: 'supervisord logs to syslog' };
-  return found({ path: logfile, openAt: undefined, source: 'configuration' });
+  return { kind: 'file', path: logfile };
 }
 
 function attempt<Result>(action: () => Result): Result | undefined {

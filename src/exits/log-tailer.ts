@@ -2,6 +2,10 @@
  * Follows supervisord's own log across every kind of rotation. Reading is synchronous: an exit
  * is in the file before its event can be sent, so that one read finds it.
  *
+ * With `logfile_backups=0` supervisord writes the line that fills its log and opens the same file
+ * with truncation within some 50 µs (doRollover in its loggers.py): that line cannot be read in
+ * time, and lines between the last read and any other truncation may be lost as well.
+ *
  * Watched with inotify through `fs.watch(FILE)`, which follows the inode. The folder is not
  * watched, since the logs of all processes may be in it.
  */
@@ -34,6 +38,8 @@ export interface LogTailerOptions {
   readonly openAt?: string | undefined;
   /** What follows does not continue what was read before. */
   readonly onBegin: (isStartOfFile: boolean, isComplete: boolean) => void;
+  /** What was written since the last read may have been erased. */
+  readonly onTruncated: () => void;
   readonly onChunk: (chunk: TailChunk) => void;
   /** The log may have been written to. */
   readonly onChange: () => void;
@@ -213,6 +219,7 @@ export class LogTailer {
       log.offset = 0;
       log.tail = NO_BYTES;
       isContinued = false;
+      this.#options.onTruncated();
       this.#options.onBegin(true, true);
     } else if (size - log.offset > MAX_UNREAD_BYTES) {
       log.offset = size - LOOK_BACK_BYTES;

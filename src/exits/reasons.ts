@@ -49,6 +49,8 @@ export interface ExitReasonsOptions {
   readonly readLog: () => LogTrust;
   /** One that keeps its connection open; undefined where supervisord has no HTTP server. */
   readonly client: Pick<RpcClient, 'multicallSettled' | 'close'> | undefined;
+  /** Asking about exits before their event has failed, so that supervisord was not woken. */
+  readonly onAskEarlyFailed: () => void;
 }
 
 /** A termination whose reason is looked up. */
@@ -81,6 +83,8 @@ export class ExitReasons {
   #isCalling = false;
   #timer: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
+  /** Since the last call. */
+  #isRpcFailing = false;
   #hasReportedMissingLine = false;
   /** Whether the last lookup by XML-RPC succeeded; undefined before the first. */
   success: boolean | undefined;
@@ -116,7 +120,7 @@ export class ExitReasons {
    * supervisord. Returns false where that has to wait, or cannot be done.
    */
   askEarly(ended: readonly { readonly id: ProcessId; readonly pid: number }[]): boolean {
-    if (this.#options.client === undefined) return false;
+    if (this.#options.client === undefined || this.#isRpcFailing) return false;
     for (const { id, pid } of ended) this.#early.set(keyOf(id), { id, pid });
     if (this.#isCalling || this.#timer !== undefined) return false;
     void this.#call();
@@ -230,6 +234,7 @@ export class ExitReasons {
     try {
       const ids = [...lookups, ...early].map(([, { id }]) => id);
       const infos = (await client.multicallSettled(ids.map(getProcessInfo))).map(readInfo);
+      this.#isRpcFailing = false;
       this.success = true;
       for (const [index, [key, lookup]] of lookups.entries()) {
         if (this.#lookups.get(key) !== lookup) continue;
@@ -241,8 +246,10 @@ export class ExitReasons {
       }
     } catch (error) {
       // The resync reports what is wrong with XML-RPC.
-      this.success = false;
+      this.#isRpcFailing = true;
+      if (lookups.length > 0) this.success = false;
       log.debug?.('exit reasons could not be looked up', { reason: messageOf(error) });
+      if (early.length > 0) this.#options.onAskEarlyFailed();
       for (const [key, lookup] of lookups) {
         if (this.#lookups.get(key) !== lookup) continue;
         this.#lookups.delete(key);

@@ -6,10 +6,11 @@
  *   works without an HTTP server. The line is in the user's log, so it is a useful one: one for
  *   each exit, at most one in 100 ms.
  * - Connecting to supervisord's HTTP server and closing the connection leaves no trace, but
- *   makes supervisord create and discard a channel. For everything that deserves no line.
+ *   makes supervisord create and discard a channel. For everything that deserves no line. Where
+ *   it fails, as where the exporter's user may not use the socket, a line follows.
  */
 
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
 import type { LogFields, Logger } from '../util/log.ts';
 
@@ -30,7 +31,8 @@ export class Waker {
   readonly #options: WakerOptions;
   #lineAt = Number.NEGATIVE_INFINITY;
   #connectedAt = Number.NEGATIVE_INFINITY;
-  #timer: NodeJS.Timeout | undefined;
+  #lineTimer: NodeJS.Timeout | undefined;
+  #connectTimer: NodeJS.Timeout | undefined;
   /** Times that supervisord was woken. */
   count = 0;
 
@@ -39,7 +41,8 @@ export class Waker {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    clearTimeout(this.#lineTimer);
+    clearTimeout(this.#connectTimer);
   }
 
   /** A process has exited, and its event is still to come. The fields describe it. */
@@ -52,26 +55,40 @@ export class Waker {
   /** Something has happened, and its event is still to come. */
   wake(): void {
     const { endpoint } = this.#options;
-    const now = performance.now();
-    const wait =
-      endpoint === undefined
-        ? this.#lineAt + LINE_EVERY_MS - now
-        : this.#connectedAt + CONNECT_EVERY_MS - now;
-    if (wait > 0) {
-      this.#timer ??= setTimeout(() => this.#wakeLate(), wait);
-    } else if (endpoint === undefined) {
-      // A line is the only way, even at a level that would not show it.
-      this.#writeLine('supervisord is about to send events', {});
-    } else {
-      this.count += 1;
-      this.#connectedAt = now;
-      connectAndClose(endpoint);
-    }
+    if (endpoint === undefined) this.#wakeByLine();
+    else this.#wakeByConnection(endpoint);
   }
 
-  #wakeLate(): void {
-    this.#timer = undefined;
-    this.wake();
+  #wakeByConnection(endpoint: SupervisorEndpoint): void {
+    const wait = this.#connectedAt + CONNECT_EVERY_MS - performance.now();
+    if (wait > 0) {
+      this.#connectTimer ??= setTimeout(() => {
+        this.#connectTimer = undefined;
+        this.#wakeByConnection(endpoint);
+      }, wait);
+      return;
+    }
+    this.#connectedAt = performance.now();
+    const socket = connectTo(endpoint);
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy());
+    socket.on('connect', () => {
+      this.count += 1;
+      socket.destroy();
+    });
+    socket.on('error', () => this.#wakeByLine());
+  }
+
+  /** Where a line is the only way: even at a log level that would not show it. */
+  #wakeByLine(): void {
+    const wait = this.#lineAt + LINE_EVERY_MS - performance.now();
+    if (wait > 0) {
+      this.#lineTimer ??= setTimeout(() => {
+        this.#lineTimer = undefined;
+        this.#wakeByLine();
+      }, wait);
+      return;
+    }
+    this.#writeLine('supervisord is about to send events', {});
   }
 
   #writeLine(text: string, fields: LogFields): void {
@@ -83,13 +100,8 @@ export class Waker {
   }
 }
 
-/** An error means that supervisord wakes by itself, a little later. */
-function connectAndClose(endpoint: SupervisorEndpoint): void {
-  const socket =
-    endpoint.kind === 'unix'
-      ? connect({ path: endpoint.socketPath })
-      : connect({ host: endpoint.host, port: endpoint.port });
-  socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy());
-  socket.on('connect', () => socket.destroy());
-  socket.on('error', () => {});
+function connectTo(endpoint: SupervisorEndpoint): Socket {
+  return endpoint.kind === 'unix'
+    ? connect({ path: endpoint.socketPath })
+    : connect({ host: endpoint.host, port: endpoint.port });
 }

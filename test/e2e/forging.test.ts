@@ -31,21 +31,26 @@ startsecs=0
 autorestart=true
 `;
 
-const LEVELS: ReadonlyArray<readonly [loglevel: string, isAlwaysKnown: boolean]> = [
-  ['info', true],
-  ['debug', false],
-  ['trace', false],
+const LOGS: ReadonlyArray<readonly [title: string, log: string, isAlwaysKnown: boolean]> = [
+  ['loglevel=info', 'loglevel=info', true],
+  ['loglevel=debug', 'loglevel=debug', false],
+  ['loglevel=trace', 'loglevel=trace', false],
+  [
+    'loglevel=debug and without backups',
+    'loglevel=debug\nlogfile_maxbytes=1500\nlogfile_backups=0',
+    false,
+  ],
 ];
 
-for (const [loglevel, isAlwaysKnown] of LEVELS) {
+for (const [title, log, isAlwaysKnown] of LOGS) {
   forging(
-    `at loglevel=${loglevel} no scrape shows a forged reason`,
+    `at ${title} no scrape shows a forged reason`,
     timed(90_000, () =>
       play(
         {
           conf: 'forged',
           files: {
-            'log.conf': `[supervisord]\nloglevel=${loglevel}\n`,
+            'log.conf': `[supervisord]\n${log}\n`,
             'forger.py': FORGER,
             'forgers.conf': `[program:forger]
 command=/usr/bin/python3 %(ENV_STORY_DIR)s/forger.py

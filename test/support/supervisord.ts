@@ -28,6 +28,8 @@ export interface Story {
   readonly files?: Readonly<Record<string, string>>;
   /** Called with the story's folder before supervisord starts. */
   readonly prepare?: (dir: string) => void;
+  /** A command that runs the command after it, with the same pid. */
+  readonly wrapper?: readonly string[];
   /** The descriptor of its stdout. Node's pipes are sockets, which cannot be opened as /dev/stdout. */
   readonly stdout?: number;
 }
@@ -47,7 +49,11 @@ export class Supervisord {
     this.changeSection({});
     for (const [name, text] of Object.entries(story.files ?? {})) this.writeConf(name, text);
     story.prepare?.(this.dir);
-    this.#child = spawn('supervisord', ['-c', this.confFile], {
+    const [command = '', ...args] = [
+      ...(story.wrapper ?? []),
+      ...['supervisord', '-c', this.confFile],
+    ];
+    this.#child = spawn(command, args, {
       stdio: ['ignore', story.stdout ?? 'pipe', 'pipe'],
       env: {
         ...process.env,

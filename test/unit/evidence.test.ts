@@ -84,6 +84,22 @@ match('without a pid, the window selects the line, and each line counts once', (
   assert.equal(reasonOf(evidence.find(query)), code(4));
 });
 
+match('a truncation may have erased the true line, so that uncertain lines prove nothing', () => {
+  for (const [truncatedAt, isCertain, expected] of [
+    [101, false, 'nothing'],
+    [101, true, code(42)],
+    [-900, false, code(42)],
+    [50, false, 'nothing'],
+  ] as const) {
+    const evidence = new LogEvidence();
+    evidence.beginAt(0);
+    evidence.add({ at: -800, message: spawned(7), isCertain: true });
+    evidence.add({ at: 100.5, message: exited(42), isCertain });
+    evidence.truncatedAt(truncatedAt);
+    assert.equal(reasonOf(evidence.find(QUERY)), expected, `${truncatedAt}, ${isCertain}`);
+  }
+});
+
 match(
   'lines outside the window, or of a time from which lines are missing, are no evidence',
   () => {

@@ -25,6 +25,7 @@ class Scene {
   readonly warnings: string[] = [];
   trust: LogTrust = 'trusted';
   calls = 0;
+  failedEarly = 0;
   reply: () => Promise<Reply> = async () => new RpcError('ERR_RPC_FAULT', 'BAD_NAME');
   readonly reasons: ExitReasons;
 
@@ -37,6 +38,9 @@ class Scene {
       evidence: this.evidence,
       log: { debug: undefined, info: () => {}, warn, error: () => {} },
       readLog: () => this.trust,
+      onAskEarlyFailed: () => {
+        this.failedEarly += 1;
+      },
       client: hasRpc
         ? {
             multicallSettled: async (calls) => {
@@ -212,6 +216,23 @@ reasons(
     scene.exit();
     assert.equal(scene.reason, { kind: 'exited', source: 'xml-rpc', exitCode: 7 });
     assert.is(scene.calls, 1);
+  }),
+);
+
+reasons(
+  'asking before the event that fails is reported, and is not tried again until a call succeeds',
+  inScene(async (scene) => {
+    scene.trust = 'none';
+    const ended = [{ id: id('web'), pid: 101 }];
+    scene.reply = () => Promise.reject(new Error('no permission'));
+    assert.is(scene.reasons.askEarly(ended), true);
+    await eventually(5_000, () => assert.is(scene.failedEarly, 1));
+    assert.is(scene.reasons.success, undefined);
+    assert.is(scene.reasons.askEarly(ended), false);
+    scene.reply = async () => reply({ exitstatus: 7 });
+    scene.exit();
+    assert.equal(await scene.settled(), { kind: 'exited', source: 'xml-rpc', exitCode: 7 });
+    assert.is(scene.reasons.askEarly(ended), true);
   }),
 );
 

@@ -46,6 +46,7 @@ function follow(path: string, ownName = 'exporter') {
       begins.push(isComplete);
       records.begin(isStartOfFile);
     },
+    onTruncated: () => {},
     onChunk: (chunk) => entries.push(...records.push(chunk).entries),
     onChange: () => {
       changes += 1;

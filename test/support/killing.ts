@@ -1,0 +1,148 @@
+/** Kills processes of a real supervisord, and looks how scrapes show their exits. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { eventually } from './deadline.ts';
+import type { Exposition } from './exposition.ts';
+import type { Supervisord } from './supervisord.ts';
+
+export const EIGHT = Array.from({ length: 8 }, (_, number) => `eight-${number}`);
+
+/** At this level supervisord writes a line of each exit and start, and no output of processes. */
+export const INFO = { 'log.conf': '[supervisord]\nloglevel=info\n' };
+
+/** supervisord's poll lasts this long after an exit, unless something wakes it. */
+const POLL_MS = 1_000;
+const DEADLINE_MS = 60_000;
+
+/**
+ * `exact`: every scrape that shows the exit shows its true reason. `never-false`: a scrape may
+ * show no reason, or only that it was a signal.
+ */
+export type Knowledge = 'exact' | 'never-false';
+
+export interface Killed {
+  /** From the kill to the end of the first scrape that shows all exits. */
+  readonly seenMs: number;
+  /** How many exit statuses are known in the end. */
+  readonly known: number;
+}
+
+interface Reason {
+  readonly status: number | undefined;
+  readonly signal: number | undefined;
+}
+
+/** `coded-N` exit with 7 at SIGTERM. The others are killed. */
+function reasonFor(name: string): Reason {
+  return name.startsWith('coded') ? { status: 7, signal: 0 } : { status: -1, signal: 9 };
+}
+
+export function exitsOf(metrics: Exposition, name: string): number | undefined {
+  return metrics.value('supervisord_process_unexpected_exits_total', { name });
+}
+
+export function reasonOf(metrics: Exposition, name: string): Reason {
+  return {
+    status: metrics.value('supervisord_exit_status', { name }),
+    signal: metrics.value('supervisord_exit_signal', { name }),
+  };
+}
+
+export async function untilRunning(
+  supervisord: Supervisord,
+  names: readonly string[],
+  starts = 1,
+): Promise<void> {
+  await supervisord.until(DEADLINE_MS, (metrics) => {
+    for (const name of names) {
+      const labels = { name, from: 'STARTING', to: 'RUNNING' };
+      const count = metrics.value('supervisord_process_transitions_total', labels);
+      assert.ok((count ?? 0) >= starts, `${name}: ${count}`);
+      assert.is(metrics.value('supervisord_state', { name }), 20, name);
+    }
+  });
+}
+
+/**
+ * The pid that the process has written, once that process runs: no XML-RPC call, which would wake
+ * supervisord, and no line of its log, which may not be readable.
+ */
+export function pidOf({ dir }: Supervisord, name: string): Promise<number> {
+  return eventually(DEADLINE_MS, () => {
+    const pid = Number(readFileSync(join(dir, `${name}.pid`), 'utf8'));
+    assert.ok(pid > 0, name);
+    process.kill(pid, 0);
+    return pid;
+  });
+}
+
+/** Kills the processes together, and scrapes until each has run again. */
+export async function killTogether(
+  supervisord: Supervisord,
+  names: readonly string[],
+  knowledge: Knowledge = 'exact',
+): Promise<Killed> {
+  const pids = await Promise.all(names.map((name) => pidOf(supervisord, name)));
+  const before = await supervisord.metrics();
+  const hasExited = (metrics: Exposition, name: string) =>
+    exitsOf(metrics, name) === (exitsOf(before, name) ?? 0) + 1;
+  const wrong: string[] = [];
+  let seenMs: number | undefined;
+  let known = 0;
+  const began = performance.now();
+  for (const [index, pid] of pids.entries()) {
+    process.kill(pid, names[index]?.startsWith('coded') ? 'SIGTERM' : 'SIGKILL');
+  }
+  await supervisord.until(DEADLINE_MS, (metrics) => {
+    const exited = names.filter((name) => hasExited(metrics, name));
+    if (exited.length === names.length) seenMs ??= performance.now() - began;
+    for (const name of exited) {
+      const { status, signal } = reasonOf(metrics, name);
+      if (!isTrue({ status, signal }, name, knowledge)) wrong.push(`${name}: ${status}, ${signal}`);
+    }
+    assert.equal(exited, names);
+    for (const name of names) assert.is(metrics.value('supervisord_state', { name }), 20, name);
+    known = names.filter((name) => reasonOf(metrics, name).status !== undefined).length;
+  });
+  assert.equal(wrong, []);
+  return { seenMs: seenMs ?? Number.POSITIVE_INFINITY, known };
+}
+
+function isTrue({ status, signal }: Reason, name: string, knowledge: Knowledge): boolean {
+  const truth = reasonFor(name);
+  if (knowledge === 'exact') return status === truth.status && signal === truth.signal;
+  return (
+    (status === undefined || status === truth.status) &&
+    (signal === undefined || signal === truth.signal)
+  );
+}
+
+/** Asserts that supervisord was woken: by itself it sends no event before its poll ends. */
+export function assertSeenEarly(kills: readonly Killed[]): void {
+  const early = kills.filter(({ seenMs }) => seenMs < POLL_MS);
+  assert.ok(early.length > kills.length / 2, describe(kills));
+}
+
+/** Asserts that nothing has woken supervisord. */
+export function assertSeenLate(kills: readonly Killed[]): void {
+  const late = kills.filter(({ seenMs }) => seenMs >= POLL_MS);
+  assert.ok(late.length > kills.length / 2, describe(kills));
+}
+
+function describe(kills: readonly Killed[]): string {
+  return `seen after ${kills.map(({ seenMs }) => Math.round(seenMs)).join(', ')} ms`;
+}
+
+/** Asserts that the exporter has logged one warning about the log as expected, or none. */
+export async function assertLogWarning(
+  supervisord: Supervisord,
+  expected: RegExp | undefined,
+): Promise<void> {
+  await eventually(10_000, () => {
+    const warnings = supervisord.exporterLog.match(/level=WARN msg="supervisord's log .*/g) ?? [];
+    assert.is(warnings.length, expected === undefined ? 0 : 1, warnings.join('\n'));
+    if (expected !== undefined) assert.match(warnings.join(), expected);
+  });
+}
