@@ -7,12 +7,12 @@
  */
 
 import type { OwnCircumstances } from '../configuration/read-running.ts';
-import type { ChangeFeed } from '../processes/changes.ts';
-import type { Process } from '../processes/process.ts';
+import type { Change, ChangeFeed } from '../processes/changes.ts';
+import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { RpcClient } from '../rpc/client.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
-import { displayName } from '../supervisor/process-id.ts';
+import { displayName, keyOf } from '../supervisor/process-id.ts';
 import { signalName } from '../supervisor/signals.ts';
 import type { CollectorStats } from '../util/collector-stats.ts';
 import { describeSystemError } from '../util/errno.ts';
@@ -23,6 +23,8 @@ import { type FoundLog, findLog, tailOf } from './find-log.ts';
 import type { LoggedReason, LogMessage } from './log-lines.ts';
 import { LogRecords } from './log-records.ts';
 import { LogTailer } from './log-tailer.ts';
+import { OomKills } from './oom-kills.ts';
+import { type OpenOomSources, openOomSources } from './oom-sources.ts';
 import { type EndedProcess, ProcWatch } from './proc-watch.ts';
 import { ExitReasons, type LogTrust } from './reasons.ts';
 import { Waker } from './wake.ts';
@@ -69,6 +71,8 @@ export class Exits {
   readonly #records: LogRecords;
   readonly #client: RpcClient | undefined;
   readonly #reasons: ExitReasons | undefined;
+  readonly #oomSources: OpenOomSources | undefined;
+  readonly #oomKills: OomKills | undefined;
   readonly #waker: Waker;
   readonly #watch: ProcWatch;
   #tailer: LogTailer | undefined;
@@ -91,11 +95,16 @@ export class Exits {
       const readLog = () => this.#readLog();
       const evidence = this.#evidence;
       const client = this.#client;
-      this.#reasons = new ExitReasons({ table, changes, log, evidence, readLog, client });
+      this.#oomSources = openOomSources();
+      this.#oomKills = this.#oomSources && new OomKills(this.#oomSources);
+      const oomKills = this.#oomKills;
+      if (oomKills !== undefined) changes.subscribe((change) => followRuns(change, oomKills));
+      this.#reasons = new ExitReasons({ table, changes, log, evidence, readLog, client, oomKills });
     }
     this.#watch = new ProcWatch({
       table,
       supervisorPid,
+      onTick: () => this.#oomKills?.tick(),
       onRun: () => this.#readLog(),
       onEnded: (ended) => this.#processesEnded(ended),
       requestResync: options.requestResync,
@@ -107,6 +116,7 @@ export class Exits {
   async start(): Promise<void> {
     const { nudge, reasons } = this.#options;
     this.#watch.start();
+    this.#oomSources?.watch(() => this.#oomKills?.read());
     if (nudge || reasons) await this.#search();
   }
 
@@ -124,6 +134,16 @@ export class Exits {
     return this.#watch.isUnreported(process);
   }
 
+  /** Whether OOM kills of processes are found. */
+  get countsOomKills(): boolean {
+    return this.#oomKills !== undefined;
+  }
+
+  /** Whether supervisord's log reports the stops that take too long. */
+  get countsStopKills(): boolean {
+    return this.#trust === 'trusted' && this.#reasons?.hasMissedLine === false;
+  }
+
   /** Whether supervisord has not run for 5 s; undefined where that cannot be read. */
   get stalled(): boolean | undefined {
     return this.#watch.isStalled;
@@ -134,6 +154,8 @@ export class Exits {
     this.#watch.stop();
     this.#waker.stop();
     this.#reasons?.stop();
+    this.#oomKills?.stop();
+    this.#oomSources?.close();
     this.#client?.close();
     this.#tailer?.close();
     this.#tailer = undefined;
@@ -284,6 +306,18 @@ export class Exits {
     const name = displayName(first.process.id);
     if (this.#options.endpoint !== undefined) this.#waker.wake();
     else this.#waker.wakeForExit({ process: name });
+  }
+}
+
+function followRuns(change: Change, oomKills: OomKills): void {
+  if (change.kind === 'removed') oomKills.forget(keyOf(change.process.id));
+  if (change.kind === 'updated') {
+    const pid = livePid(change.process);
+    if (pid !== undefined) oomKills.started(keyOf(change.process.id), pid);
+  }
+  if (change.kind === 'transition' && change.event.to === 'RUNNING') {
+    const { process, pid } = change.event;
+    if (pid !== undefined) oomKills.started(keyOf(process), pid);
   }
 }
 

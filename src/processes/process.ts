@@ -10,6 +10,7 @@ import {
   exitSignalOf,
   exitStatusOf,
   type NewTermination,
+  oomKilledOf,
   type StartFacts,
   type Termination,
   type TerminationFacts,
@@ -58,6 +59,10 @@ export interface Process {
   readonly transitions: Map<Transition, number>;
   exits: number;
   unexpectedExits: number;
+  /** Runs that the kernel's OOM killer ended. */
+  oomKills: number;
+  /** Stops that took longer than `stopwaitsecs`. */
+  stopKills: number;
 }
 
 export type OrderedFact =
@@ -91,6 +96,8 @@ export function newProcess(id: ProcessId, state: ProcessState): Process {
     transitions: new Map(),
     exits: 0,
     unexpectedExits: 0,
+    oomKills: 0,
+    stopKills: 0,
   };
 }
 
@@ -115,6 +122,11 @@ export function exitSignal(process: Readonly<Process>): number | undefined {
   const { termination, rpcExitStatus } = process;
   if (termination !== undefined) return exitSignalOf(termination.reason);
   return rpcExitStatus === undefined ? undefined : 0;
+}
+
+/** The last termination, unless it is not established yet what it was. */
+export function lastTermination(process: Readonly<Process>): Termination | undefined {
+  return process.failedStart === undefined ? process.termination : undefined;
 }
 
 /** The termination that an event reports; undefined where no run ended. */
@@ -214,6 +226,8 @@ export function setTerminationFacts(
   terminationId: number,
   facts: TerminationFacts,
 ): void {
+  if (oomKilledOf(facts.reason) === true) process.oomKills += 1;
+  if (facts.killedAtStop === true) process.stopKills += 1;
   const isDown = process.state === 'BACKOFF' || process.state === 'FATAL';
   if (isDown && facts.spawnError !== undefined) process.spawnError = facts.spawnError;
   const { termination, failedStart, lastUnexpectedExit } = process;

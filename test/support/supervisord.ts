@@ -30,7 +30,12 @@ export interface Story {
   readonly prepare?: (dir: string) => void;
   /** The descriptor of its stdout. Node's pipes are sockets, which cannot be opened as /dev/stdout. */
   readonly stdout?: number;
+  /** The folder of the cgroup in which to start it. */
+  readonly cgroup?: string;
 }
+
+/** Becomes supervisord, in a cgroup where one is given. */
+const START = 'test -z "$2" || echo $$ >"$2/cgroup.procs" && exec supervisord -c "$1"';
 
 export class Supervisord {
   readonly dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
@@ -47,7 +52,7 @@ export class Supervisord {
     this.changeSection({});
     for (const [name, text] of Object.entries(story.files ?? {})) this.writeConf(name, text);
     story.prepare?.(this.dir);
-    this.#child = spawn('supervisord', ['-c', this.confFile], {
+    this.#child = spawn('sh', ['-c', START, 'sh', this.confFile, story.cgroup ?? ''], {
       stdio: ['ignore', story.stdout ?? 'pipe', 'pipe'],
       env: {
         ...process.env,
