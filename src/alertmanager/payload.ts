@@ -25,7 +25,7 @@ export interface PayloadOptions {
 
 /** The parts of an alert that are the same whatever happened. */
 interface Fixed {
-  readonly severity: 'critical' | 'warning';
+  readonly severity: 'critical' | 'warning' | 'info';
   readonly summary: string;
 }
 
@@ -38,6 +38,14 @@ export const FIXED: Readonly<Record<AlertName, Fixed>> = {
   SupervisorProcessUnexpectedExit: {
     severity: 'warning',
     summary: 'A process exited unexpectedly.',
+  },
+  SupervisorProcessOomKilled: {
+    severity: 'critical',
+    summary: 'A process was killed because memory ran out.',
+  },
+  SupervisorProcessKilledAtStop: {
+    severity: 'info',
+    summary: 'A process did not stop in time and was killed.',
   },
   SupervisorManyExits: {
     severity: 'critical',

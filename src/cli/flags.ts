@@ -183,7 +183,7 @@ export const FLAGS = {
   'collector.exit-reason': {
     type: 'boolean',
     initially: 'on',
-    help: "Look up the exit code or signal of each exit through XML-RPC and in supervisord's log.",
+    help: "Look up the exit code or signal of each exit through XML-RPC and in supervisord's log, and whether the kernel's OOM killer sent it.",
   },
   'collector.resources': {
     type: 'boolean',
@@ -209,7 +209,7 @@ export const FLAGS = {
     type: 'string',
     multiple: true,
     value: '$SUPERVISOR_EXPORTER_ALERTMANAGER_URL',
-    help: 'Alertmanager to which SupervisorProcessFatal, SupervisorProcessUnexpectedExit and SupervisorManyExits are pushed: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable; name every Alertmanager of a cluster. The environment variable takes several URLs, separated by blanks, and hides their passwords from the command line.',
+    help: 'Alertmanager to which SupervisorProcessFatal, SupervisorProcessUnexpectedExit, SupervisorProcessOomKilled, SupervisorProcessKilledAtStop and SupervisorManyExits are pushed: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable; name every Alertmanager of a cluster. The environment variable takes several URLs, separated by blanks, and hides their passwords from the command line.',
   },
   'alertmanager.label': {
     type: 'string',

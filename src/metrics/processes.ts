@@ -152,10 +152,22 @@ export function killFamilies({ countsOomKills, countsStopKills }: KillSources): 
       value: (process) => (countsOomKills() ? process.oomKills : undefined),
     },
     {
+      name: 'supervisord_process_last_oom_kill_timestamp_seconds',
+      type: 'gauge',
+      help: "When the kernel's OOM killer last ended the process, in epoch seconds.",
+      value: (process) => process.lastOomKillAt,
+    },
+    {
       name: 'supervisord_process_stop_kills_total',
       type: 'counter',
       help: "Stops of the process that took longer than stopwaitsecs, so that supervisord killed it; absent where supervisord's log cannot be read.",
       value: (process) => (countsStopKills() ? process.stopKills : undefined),
+    },
+    {
+      name: 'supervisord_process_last_stop_kill_timestamp_seconds',
+      type: 'gauge',
+      help: 'When supervisord last killed the process because its stop took longer than stopwaitsecs, in epoch seconds.',
+      value: (process) => process.lastStopKillAt,
     },
   ];
 }

@@ -61,8 +61,10 @@ export interface Process {
   unexpectedExits: number;
   /** Runs that the kernel's OOM killer ended. */
   oomKills: number;
+  lastOomKillAt: number | undefined;
   /** Stops that took longer than `stopwaitsecs`. */
   stopKills: number;
+  lastStopKillAt: number | undefined;
 }
 
 export type OrderedFact =
@@ -97,7 +99,9 @@ export function newProcess(id: ProcessId, state: ProcessState): Process {
     exits: 0,
     unexpectedExits: 0,
     oomKills: 0,
+    lastOomKillAt: undefined,
     stopKills: 0,
+    lastStopKillAt: undefined,
   };
 }
 
@@ -226,14 +230,13 @@ export function setTerminationFacts(
   terminationId: number,
   facts: TerminationFacts,
 ): void {
-  if (oomKilledOf(facts.reason) === true) process.oomKills += 1;
-  if (facts.killedAtStop === true) process.stopKills += 1;
   const isDown = process.state === 'BACKOFF' || process.state === 'FATAL';
   if (isDown && facts.spawnError !== undefined) process.spawnError = facts.spawnError;
   const { termination, failedStart, lastUnexpectedExit } = process;
   const known = [termination, failedStart, lastUnexpectedExit].find(
     (candidate) => candidate?.id === terminationId,
   );
+  countKill(process, facts, facts.finishedAt ?? known?.finishedAt);
   if (known === undefined) return;
   const completed = complete(known, facts);
   if (termination?.id === terminationId) process.termination = completed;
@@ -241,6 +244,21 @@ export function setTerminationFacts(
   if (failedStart?.id === terminationId) settleFailedStart(process, completed, facts);
   if (process.lastTransitionTime === known.finishedAt) {
     process.lastTransitionTime = completed.finishedAt;
+  }
+}
+
+function countKill(
+  process: Process,
+  { reason, killedAtStop = false }: TerminationFacts,
+  at: number | undefined,
+): void {
+  if (oomKilledOf(reason) === true) {
+    process.oomKills += 1;
+    process.lastOomKillAt = at ?? process.lastOomKillAt;
+  }
+  if (killedAtStop) {
+    process.stopKills += 1;
+    process.lastStopKillAt = at ?? process.lastStopKillAt;
   }
 }
 

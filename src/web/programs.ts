@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import type { Termination } from '../processes/termination.ts';
+import { coreDumpedOf, oomKilledOf, type Termination } from '../processes/termination.ts';
 import { type Trouble, troubleOf } from '../processes/trouble.ts';
 import { displayName, type ProcessId } from '../supervisor/process-id.ts';
 import { signalName } from '../supervisor/signals.ts';
@@ -57,6 +57,7 @@ interface TerminationReport {
   readonly exitCode: number | undefined;
   readonly signal: string | undefined;
   readonly coreDumped: boolean | undefined;
+  readonly oomKilled: boolean | undefined;
 }
 
 interface Report {
@@ -193,7 +194,8 @@ function terminationReport({ finishedAt, pid, expected, reason }: Termination): 
     reason: describeReason(reason, signalName),
     exitCode: reason.kind === 'exited' ? reason.exitCode : undefined,
     signal: isSignalled && reason.signal !== undefined ? signalName(reason.signal) : undefined,
-    coreDumped: isSignalled ? reason.coreDumped : undefined,
+    coreDumped: coreDumpedOf(reason),
+    oomKilled: oomKilledOf(reason),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What the page shows of one process besides its row. */
 
 import type { Process } from '../../processes/process.ts';
+import { oomKilledOf } from '../../processes/termination.ts';
 import type { ProcessId } from '../../supervisor/process-id.ts';
 import type { ProcessSettings } from '../../supervisor/snapshot.ts';
 import { describeReason, type SignalName } from '../exit-reason.ts';
@@ -40,7 +41,6 @@ export interface LogTail {
 
 /** Facts that are known only where they are collected. */
 export interface Evidence {
-  readonly oomKilled?: ((terminationId: number) => boolean | undefined) | undefined;
   readonly logTail?: ((process: Readonly<Process>) => LogTail | undefined) | undefined;
 }
 
@@ -63,7 +63,7 @@ export function detailOf({
     group: process.id.group,
     name: process.id.name,
     terminations: history.terminations
-      .map((termination) => terminationDetail(termination, evidence, nameOf))
+      .map((termination) => terminationDetail(termination, nameOf))
       .reverse(),
     transitions: history.transitions(),
     settings: process.settings,
@@ -73,8 +73,7 @@ export function detailOf({
 }
 
 function terminationDetail(
-  { id, pid, expected, startedAt, finishedAt, reason, spawnError }: PastTermination,
-  { oomKilled }: Evidence,
+  { pid, expected, startedAt, finishedAt, reason, spawnError }: PastTermination,
   nameOf: SignalName,
 ): TerminationDetail {
   return {
@@ -83,6 +82,6 @@ function terminationDetail(
     pid,
     expected,
     reason: [spawnError, describeReason(reason, nameOf)].filter(Boolean).join(', ') || undefined,
-    oomKilled: oomKilled?.(id),
+    oomKilled: oomKilledOf(reason),
   };
 }
