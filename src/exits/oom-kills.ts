@@ -221,18 +221,16 @@ export class OomKills {
   }
 
   #consider(candidate: Candidate): void {
-    const { killed, done } = candidate;
+    const { killed, done, retries } = candidate;
     const { pid, at } = killed;
+    const isLogUsable = pid !== undefined && this.#logCompleteSince <= at - NOTICED_WITHIN_SECONDS;
     if (pid !== undefined && this.#victims.delete(pid)) {
       this.#host.match();
       this.#cgroup.match();
-      return done(true);
-    }
-    if (isCovered(this.#host, at) && this.#host.unmatched === 0) return done(false);
-    if (pid !== undefined && this.#logCompleteSince <= at - NOTICED_WITHIN_SECONDS) {
-      if (candidate.retries === LOG_RETRIES) return done(false);
-      this.#await(candidate);
-    } else if (this.#isRuledOut(killed)) done(false);
+      done(true);
+    } else if (isCovered(this.#host, at) && this.#host.unmatched === 0) done(false);
+    else if (isLogUsable && retries < LOG_RETRIES) this.#await(candidate);
+    else if (isLogUsable || this.#isRuledOut(killed)) done(false);
     else this.#settle(candidate);
   }
 
