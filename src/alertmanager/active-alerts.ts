@@ -60,6 +60,8 @@ export interface StartFailure {
   readonly spawnError: string | undefined;
   /** undefined where it is not established. */
   readonly reason: ExitReason | undefined;
+  /** When it ended, in epoch seconds; undefined where there was no run. */
+  readonly at: number | undefined;
 }
 
 export interface UnexpectedExit {
@@ -333,9 +335,11 @@ function pastTime(seconds: number | undefined, now: number): number {
 }
 
 function failureOf(process: Readonly<Process>): StartFailure {
+  const termination = lastTermination(process);
   return {
     spawnError: process.spawnError,
-    reason: lastTermination(process)?.reason,
+    reason: termination?.reason,
+    at: termination?.finishedAt,
   };
 }
 

@@ -1,5 +1,6 @@
 /** Alerts in the form of Alertmanager's API v2 (`postableAlert`). */
 
+import type { LogTail } from '../processes/log-tail.ts';
 import type { Alert, AlertName } from './active-alerts.ts';
 import { describe, toIso } from './description.ts';
 
@@ -56,6 +57,7 @@ export const FIXED: Readonly<Record<AlertName, Fixed>> = {
 export function toPostableAlert(
   alert: Alert,
   { labels, runbookUrl }: PayloadOptions,
+  logTail?: LogTail,
 ): PostableAlert {
   const { severity, summary } = FIXED[alert.name];
   const ofProcess =
@@ -66,8 +68,30 @@ export function toPostableAlert(
       summary,
       description: describe(alert, labels['instance'] ?? ''),
       runbook_url: `${runbookUrl}#${alert.name.toLowerCase()}`,
+      ...(logTail !== undefined && logTail.at === endOfRun(alert)
+        ? { log_tail: logTail.text }
+        : {}),
     },
     startsAt: toIso(alert.startsAt * 1000),
     endsAt: toIso(alert.endsAt * 1000),
   };
+}
+
+/** When the run ended that the alert is about, in epoch seconds; undefined where there is none. */
+function endOfRun(alert: Alert): number | undefined {
+  switch (alert.name) {
+    case 'SupervisorProcessFatal':
+      return alert.failure.at;
+    case 'SupervisorProcessUnexpectedExit':
+      return alert.exit.at;
+    case 'SupervisorProcessOomKilled':
+      return alert.at;
+    case 'SupervisorProcessKilledAtStop':
+    case 'SupervisorManyExits':
+      return undefined;
+    default: {
+      const unhandled: never = alert;
+      throw new Error(`unhandled alert ${JSON.stringify(unhandled)}`);
+    }
+  }
 }

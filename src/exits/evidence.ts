@@ -132,6 +132,12 @@ export class LogEvidence {
     return (this.#runs.get(name) ?? []).some((run) => run.kind === 'ended' && run.order > used);
   }
 
+  /** Whether the line of this time, of an end, is the last that reports an end or a start of the process. */
+  isLastEnd(name: string, at: number): boolean {
+    const last = this.#runs.get(name)?.at(-1);
+    return last?.kind === 'ended' && last.at === at;
+  }
+
   /** When a run began, in epoch seconds; undefined where no certain line reports it. */
   beganAt(name: string, pid: number): number | undefined {
     const runs = this.#runs.get(name) ?? [];

@@ -8,11 +8,12 @@
 
 import type { OwnCircumstances } from '../configuration/read-running.ts';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
+import type { LogTail } from '../processes/log-tail.ts';
 import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { RpcClient } from '../rpc/client.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
-import { displayName, keyOf } from '../supervisor/process-id.ts';
+import { displayName, keyOf, type ProcessId } from '../supervisor/process-id.ts';
 import { signalName } from '../supervisor/signals.ts';
 import type { CollectorStats } from '../util/collector-stats.ts';
 import { describeSystemError } from '../util/errno.ts';
@@ -23,6 +24,7 @@ import { type FoundLog, findLog, tailOf } from './find-log.ts';
 import type { LoggedReason, LogMessage } from './log-lines.ts';
 import { LogRecords } from './log-records.ts';
 import { LogTailer } from './log-tailer.ts';
+import { LogTails } from './log-tails.ts';
 import { OomKills } from './oom-kills.ts';
 import { type OpenOomSources, openOomSources } from './oom-sources.ts';
 import { type EndedProcess, ProcWatch } from './proc-watch.ts';
@@ -34,6 +36,8 @@ const SEARCH_EVERY_MS = 60_000;
 /** Compared with what supervisord reads of its own log. */
 const COMPARED_BYTES = 200;
 const COMPARISONS = 3;
+/** What is written while the logs of processes are read is handled as well; a process may write all the time. */
+const MAX_ROUNDS = 4;
 
 export interface ExitsOptions {
   readonly table: ProcessTable;
@@ -48,10 +52,14 @@ export interface ExitsOptions {
   readonly nudge: boolean;
   /** Whether to look up exit reasons. */
   readonly reasons: boolean;
+  /** Of the end of a process' own log to keep of an unexpected exit or failed start; 0: none. */
+  readonly logTailBytes: number;
   /** The path of supervisord's log; undefined: search for it. */
   readonly logFile: string | undefined;
   /** The process name of the exporter; undefined outside supervisord. */
   readonly ownName: string | undefined;
+  /** The pid of the exporter. */
+  readonly ownPid: number;
   readonly log: Logger;
   /** Whether the log level lets a line of level info through. */
   readonly logsInfo: boolean;
@@ -73,6 +81,7 @@ export class Exits {
   readonly #reasons: ExitReasons | undefined;
   readonly #oomSources: OpenOomSources | undefined;
   readonly #oomKills: OomKills | undefined;
+  readonly #logTails: LogTails | undefined;
   readonly #waker: Waker;
   readonly #watch: ProcWatch;
   #tailer: LogTailer | undefined;
@@ -84,6 +93,10 @@ export class Exits {
   #isLookBack = false;
   /** Whether lines are missing before the next chunk. */
   #isAfterGap = false;
+  /** What has been read of the log and is still to be acted upon. */
+  #written: LogEntry[] = [];
+  /** Whether the log has the starts of processes: it has none at loglevel=warn. */
+  #logsStarts = false;
 
   constructor(options: ExitsOptions) {
     this.#options = options;
@@ -100,6 +113,18 @@ export class Exits {
       const oomKills = this.#oomKills;
       if (oomKills !== undefined) changes.subscribe((change) => followRuns(change, oomKills));
       this.#reasons = new ExitReasons({ table, changes, log, evidence, readLog, client, oomKills });
+    }
+    if (options.reasons && options.logTailBytes > 0) {
+      this.#logTails = new LogTails({
+        table,
+        changes,
+        log,
+        supervisorPid,
+        maxBytes: options.logTailBytes,
+        evidence: this.#evidence,
+        readLog: () => this.#readLog() === 'trusted' && this.#reportsStarts,
+        client: this.#client,
+      });
     }
     this.#watch = new ProcWatch({
       table,
@@ -144,6 +169,11 @@ export class Exits {
     return this.#trust === 'trusted' && this.#reasons?.hasMissedLine === false;
   }
 
+  /** The end of the log of a process from its last unexpected exit or failed start, where it is kept. */
+  logTailOf(id: ProcessId): LogTail | undefined {
+    return this.#logTails?.of(id);
+  }
+
   /** Whether supervisord has not run for 5 s; undefined where that cannot be read. */
   get stalled(): boolean | undefined {
     return this.#watch.isStalled;
@@ -162,7 +192,7 @@ export class Exits {
   }
 
   async #search(): Promise<void> {
-    const { supervisorPid, logFile, own, signal, nudge } = this.#options;
+    const { supervisorPid, logFile, own, signal } = this.#options;
     const search = await findLog(supervisorPid, logFile, own);
     if (signal.aborted) return;
     if (search.kind === 'none') {
@@ -176,11 +206,21 @@ export class Exits {
       return;
     }
     await this.#verify(search.log);
-    if (nudge) this.#tailer?.startWatching();
+    if (this.#watchesLog) this.#tailer?.startWatching();
+  }
+
+  /** Whether something has to be done at once when supervisord logs an exit. */
+  get #watchesLog(): boolean {
+    return this.#options.nudge || this.#logTails !== undefined;
+  }
+
+  get #reportsStarts(): boolean {
+    return this.#logsStarts && !this.#isAfterGap;
   }
 
   #follow({ path, openAt }: FoundLog): void {
     this.#trust = 'pending';
+    this.#written = [];
     this.#isLookBack = true;
     this.#tailer = new LogTailer({
       path,
@@ -197,7 +237,8 @@ export class Exits {
           this.#isAfterGap = false;
         }
         for (const entry of entries) this.#evidence.add(entry);
-        if (!this.#isLookBack) this.#linesWritten(entries);
+        this.#logsStarts ||= entries.some((entry) => this.#isOwnStart(entry));
+        if (!this.#isLookBack) this.#written.push(...entries);
       },
       onChange: () => this.#readLog(),
       onWatchError: (error) => {
@@ -268,6 +309,7 @@ export class Exits {
     if (this.#tailer === undefined) return this.#trust;
     try {
       this.#tailer.read();
+      this.#handleWritten(this.#tailer);
     } catch (error) {
       this.#tailer.close();
       this.#tailer = undefined;
@@ -276,8 +318,31 @@ export class Exits {
     return this.#trust;
   }
 
+  /** An older start may be of another supervisord, with another log level. */
+  #isOwnStart({ message, isCertain }: LogEntry): boolean {
+    if (message.kind !== 'spawned' || !isCertain) return false;
+    return !this.#isLookBack || message.pid === this.#options.ownPid;
+  }
+
+  /** The logs of processes are read before supervisord is woken, and may start them again. */
+  #handleWritten(tailer: LogTailer): void {
+    for (let round = 0; this.#written.length > 0; round++) {
+      const entries = this.#written;
+      this.#written = [];
+      if (this.#reportsStarts && round < MAX_ROUNDS) this.#keepLogTails(entries, tailer);
+      this.#wakeFor(entries);
+    }
+  }
+
+  #keepLogTails(entries: readonly LogEntry[], tailer: LogTailer): void {
+    const candidates = this.#logTails?.read(entries);
+    if (candidates === undefined || candidates.read.length + candidates.unread.length === 0) return;
+    tailer.read();
+    if (this.#reportsStarts) this.#logTails?.keep(candidates);
+  }
+
   /** Wakes supervisord for lines whose event is still to come. */
-  #linesWritten(entries: readonly LogEntry[]): void {
+  #wakeFor(entries: readonly LogEntry[]): void {
     if (!this.#options.nudge) return;
     const reported = entries.filter(({ message }) => message.kind !== 'spawned');
     if (reported.length === 0) return;
@@ -294,6 +359,11 @@ export class Exits {
 
   #processesEnded(ended: readonly EndedProcess[]): void {
     const { nudge } = this.#options;
+    if (this.#trust === 'none') {
+      for (const { process, pid, remains } of ended) {
+        if (remains === 'gone') this.#logTails?.noticed(process.id, pid);
+      }
+    }
     // supervisord was woken already for those that have a line.
     const isLogged = ({ process, remains }: EndedProcess) =>
       remains === 'gone' && this.#evidence.hasUnmatchedEnd(process.id.name);

@@ -52,6 +52,9 @@ export interface Process {
   /** Seconds that the last deliberate stop took. */
   stopDuration: number | undefined;
   settings: ProcessSettings | undefined;
+  /** The path of its log of stdout, and of stderr unless that is part of it. */
+  stdoutLog: string | undefined;
+  stderrLog: string | undefined;
   /** Start attempts that have failed since the process last ran. */
   backoffTries: number;
 
@@ -94,6 +97,8 @@ export function newProcess(id: ProcessId, state: ProcessState): Process {
     spawnError: undefined,
     stopDuration: undefined,
     settings: undefined,
+    stdoutLog: undefined,
+    stderrLog: undefined,
     backoffTries: 0,
     transitions: new Map(),
     exits: 0,
@@ -312,6 +317,8 @@ export type SnapshotUpdate = Partial<
     | 'lastUnexpectedExit'
     | 'rpcExitStatus'
     | 'spawnError'
+    | 'stdoutLog'
+    | 'stderrLog'
   >
 >;
 
@@ -329,6 +336,8 @@ export function snapshotUpdate(
     lastTransitionTime: (isNew ? enteredAt(info) : undefined) ?? process.lastTransitionTime,
     rpcExitStatus: info.exitStatus,
     spawnError: info.spawnError,
+    stdoutLog: info.stdoutLog,
+    stderrLog: info.stderrLog,
     ...terminationUpdate(process, info, newTermination),
   };
   const changed = Object.entries(next).filter(

@@ -67,6 +67,9 @@ interface Report {
   readonly processes: readonly ProcessReport[];
 }
 
+/** JSON has them all. */
+const MAX_TAILS_IN_TEXT = 10;
+
 const PARAMETERS: readonly string[] = ['group', 'name', 'ignore', 'format'];
 
 export type ProgramsAnswer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -222,7 +225,21 @@ function nameOf({ group, name }: ProcessId): string {
 function toText({ status, reasons, processes }: Report): string {
   const count = `${processes.length} ${processes.length === 1 ? 'process' : 'processes'}`;
   const head = status === 'ok' ? `ok: ${count}, none in trouble` : status;
-  return `${[head, ...reasons].join('\n')}\n`;
+  const tails = processes
+    .filter(({ trouble }) => trouble !== undefined)
+    .slice(0, MAX_TAILS_IN_TEXT)
+    .flatMap(({ logTail, ...id }) =>
+      logTail === undefined ? [] : ['', `end of the log of ${nameOf(id)}:`, indent(logTail)],
+    );
+  return `${[head, ...reasons, ...tails].join('\n')}\n`;
+}
+
+function indent(text: string): string {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n');
 }
 
 /** Writes one process at a time. */

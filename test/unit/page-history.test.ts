@@ -40,10 +40,16 @@ class Followed {
     return this.histories.of(id('web'));
   }
 
-  detail(evidence = {}) {
+  detail() {
     const process = this.table.get(id('web'));
     if (process === undefined) throw new Error('no process');
-    return detailOf({ process, history: this.web, cpuSeconds: undefined, evidence, nameOf: NAME });
+    return detailOf({
+      process,
+      history: this.web,
+      cpuSeconds: undefined,
+      logTail: undefined,
+      nameOf: NAME,
+    });
   }
 
   #handle(changes: ReturnType<ProcessTable['apply']>, now: number): void {

@@ -1,5 +1,6 @@
 /** What the page shows of one process besides its row. */
 
+import type { LogTail } from '../../processes/log-tail.ts';
 import type { Process } from '../../processes/process.ts';
 import { oomKilledOf } from '../../processes/termination.ts';
 import type { ProcessId } from '../../supervisor/process-id.ts';
@@ -16,6 +17,7 @@ export interface Detail extends ProcessId {
   readonly settings: ProcessSettings | undefined;
   /** CPU time of the present run in seconds. */
   readonly cpuSeconds: number | undefined;
+  /** From the last unexpected exit or failed start, where it is kept and may be shown. */
   readonly logTail: LogTail | undefined;
 }
 
@@ -33,32 +35,15 @@ export interface TerminationDetail {
   readonly oomKilled: boolean | undefined;
 }
 
-/** The end of the log of the last unexpected exit or failed start. */
-export interface LogTail {
-  readonly stream: 'stdout' | 'stderr';
-  readonly text: string;
-}
-
-/** Facts that are known only where they are collected. */
-export interface Evidence {
-  readonly logTail?: ((process: Readonly<Process>) => LogTail | undefined) | undefined;
-}
-
 export interface DetailOptions {
   readonly process: Readonly<Process>;
   readonly history: Pick<ProcessHistory, 'terminations' | 'transitions'>;
   readonly cpuSeconds: number | undefined;
-  readonly evidence: Evidence;
+  readonly logTail: LogTail | undefined;
   readonly nameOf: SignalName;
 }
 
-export function detailOf({
-  process,
-  history,
-  cpuSeconds,
-  evidence,
-  nameOf,
-}: DetailOptions): Detail {
+export function detailOf({ process, history, cpuSeconds, logTail, nameOf }: DetailOptions): Detail {
   return {
     group: process.id.group,
     name: process.id.name,
@@ -68,7 +53,7 @@ export function detailOf({
     transitions: history.transitions(),
     settings: process.settings,
     cpuSeconds,
-    logTail: evidence.logTail?.(process),
+    logTail,
   };
 }
 
