@@ -21,6 +21,8 @@ import { Watchdog } from './listener/watchdog.ts';
 import type { Build } from './metrics/exporter.ts';
 import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
 import { ChangeFeed } from './processes/changes.ts';
+import type { LogTail } from './processes/log-tail.ts';
+import type { Process } from './processes/process.ts';
 import { createSelection, type Selection } from './processes/selection.ts';
 import { ProcessTable } from './processes/table.ts';
 import { UpTimes } from './processes/up-time.ts';
@@ -31,7 +33,7 @@ import { SettingsFetcher } from './resync/settings.ts';
 import { RpcClient } from './rpc/client.ts';
 import { describeEndpoint } from './rpc/endpoint.ts';
 import { nameOfServerState, SERVER_STATE_CODES, type Snapshot } from './supervisor/snapshot.ts';
-import { formatAddress } from './util/address.ts';
+import { formatAddress, isLoopback } from './util/address.ts';
 import type { CollectorStats } from './util/collector-stats.ts';
 import { ListenError } from './util/errors.ts';
 import type { Logger } from './util/log.ts';
@@ -88,6 +90,8 @@ export class Exporter {
   readonly #metrics: Metrics;
   readonly #page: Page;
   #notifier: Notifier | undefined;
+  /** Whether only this host can reach the HTTP server. */
+  #isLocal = false;
 
   constructor(config: Config, io: ExporterIo) {
     this.#config = config;
@@ -140,8 +144,10 @@ export class Exporter {
       timeoutMs,
       nudge: config.nudge,
       reasons: config.exitReasons,
+      logTailBytes: config.logTailBytes,
       logFile: config.supervisorLogFile,
       ownName: config.ownGroup,
+      ownPid: io.pid,
       log,
       logsInfo: config.logLevel === 'info' || config.logLevel === 'debug',
       requestResync: () => this.#resync.request('unreported_exit'),
@@ -171,6 +177,7 @@ export class Exporter {
       context: () => this.#pageContext(),
       isUnreported: (process) => this.#exits.isUnreported(process) === true,
       resources: this.#resources,
+      logTailOf: (process) => this.#shownLogTail(process),
       telemetryPath,
       signal,
     });
@@ -181,6 +188,7 @@ export class Exporter {
     let addresses: readonly BoundAddress[];
     try {
       addresses = await this.#serve();
+      this.#isLocal = addresses.every(({ host }) => isLoopback(host));
       await this.#startNotifier(addresses);
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
@@ -217,6 +225,7 @@ export class Exporter {
         selection: this.#selection,
         whyNotSynced: () => this.#whyNotSynced(),
         isUnreported: (process) => this.#exits.isUnreported(process) === true,
+        logTailOf: (process) => this.#shownLogTail(process)?.text,
       }),
       page: this.#config.telemetryPath === '/' ? undefined : this.#page,
     });
@@ -246,9 +255,19 @@ export class Exporter {
       selection: this.#selection,
       log: this.#io.log,
       exitReasons: this.#looksUpReasons,
+      logTailOf: (id) => this.#exits.logTailOf(id),
       signal: this.#io.signal,
     });
     this.#notifier.start();
+  }
+
+  /** Logs hold secrets: they are for those who have proved who they are. */
+  #shownLogTail({ id }: Readonly<Process>): LogTail | undefined {
+    return this.#showsLogTails ? this.#exits.logTailOf(id) : undefined;
+  }
+
+  get #showsLogTails(): boolean {
+    return this.#isLocal || this.#io.webConfig?.demandsCredentials === true;
   }
 
   get #looksUpReasons(): boolean {
@@ -320,6 +339,11 @@ export class Exporter {
     const { supervisor, telemetryPath: path } = this.#config;
     for (const address of addresses) {
       log.info('listening', { address: formatAddress(address), path });
+    }
+    if (this.#config.logTailBytes > 0 && !this.#showsLogTails) {
+      log.warn(
+        'log tails are not shown over HTTP, because every client that reaches the port could read them: require a password or a client certificate in --web.config.file, or listen on a loopback address',
+      );
     }
     if (supervisor === undefined) {
       log.warn(

@@ -8,10 +8,10 @@
  * the other still sent it, Alertmanager would notify twice.
  */
 
-import { exitSignal, exitStatus, type Process } from '../processes/process.ts';
+import { lastTermination, type Process } from '../processes/process.ts';
 import type { ExitReason } from '../processes/termination.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
-import { RecentExits } from './recent-exits.ts';
+import { RecentCounts } from './recent-counts.ts';
 
 /** An alert to be sent now. All times are epoch seconds. */
 export type Alert = AlertCause & {
@@ -35,6 +35,21 @@ export type AlertCause =
       /** Unexpected exits of the process within ten minutes, this one included. */
       readonly recentExits: number;
     }
+  | {
+      readonly name: 'SupervisorProcessOomKilled';
+      readonly process: ProcessId;
+      readonly at: number;
+      /** OOM kills of the process within ten minutes, this one included. */
+      readonly recentKills: number;
+    }
+  | {
+      readonly name: 'SupervisorProcessKilledAtStop';
+      readonly process: ProcessId;
+      readonly at: number;
+      /** Kills of the process at a stop within ten minutes, this one included. */
+      readonly recentKills: number;
+      readonly stopWaitSeconds: number | undefined;
+    }
   /** Latest first. */
   | { readonly name: 'SupervisorManyExits'; readonly exits: readonly UnexpectedExit[] };
 
@@ -43,8 +58,10 @@ export type AlertName = AlertCause['name'];
 /** Why the last start failed, as the metrics have it. */
 export interface StartFailure {
   readonly spawnError: string | undefined;
-  readonly exitSignal: number | undefined;
-  readonly exitStatus: number | undefined;
+  /** undefined where it is not established. */
+  readonly reason: ExitReason | undefined;
+  /** When it ended, in epoch seconds; undefined where there was no run. */
+  readonly at: number | undefined;
 }
 
 export interface UnexpectedExit {
@@ -59,7 +76,7 @@ export const RESEND_SECONDS = 30;
 /** How long an alert outlives the exporter. */
 export const EXPIRY_SECONDS = 3 * RESEND_SECONDS;
 
-/** For how long after an unexpected exit its alert fires: the rules compare with the same number. */
+/** For how long after an unexpected exit or a kill its alert fires: the rules compare with the same number. */
 export const UNEXPECTED_EXIT_SECONDS = 120;
 
 /** Different processes that make SupervisorManyExits. */
@@ -91,7 +108,9 @@ const MANY_EXITS_KEY = 'many exits';
 
 export class ActiveAlerts {
   readonly #active = new Map<string, ActiveAlert>();
-  readonly #recentExits = new RecentExits();
+  readonly #recentExits = new RecentCounts();
+  readonly #recentOomKills = new RecentCounts();
+  readonly #recentStopKills = new RecentCounts();
   readonly #options: ActiveAlertsOptions;
   #isWaitingForReason = false;
 
@@ -115,10 +134,13 @@ export class ActiveAlerts {
       this.#recentExits.observe(key, process.unexpectedExits, at);
       if (process.state === 'FATAL') this.#openFatal(process, at);
       else this.#closeFatal(key, 'started', at);
+      this.#evaluateKills(process, at);
       const exit = this.#currentExit(process, at);
       if (exit !== undefined) exits.push(exit);
     }
-    this.#recentExits.retain(present);
+    for (const counts of [this.#recentExits, this.#recentOomKills, this.#recentStopKills]) {
+      counts.retain(present);
+    }
     for (const { cause } of [...this.#active.values()]) {
       if (cause.name !== 'SupervisorProcessFatal') continue;
       const key = keyOf(cause.process);
@@ -168,6 +190,42 @@ export class ActiveAlerts {
     });
   }
 
+  #evaluateKills(process: Readonly<Process>, at: number): void {
+    const { id, oomKills, lastOomKillAt, stopKills, lastStopKillAt, settings } = process;
+    const key = keyOf(id);
+    this.#recentOomKills.observe(key, oomKills, at);
+    this.#recentStopKills.observe(key, stopKills, at);
+    if (lastOomKillAt !== undefined) {
+      const cause = {
+        name: 'SupervisorProcessOomKilled',
+        process: id,
+        at: pastTime(lastOomKillAt, at),
+        recentKills: this.#recentOomKills.count(key, at),
+      } as const;
+      this.#openKill(cause, at);
+    }
+    if (lastStopKillAt !== undefined) {
+      const cause = {
+        name: 'SupervisorProcessKilledAtStop',
+        process: id,
+        at: pastTime(lastStopKillAt, at),
+        recentKills: this.#recentStopKills.count(key, at),
+        stopWaitSeconds: settings?.stopWaitSeconds,
+      } as const;
+      this.#openKill(cause, at);
+    }
+  }
+
+  #openKill(
+    cause: AlertCause & {
+      readonly name: 'SupervisorProcessOomKilled' | 'SupervisorProcessKilledAtStop';
+    },
+    at: number,
+  ): void {
+    const conditionEndsAt = cause.at + UNEXPECTED_EXIT_SECONDS;
+    if (conditionEndsAt > at) this.#open(`${cause.name} ${keyOf(cause.process)}`, cause, cause.at);
+  }
+
   /** The last unexpected exit, while it counts and its reason is not awaited. */
   #currentExit(process: Readonly<Process>, at: number): UnexpectedExit | undefined {
     const { id, lastUnexpectedExit: exit } = process;
@@ -214,14 +272,24 @@ export class ActiveAlerts {
     if (active?.conditionEndsAt === conditionEndsAt) return;
     const isOngoing = isConditionOpen(active, exit.at);
     if (!isOngoing && isConditionOpen(this.#active.get(MANY_EXITS_KEY), at)) return;
+    const cause = {
+      name: 'SupervisorProcessUnexpectedExit',
+      process: exit.process,
+      exit,
+      recentExits: this.#recentExits.count(keyOf(exit.process), at),
+    } as const;
+    this.#open(key, cause, exit.at);
+  }
+
+  /** What happened at `happenedAt` begins an alert, or prolongs it while its condition holds. */
+  #open(key: string, cause: AlertCause, happenedAt: number): void {
+    const active = this.#active.get(key);
+    const conditionEndsAt = happenedAt + UNEXPECTED_EXIT_SECONDS;
+    if (active?.conditionEndsAt === conditionEndsAt) return;
+    const isOngoing = isConditionOpen(active, happenedAt);
     this.#active.set(key, {
-      cause: {
-        name: 'SupervisorProcessUnexpectedExit',
-        process: exit.process,
-        exit,
-        recentExits: this.#recentExits.count(keyOf(exit.process), at),
-      },
-      startsAt: isOngoing ? active.startsAt : exit.at,
+      cause,
+      startsAt: isOngoing ? active.startsAt : happenedAt,
       conditionEndsAt,
       resolvedAt: conditionEndsAt + LATER_THAN_RULE_SECONDS,
       lastSentAt: isOngoing ? active.lastSentAt : undefined,
@@ -267,10 +335,11 @@ function pastTime(seconds: number | undefined, now: number): number {
 }
 
 function failureOf(process: Readonly<Process>): StartFailure {
+  const termination = lastTermination(process);
   return {
     spawnError: process.spawnError,
-    exitSignal: exitSignal(process),
-    exitStatus: exitStatus(process),
+    reason: termination?.reason,
+    at: termination?.finishedAt,
   };
 }
 

@@ -3,7 +3,13 @@
  * prometheus-rules/alerts.yml write. test/system/descriptions.test.ts compares them.
  */
 
-import { type ExitReason, exitSignalOf, exitStatusOf } from '../processes/termination.ts';
+import {
+  coreDumpedOf,
+  type ExitReason,
+  exitSignalOf,
+  exitStatusOf,
+  oomKilledOf,
+} from '../processes/termination.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import { signalName } from '../supervisor/signals.ts';
 import type { AlertCause, StartFailure, UnexpectedExit } from './active-alerts.ts';
@@ -25,6 +31,19 @@ export function describe(cause: AlertCause, instance: string): string {
         cause.recentExits < 2 ? '' : ` Unexpected exits within ten minutes: ${cause.recentExits}.`;
       return `${name} on ${instance} exited unexpectedly at ${formatTime(at)}${describeReason(reason)}.${often} See "supervisorctl tail ${name} stderr". Resolved means that there was no further exit for two minutes.`;
     }
+    case 'SupervisorProcessOomKilled': {
+      const name = shortName(cause.process);
+      const often =
+        cause.recentKills < 2 ? '' : ` OOM kills within ten minutes: ${cause.recentKills}.`;
+      return `${name} on ${instance} was killed by the kernel's OOM killer at ${formatTime(cause.at)}: its cgroup or the host ran out of memory.${often} See "dmesg -T | grep -i oom" on the host. Resolved means that there was no further OOM kill for two minutes.`;
+    }
+    case 'SupervisorProcessKilledAtStop': {
+      const name = shortName(cause.process);
+      const { stopWaitSeconds: wait, recentKills } = cause;
+      const limit = wait === undefined ? '' : ` of ${wait} s`;
+      const often = recentKills < 2 ? '' : ` Such kills within ten minutes: ${recentKills}.`;
+      return `${name} on ${instance} did not stop within its stopwaitsecs${limit}, so supervisord killed it at ${formatTime(cause.at)}.${often} See "supervisorctl tail ${name} stderr", or raise stopwaitsecs. Resolved means that there was no further such kill for two minutes.`;
+    }
     case 'SupervisorManyExits':
       return describeManyExits(cause.exits, instance);
     default: {
@@ -37,11 +56,11 @@ export function describe(cause: AlertCause, instance: string): string {
 function describeFatal(
   name: string,
   instance: string,
-  { spawnError, exitSignal, exitStatus }: StartFailure,
+  { spawnError, reason }: StartFailure,
   end: 'started' | 'removed' | undefined,
 ): string {
   const ran = spawnError === undefined || RAN.test(spawnError);
-  const why = ran ? describeOutcome(exitSignal, exitStatus) : '';
+  const why = ran && reason !== undefined ? describeReason(reason) : '';
   return [
     `${name} on ${instance} is FATAL: supervisord could not start it and has stopped retrying.`,
     spawnError === undefined ? '' : ` The last start failed: ${spawnError}${why}.`,
@@ -60,14 +79,16 @@ function describeManyExits(exits: readonly UnexpectedExit[], instance: string): 
   return `${exits.length} processes on ${instance} exited unexpectedly within two minutes${partly}: ${named.join('; ')}. See "supervisorctl status". Resolved means that there were fewer than four within two minutes.`;
 }
 
+/** Empty where nothing is established. */
 function describeReason(reason: ExitReason): string {
-  return describeOutcome(exitSignalOf(reason), exitStatusOf(reason));
-}
-
-/** Empty where nothing is established. An exit code of 0 needs the signal 0 to be known. */
-function describeOutcome(signal: number | undefined, status: number | undefined): string {
-  if (signal !== undefined && signal > 0) return `, killed by ${signalName(signal)}`;
-  if (status === undefined || (status === 0 && signal === undefined)) return '';
+  const signal = exitSignalOf(reason);
+  const status = exitStatusOf(reason);
+  if (signal !== undefined && signal > 0) {
+    const core = coreDumpedOf(reason) === true ? ' (core dumped)' : '';
+    const oom = oomKilledOf(reason) === true ? ' (out of memory)' : '';
+    return `, killed by ${signalName(signal)}${core}${oom}`;
+  }
+  if (status === undefined) return '';
   return status < 0 ? ', killed by a signal' : `, exit code ${status}`;
 }
 

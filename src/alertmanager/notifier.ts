@@ -1,8 +1,10 @@
 /** Sends to every Alertmanager the alerts that cannot wait for a scrape and an evaluation. */
 
 import type { ChangeFeed } from '../processes/changes.ts';
+import type { LogTail } from '../processes/log-tail.ts';
 import type { Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
+import type { ProcessId } from '../supervisor/process-id.ts';
 import { DutyCycle } from '../util/duty-cycle.ts';
 import type { Logger } from '../util/log.ts';
 import type { HttpUrl } from '../util/url.ts';
@@ -34,6 +36,8 @@ export interface NotifierOptions {
   readonly log: Logger;
   /** Whether exit reasons are looked up. */
   readonly exitReasons: boolean;
+  /** The end of the log of a process from its last unexpected exit or failed start, where it is kept. */
+  readonly logTailOf: (process: ProcessId) => LogTail | undefined;
   /** Aborting it stops the notifier. */
   readonly signal: AbortSignal;
 }
@@ -42,6 +46,7 @@ export class Notifier {
   readonly #payload: PayloadOptions;
   readonly #table: ProcessTable;
   readonly #selection: Selection;
+  readonly #logTailOf: NotifierOptions['logTailOf'];
   readonly #signal: AbortSignal;
   readonly #clients: readonly AlertmanagerClient[];
   readonly #activeAlerts: ActiveAlerts;
@@ -62,6 +67,7 @@ export class Notifier {
     selection,
     log,
     exitReasons,
+    logTailOf,
     signal,
   }: NotifierOptions) {
     this.#activeAlerts = new ActiveAlerts({
@@ -70,6 +76,7 @@ export class Notifier {
     this.#payload = payload;
     this.#table = table;
     this.#selection = selection;
+    this.#logTailOf = logTailOf;
     this.#signal = signal;
     this.#clients = urls.map((url) => new AlertmanagerClient({ url, config, log, signal }));
     signal.addEventListener('abort', () => this.#abort(), { once: true });
@@ -127,7 +134,8 @@ export class Notifier {
     for (const alert of alerts) {
       const id = 'process' in alert ? alert.process : undefined;
       const key = id === undefined ? alert.name : `${alert.name} ${id.group}:${id.name}`;
-      payload.set(key, toPostableAlert(alert, this.#payload));
+      const tail = id === undefined ? undefined : this.#logTailOf(id);
+      payload.set(key, toPostableAlert(alert, this.#payload, tail));
     }
     for (const client of this.#clients) client.enqueue(payload);
   }

@@ -1,5 +1,6 @@
 /** Alerts in the form of Alertmanager's API v2 (`postableAlert`). */
 
+import type { LogTail } from '../processes/log-tail.ts';
 import { formatAddress, type ListenAddress } from '../util/address.ts';
 import type { Alert, AlertName } from './active-alerts.ts';
 import { describe, toIso } from './description.ts';
@@ -35,7 +36,7 @@ export function pushedLabels(address: ListenAddress, hostname: string, given: La
 
 /** The parts of an alert that are the same whatever happened. */
 interface Fixed {
-  readonly severity: 'critical' | 'warning';
+  readonly severity: 'critical' | 'warning' | 'info';
   readonly summary: string;
 }
 
@@ -49,6 +50,14 @@ export const FIXED: Readonly<Record<AlertName, Fixed>> = {
     severity: 'warning',
     summary: 'A process exited unexpectedly.',
   },
+  SupervisorProcessOomKilled: {
+    severity: 'critical',
+    summary: 'A process was killed because memory ran out.',
+  },
+  SupervisorProcessKilledAtStop: {
+    severity: 'info',
+    summary: 'A process did not stop in time and was killed.',
+  },
   SupervisorManyExits: {
     severity: 'critical',
     summary: 'Many processes exited unexpectedly.',
@@ -58,6 +67,7 @@ export const FIXED: Readonly<Record<AlertName, Fixed>> = {
 export function toPostableAlert(
   alert: Alert,
   { labels, runbookUrl }: PayloadOptions,
+  logTail?: LogTail,
 ): PostableAlert {
   const { severity, summary } = FIXED[alert.name];
   const ofProcess =
@@ -68,8 +78,30 @@ export function toPostableAlert(
       summary,
       description: describe(alert, labels['instance'] ?? ''),
       runbook_url: `${runbookUrl}#${alert.name.toLowerCase()}`,
+      ...(logTail !== undefined && logTail.at === endOfRun(alert)
+        ? { log_tail: logTail.text }
+        : {}),
     },
     startsAt: toIso(alert.startsAt * 1000),
     endsAt: toIso(alert.endsAt * 1000),
   };
+}
+
+/** When the run ended that the alert is about, in epoch seconds; undefined where there is none. */
+function endOfRun(alert: Alert): number | undefined {
+  switch (alert.name) {
+    case 'SupervisorProcessFatal':
+      return alert.failure.at;
+    case 'SupervisorProcessUnexpectedExit':
+      return alert.exit.at;
+    case 'SupervisorProcessOomKilled':
+      return alert.at;
+    case 'SupervisorProcessKilledAtStop':
+    case 'SupervisorManyExits':
+      return undefined;
+    default: {
+      const unhandled: never = alert;
+      throw new Error(`unhandled alert ${JSON.stringify(unhandled)}`);
+    }
+  }
 }

@@ -17,6 +17,7 @@ import {
   readJob,
   readLabel,
   readLink,
+  readLogTail,
   readRegExp,
   readTelemetryPath,
 } from './values.ts';
@@ -37,6 +38,8 @@ export interface Config {
   readonly nudge: boolean;
   /** Whether to look up exit codes and signals. */
   readonly exitReasons: boolean;
+  /** How much of a process' own log to keep of an unexpected exit or failed start; 0: nothing. */
+  readonly logTailBytes: number;
   /** Whether to read CPU time, memory and descriptors of processes. */
   readonly resources: boolean;
   /** Whether to read bytes, swap and context switches of processes as well. */
@@ -166,7 +169,13 @@ export const FLAGS = {
   'collector.exit-reason': {
     type: 'boolean',
     initially: 'on',
-    help: "Look up the exit code or signal of each exit through XML-RPC and in supervisord's log.",
+    help: "Look up the exit code or signal of each exit through XML-RPC and in supervisord's log, and whether the kernel's OOM killer sent it.",
+  },
+  'collector.log-tail': {
+    type: 'string',
+    default: '0',
+    value: 'BYTES',
+    help: "Keep the end of a process' own log of stderr (else stdout) from its last unexpected exit or failed start, up to 8KiB: for pushed alerts, the page and /-/programs. Off by default, since logs hold secrets; over HTTP it is shown only with a password or client certificate, or on a loopback address.",
   },
   'collector.resources': {
     type: 'boolean',
@@ -192,7 +201,7 @@ export const FLAGS = {
     type: 'string',
     multiple: true,
     value: '$SUPERVISOR_EXPORTER_ALERTMANAGER_URL',
-    help: 'Alertmanager to which SupervisorProcessFatal, SupervisorProcessUnexpectedExit and SupervisorManyExits are pushed: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable; name every Alertmanager of a cluster. The environment variable takes several URLs, separated by blanks, and hides their passwords from the command line.',
+    help: 'Alertmanager to which SupervisorProcessFatal, SupervisorProcessUnexpectedExit, SupervisorProcessOomKilled, SupervisorProcessKilledAtStop and SupervisorManyExits are pushed: http://[USER:PASSWORD@]HOST[:PORT][/PREFIX] or https://…. Repeatable; name every Alertmanager of a cluster. The environment variable takes several URLs, separated by blanks, and hides their passwords from the command line.',
   },
   'alertmanager.label': {
     type: 'string',
@@ -324,6 +333,7 @@ function readConfig(values: Values, environment: Environment): Config {
     supervisorLogFile: readFileName('supervisor.log-file', values['supervisor.log-file']),
     nudge: values['supervisor.nudge'],
     exitReasons: values['collector.exit-reason'],
+    logTailBytes: readLogTailBytes(values),
     resources: values['collector.resources'],
     resourcesIo: values['collector.resources.io'] ?? false,
     selection: {
@@ -342,6 +352,15 @@ function readConfig(values: Values, environment: Environment): Config {
     logLevel: readChoice('log.level', LOG_LEVELS, values['log.level']),
     logFormat: readChoice('log.format', LOG_FORMATS, values['log.format']),
   };
+}
+
+/** A tail is kept for an exit whose line in supervisord's log is known. */
+function readLogTailBytes(values: Values): number {
+  const bytes = readLogTail(values['collector.log-tail']);
+  if (bytes > 0 && !values['collector.exit-reason']) {
+    throw new UsageError('--collector.log-tail needs --collector.exit-reason');
+  }
+  return bytes;
 }
 
 function readSearch(values: Values, environment: Environment): DoctorRequest {

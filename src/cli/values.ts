@@ -119,6 +119,18 @@ function parseDuration(text: string): number {
   return Number(amount) * MILLISECONDS[unit as keyof typeof MILLISECONDS];
 }
 
+/** The longest end of a log that is kept. */
+const MAX_LOG_TAIL_BYTES = 8 * 1024;
+
+export function readLogTail(text: string): number {
+  const [, amount, unit] = /^(\d{1,9})(B|KiB)?$/.exec(text) ?? [];
+  const bytes = Number(amount) * (unit === 'KiB' ? 1024 : 1);
+  if (!(bytes <= MAX_LOG_TAIL_BYTES)) {
+    throw invalid('collector.log-tail', 'a number of bytes such as 4096 or 4KiB, up to 8KiB');
+  }
+  return bytes;
+}
+
 export function readChoice<Choice extends string>(
   flag: string,
   choices: readonly Choice[],

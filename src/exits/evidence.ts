@@ -65,6 +65,7 @@ type Run = Spawned | Ended;
 /** As many as a storm of half a minute writes: about 1 MB. */
 const MAX_ENTRIES = 8_192;
 const MAX_SPAWN_ERRORS = 256;
+const MAX_KILLS = 1_024;
 
 /** The longest backlog in which a line is found by its pid. Time zones differ by at least this. */
 const LONGEST_BACKLOG_SECONDS = 890;
@@ -77,6 +78,8 @@ export class LogEvidence {
   #names: string[] = [];
   #oldest = 0;
   #spawnErrors: { readonly at: number; readonly text: string }[] = [];
+  /** By name: the last stop that took too long. */
+  readonly #kills = new Map<string, { readonly pid: number; readonly isCertain: boolean }>();
   /** By name: the last line that was matched to a termination without its pid. */
   readonly #used = new Map<string, number>();
   #order = 0;
@@ -91,6 +94,7 @@ export class LogEvidence {
     this.#names = [];
     this.#oldest = 0;
     this.#spawnErrors = [];
+    this.#kills.clear();
     this.#used.clear();
     this.#completeSince = at;
   }
@@ -104,6 +108,10 @@ export class LogEvidence {
     if (message.kind === 'spawn-error') {
       this.#spawnErrors.push({ at, text: message.text });
       if (this.#spawnErrors.length > MAX_SPAWN_ERRORS) this.#spawnErrors.shift();
+      return;
+    }
+    if (message.kind === 'killing') {
+      this.#addKill(message.name, { pid: message.pid, isCertain });
       return;
     }
     if (message.kind !== 'spawned' && message.kind !== 'ended') return;
@@ -133,6 +141,12 @@ export class LogEvidence {
     return (this.#runs.get(name) ?? []).some((run) => run.kind === 'ended' && run.order > used);
   }
 
+  /** Whether the line of this time, of an end, is the last that reports an end or a start of the process. */
+  isLastEnd(name: string, at: number): boolean {
+    const last = this.#runs.get(name)?.at(-1);
+    return last?.kind === 'ended' && last.at === at;
+  }
+
   /** When a run began, in epoch seconds; undefined where no certain line reports it. */
   beganAt(name: string, pid: number): number | undefined {
     const runs = this.#runs.get(name) ?? [];
@@ -140,11 +154,35 @@ export class LogEvidence {
     return runs.findLast(isStart)?.at;
   }
 
+  /**
+   * Whether supervisord killed this run because its stop took too long. A line that is not certain
+   * counts where the run is known to have ended by SIGKILL.
+   */
+  wasKilledAtStop(name: string, pid: number, isKnownKill: boolean): boolean {
+    const kill = this.#kills.get(name);
+    return kill?.pid === pid && (kill.isCertain || isKnownKill);
+  }
+
+  /** The pid of the run whose end the line of this time reports; undefined where no certain line does. */
+  pidOfEnd(name: string, at: number): number | undefined {
+    const runs = this.#runs.get(name) ?? [];
+    const end = runs.findLastIndex((run) => run.kind === 'ended' && run.at === at);
+    const start = end < 1 ? undefined : runs[end - 1];
+    return start?.kind === 'spawned' && start.isCertain ? start.pid : undefined;
+  }
+
   /** Of all starts that are known. */
   pids(): readonly number[] {
     return [...this.#runs.values()]
       .flat()
       .flatMap((run) => (run.kind === 'spawned' ? run.pid : []));
+  }
+
+  #addKill(name: string, kill: { readonly pid: number; readonly isCertain: boolean }): void {
+    this.#kills.delete(name);
+    this.#kills.set(name, kill);
+    const [oldest] = this.#kills.keys();
+    if (this.#kills.size > MAX_KILLS && oldest !== undefined) this.#kills.delete(oldest);
   }
 
   #forgetOldest(): void {

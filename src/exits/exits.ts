@@ -7,12 +7,13 @@
  */
 
 import type { OwnCircumstances } from '../configuration/read-running.ts';
-import type { ChangeFeed } from '../processes/changes.ts';
-import type { Process } from '../processes/process.ts';
+import type { Change, ChangeFeed } from '../processes/changes.ts';
+import type { LogTail } from '../processes/log-tail.ts';
+import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { RpcClient } from '../rpc/client.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
-import { displayName } from '../supervisor/process-id.ts';
+import { displayName, keyOf, type ProcessId } from '../supervisor/process-id.ts';
 import { signalName } from '../supervisor/signals.ts';
 import { Backoff } from '../util/backoff.ts';
 import type { CollectorStats } from '../util/collector-stats.ts';
@@ -24,6 +25,9 @@ import { type FoundLog, LogFinder, readConfiguredLog, tailOf } from './find-log.
 import type { LoggedReason, LogMessage } from './log-lines.ts';
 import { LogRecords } from './log-records.ts';
 import { LogTailer } from './log-tailer.ts';
+import { LogTails } from './log-tails.ts';
+import { OomKills } from './oom-kills.ts';
+import { type OpenOomSources, openOomSources } from './oom-sources.ts';
 import { type EndedProcess, ProcWatch } from './proc-watch.ts';
 import { ExitReasons, type LogTrust } from './reasons.ts';
 import { Waker } from './wake.ts';
@@ -34,6 +38,8 @@ const LONGEST_SEARCH_MS = 60_000;
 /** Compared with what supervisord reads of its own log. */
 const COMPARED_BYTES = 200;
 const COMPARISONS = 3;
+/** What is written while the logs of processes are read is handled as well; a process may write all the time. */
+const MAX_ROUNDS = 4;
 
 export interface ExitsOptions {
   readonly table: ProcessTable;
@@ -48,10 +54,14 @@ export interface ExitsOptions {
   readonly nudge: boolean;
   /** Whether to look up exit reasons. */
   readonly reasons: boolean;
+  /** Of the end of a process' own log to keep of an unexpected exit or failed start; 0: none. */
+  readonly logTailBytes: number;
   /** The path of supervisord's log; undefined: search for it. */
   readonly logFile: string | undefined;
   /** The process name of the exporter; undefined outside supervisord. */
   readonly ownName: string | undefined;
+  /** The pid of the exporter. */
+  readonly ownPid: number;
   readonly log: Logger;
   /** Whether the log level lets a line of level info through. */
   readonly logsInfo: boolean;
@@ -71,6 +81,9 @@ export class Exits {
   readonly #records: LogRecords;
   readonly #client: RpcClient | undefined;
   readonly #reasons: ExitReasons | undefined;
+  readonly #oomSources: OpenOomSources | undefined;
+  readonly #oomKills: OomKills | undefined;
+  readonly #logTails: LogTails | undefined;
   readonly #waker: Waker;
   readonly #watch: ProcWatch;
   #tailer: LogTailer | undefined;
@@ -84,6 +97,10 @@ export class Exits {
   #isLookBack = false;
   /** Whether lines are missing before the next chunk. */
   #isAfterGap = false;
+  /** What has been read of the log and is still to be acted upon. */
+  #written: LogEntry[] = [];
+  /** Whether the log has the starts of processes: it has none at loglevel=warn. */
+  #logsStarts = false;
 
   constructor(options: ExitsOptions) {
     this.#options = options;
@@ -100,13 +117,30 @@ export class Exits {
       const readLog = () => this.#readLog();
       const evidence = this.#evidence;
       const client = this.#client;
+      this.#oomSources = openOomSources();
+      this.#oomKills = this.#oomSources && new OomKills(this.#oomSources);
+      const oomKills = this.#oomKills;
+      if (oomKills !== undefined) changes.subscribe((change) => followRuns(change, oomKills));
       const onAskEarlyFailed = () => this.#waker.wake();
-      const found = { log, evidence, readLog, client, onAskEarlyFailed };
+      const found = { log, evidence, readLog, client, oomKills, onAskEarlyFailed };
       this.#reasons = new ExitReasons({ table, changes, ...found });
+    }
+    if (options.reasons && options.logTailBytes > 0) {
+      this.#logTails = new LogTails({
+        table,
+        changes,
+        log,
+        supervisorPid,
+        maxBytes: options.logTailBytes,
+        evidence: this.#evidence,
+        readLog: () => this.#readLog() === 'trusted' && this.#reportsStarts,
+        client: this.#client,
+      });
     }
     this.#watch = new ProcWatch({
       table,
       supervisorPid,
+      onTick: () => this.#oomKills?.tick(),
       onRun: () => this.#readLog(),
       onEnded: (ended) => this.#processesEnded(ended),
       requestResync: options.requestResync,
@@ -118,6 +152,7 @@ export class Exits {
   async start(): Promise<void> {
     const { nudge, reasons } = this.#options;
     this.#watch.start();
+    this.#oomSources?.watch(() => this.#oomKills?.read());
     if (nudge || reasons) await this.#search();
   }
 
@@ -135,6 +170,21 @@ export class Exits {
     return this.#watch.isUnreported(process);
   }
 
+  /** Whether OOM kills of processes are found. */
+  get countsOomKills(): boolean {
+    return this.#oomKills !== undefined;
+  }
+
+  /** Whether supervisord's log reports the stops that take too long. */
+  get countsStopKills(): boolean {
+    return this.#trust === 'trusted' && this.#reasons?.hasMissedLine === false;
+  }
+
+  /** The end of the log of a process from its last unexpected exit or failed start, where it is kept. */
+  logTailOf(id: ProcessId): LogTail | undefined {
+    return this.#logTails?.of(id);
+  }
+
   /** Whether supervisord has not run for 5 s; undefined where that cannot be read. */
   get stalled(): boolean | undefined {
     return this.#watch.isStalled;
@@ -145,13 +195,15 @@ export class Exits {
     this.#watch.stop();
     this.#waker.stop();
     this.#reasons?.stop();
+    this.#oomKills?.stop();
+    this.#oomSources?.close();
     this.#client?.close();
     this.#tailer?.close();
     this.#tailer = undefined;
   }
 
   async #search(): Promise<void> {
-    const { signal, nudge } = this.#options;
+    const { signal } = this.#options;
     const search = await this.#finder.find();
     if (signal.aborted) return;
     if (search.kind === 'none') {
@@ -165,11 +217,21 @@ export class Exits {
       return;
     }
     await this.#verify(search.log);
-    if (nudge) this.#tailer?.startWatching();
+    if (this.#watchesLog) this.#tailer?.startWatching();
+  }
+
+  /** Whether something has to be done at once when supervisord logs an exit. */
+  get #watchesLog(): boolean {
+    return this.#options.nudge || this.#logTails !== undefined;
+  }
+
+  get #reportsStarts(): boolean {
+    return this.#logsStarts && !this.#isAfterGap;
   }
 
   #follow({ path, openAt }: FoundLog): void {
     this.#trust = 'pending';
+    this.#written = [];
     this.#isLookBack = true;
     this.#tailer = new LogTailer({
       path,
@@ -187,7 +249,8 @@ export class Exits {
           this.#isAfterGap = false;
         }
         for (const entry of entries) this.#evidence.add(entry);
-        if (!this.#isLookBack) this.#linesWritten(entries);
+        this.#logsStarts ||= entries.some((entry) => this.#isOwnStart(entry));
+        if (!this.#isLookBack) this.#written.push(...entries);
       },
       onChange: () => this.#readLog(),
       onWatchError: (error) => {
@@ -260,6 +323,7 @@ export class Exits {
     if (this.#tailer === undefined) return this.#trust;
     try {
       this.#tailer.read();
+      this.#handleWritten(this.#tailer);
     } catch (error) {
       this.#tailer.close();
       this.#tailer = undefined;
@@ -268,8 +332,31 @@ export class Exits {
     return this.#trust;
   }
 
+  /** An older start may be of another supervisord, with another log level. */
+  #isOwnStart({ message, isCertain }: LogEntry): boolean {
+    if (message.kind !== 'spawned' || !isCertain) return false;
+    return !this.#isLookBack || message.pid === this.#options.ownPid;
+  }
+
+  /** The logs of processes are read before supervisord is woken, and may start them again. */
+  #handleWritten(tailer: LogTailer): void {
+    for (let round = 0; this.#written.length > 0; round++) {
+      const entries = this.#written;
+      this.#written = [];
+      if (this.#reportsStarts && round < MAX_ROUNDS) this.#keepLogTails(entries, tailer);
+      this.#wakeFor(entries);
+    }
+  }
+
+  #keepLogTails(entries: readonly LogEntry[], tailer: LogTailer): void {
+    const candidates = this.#logTails?.read(entries);
+    if (candidates === undefined || candidates.read.length + candidates.unread.length === 0) return;
+    tailer.read();
+    if (this.#reportsStarts) this.#logTails?.keep(candidates);
+  }
+
   /** Wakes supervisord for lines whose event is still to come. */
-  #linesWritten(entries: readonly LogEntry[]): void {
+  #wakeFor(entries: readonly LogEntry[]): void {
     if (!this.#options.nudge) return;
     const reported = entries.filter(({ message }) => message.kind !== 'spawned');
     if (reported.length === 0) return;
@@ -286,6 +373,11 @@ export class Exits {
 
   #processesEnded(ended: readonly EndedProcess[]): void {
     const { nudge } = this.#options;
+    if (this.#trust === 'none') {
+      for (const { process, pid, remains } of ended) {
+        if (remains === 'gone') this.#logTails?.noticed(process.id, pid);
+      }
+    }
     // supervisord was woken already for those that have a line.
     const isLogged = ({ process, remains }: EndedProcess) =>
       remains === 'gone' && this.#evidence.hasUnmatchedEnd(process.id.name);
@@ -298,6 +390,18 @@ export class Exits {
     const name = displayName(first.process.id);
     if (this.#options.endpoint !== undefined) this.#waker.wake();
     else this.#waker.wakeForExit({ process: name });
+  }
+}
+
+function followRuns(change: Change, oomKills: OomKills): void {
+  if (change.kind === 'removed') oomKills.forget(keyOf(change.process.id));
+  if (change.kind === 'updated') {
+    const pid = livePid(change.process);
+    if (pid !== undefined) oomKills.started(keyOf(change.process.id), pid);
+  }
+  if (change.kind === 'transition' && change.event.to === 'RUNNING') {
+    const { process, pid } = change.event;
+    if (pid !== undefined) oomKills.started(keyOf(process), pid);
   }
 }
 

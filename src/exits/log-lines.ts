@@ -38,7 +38,9 @@ export type LogMessage =
     }
   | { readonly kind: 'spawn-error'; readonly text: string }
   /** Transitions whose event follows. */
-  | { readonly kind: 'running' | 'gave-up' | 'killing'; readonly name: string }
+  | { readonly kind: 'running' | 'gave-up'; readonly name: string }
+  /** A stop takes longer than `stopwaitsecs`. */
+  | { readonly kind: 'killing'; readonly name: string; readonly pid: number }
   /** The output of a process follows, which supervisord copies into its log at loglevel=debug. */
   | {
       readonly kind: 'output';
@@ -61,7 +63,7 @@ const STOPPED = new RegExp(`^stopped: (.*) \\((?:${STATUS})\\)$`, 's');
 const SPAWN_ERROR = /^spawnerr: (.*)$/s;
 const RUNNING = /^success: (.*) entered RUNNING state, process has stayed up for > than .*$/s;
 const GAVE_UP = /^gave up: (.*) entered FATAL state, too many start retries too quickly$/s;
-const KILLING = /^killing '(.*)' \(\d+\) with SIGKILL$/s;
+const KILLING = /^killing '(.*)' \((\d+)\) with SIGKILL$/s;
 const OUTPUT = /^(.*) (?:stdout|stderr) output:$/s;
 
 /** Undefined for a text that does not begin as a line of supervisord's log does. */
@@ -98,7 +100,7 @@ function parseMessage(level: string, text: string): LogMessage | undefined {
     case 'gave':
       return named('gave-up', GAVE_UP.exec(text));
     case 'kill':
-      return named('killing', KILLING.exec(text));
+      return parseKilling(text);
     default:
       return undefined;
   }
@@ -109,6 +111,11 @@ function parseSpawn(text: string): LogMessage | undefined {
   if (name !== undefined) return { kind: 'spawned', name, pid: Number(pid) };
   const [, error] = SPAWN_ERROR.exec(text) ?? [];
   return error === undefined ? undefined : { kind: 'spawn-error', text: error };
+}
+
+function parseKilling(text: string): LogMessage | undefined {
+  const [, name, pid] = KILLING.exec(text) ?? [];
+  return name === undefined ? undefined : { kind: 'killing', name, pid: Number(pid) };
 }
 
 function parseEnd(match: RegExpExecArray | null, isExit: boolean): LogMessage | undefined {
@@ -125,10 +132,7 @@ function parseEnd(match: RegExpExecArray | null, isExit: boolean): LogMessage | 
   return { kind: 'ended', name, expected: isExit ? unexpected === undefined : undefined, reason };
 }
 
-function named(
-  kind: 'running' | 'gave-up' | 'killing',
-  match: RegExpExecArray | null,
-): LogMessage | undefined {
+function named(kind: 'running' | 'gave-up', match: RegExpExecArray | null): LogMessage | undefined {
   const [, name] = match ?? [];
   return name === undefined ? undefined : { kind, name };
 }

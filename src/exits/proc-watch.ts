@@ -50,6 +50,8 @@ export interface EndedProcess {
 export interface ProcWatchOptions {
   readonly table: ProcessTable;
   readonly supervisorPid: number;
+  /** Called every 100 ms. */
+  readonly onTick?: () => void;
   /** supervisord has run since the last call. */
   readonly onRun: () => void;
   /** Each process is reported once as a zombie and once as gone. */
@@ -148,6 +150,7 @@ export class ProcWatch {
     const now = this.#now();
     const elapsed = Math.min(now - this.#tickedAt, LONGEST_TICK_MS);
     this.#tickedAt = now;
+    this.#options.onTick?.();
     const schedstat = this.#readSchedstat();
     if (schedstat === undefined) return;
     this.#ageMissing(elapsed);

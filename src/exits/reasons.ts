@@ -8,7 +8,12 @@
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import type { ExitReason, Termination, TerminationFacts } from '../processes/termination.ts';
+import {
+  type ExitReason,
+  SIGKILL,
+  type Termination,
+  type TerminationFacts,
+} from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import { parseProcessInfo } from '../rpc/snapshot.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
@@ -18,6 +23,7 @@ import { messageOf, RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { Finding, LogEvidence, Query } from './evidence.ts';
 import type { LoggedReason } from './log-lines.ts';
+import type { OomKills } from './oom-kills.ts';
 
 /** After this a reason is unknown. */
 const DEADLINE_MS = 3_000;
@@ -51,6 +57,8 @@ export interface ExitReasonsOptions {
   readonly client: Pick<RpcClient, 'multicallSettled' | 'close'> | undefined;
   /** Asking about exits before their event has failed, so that supervisord was not woken. */
   readonly onAskEarlyFailed: () => void;
+  /** undefined where the kernel reports no OOM kills. */
+  readonly oomKills?: Pick<OomKills, 'decide'> | undefined;
 }
 
 /** A termination whose reason is looked up. */
@@ -85,7 +93,8 @@ export class ExitReasons {
   #deadline: NodeJS.Timeout | undefined;
   /** Since the last call. */
   #isRpcFailing = false;
-  #hasReportedMissingLine = false;
+  /** Whether supervisord's log had no line of an exit. */
+  hasMissedLine = false;
   /** Whether the last lookup by XML-RPC succeeded; undefined before the first. */
   success: boolean | undefined;
   /** Seconds that the last lookup took; undefined before the first. */
@@ -194,11 +203,49 @@ export class ExitReasons {
     return this.#options.evidence.find({ ...query, known, isShared });
   }
 
-  #settle({ id, terminationId, began }: Lookup, facts: TerminationFacts): void {
+  #settle(lookup: Lookup, facts: TerminationFacts): void {
+    const { oomKills } = this.#options;
+    const { reason } = facts;
+    const mayBeOomKill =
+      reason.kind === 'signalled' && (reason.signal === undefined || reason.signal === SIGKILL);
+    if (!mayBeOomKill || oomKills === undefined) {
+      this.#publish(lookup, facts);
+      return;
+    }
+    const { end } = lookup.query;
+    const killed = {
+      pid: this.#pidOf(lookup, facts),
+      key: keyOf(lookup.id),
+      at: Math.min(facts.finishedAt ?? Number.POSITIVE_INFINITY, Date.now() / 1000),
+      isUnexplained: reason.signal === SIGKILL && (end === 'unexpected' || end === 'failed-start'),
+    };
+    oomKills.decide(killed, (oomKilled) => {
+      const signal = oomKilled === true ? SIGKILL : reason.signal;
+      this.#publish(lookup, { ...facts, reason: { ...reason, signal, oomKilled } });
+    });
+  }
+
+  /** The event of a failed start has no pid. */
+  #pidOf({ query: { name, pid } }: Lookup, { finishedAt }: TerminationFacts): number | undefined {
+    const isShared = (this.#groupsOfName.get(name) ?? 0) > 1;
+    if (pid !== undefined || finishedAt === undefined || isShared) return pid;
+    return this.#options.evidence.pidOfEnd(name, finishedAt);
+  }
+
+  #publish(lookup: Lookup, found: TerminationFacts): void {
     const { table, changes } = this.#options;
+    const { id, terminationId, began } = lookup;
+    const facts = this.#wasKilledAtStop(lookup, found) ? { ...found, killedAtStop: true } : found;
     this.success ??= true;
     this.durationSeconds = (performance.now() - began) / 1000;
     changes.publish(table.setTerminationFacts(id, terminationId, facts));
+  }
+
+  #wasKilledAtStop({ query }: Lookup, { reason }: TerminationFacts): boolean {
+    const { name, pid, end } = query;
+    if (end !== 'stopped' || pid === undefined || reason.kind === 'exited') return false;
+    const isKnownKill = reason.kind === 'signalled' && reason.signal === SIGKILL;
+    return this.#options.evidence.wasKilledAtStop(name, pid, isKnownKill);
   }
 
   /** No reason takes longer than this, whatever it waits for. */
@@ -295,8 +342,8 @@ export class ExitReasons {
 
   /** Once: the cause may be its loglevel or a full disk, which is not known here. */
   #reportMissingLine({ id, query }: Lookup): void {
-    if (this.#hasReportedMissingLine || query.end !== 'unexpected') return;
-    this.#hasReportedMissingLine = true;
+    if (this.hasMissedLine || query.end !== 'unexpected') return;
+    this.hasMissedLine = true;
     this.#options.log.warn("supervisord's log has no line of an exit; reported once", {
       process: displayName(id),
     });

@@ -53,6 +53,10 @@ export interface ExporterSources {
     /** Whether supervisord does not run; undefined where that cannot be read. */
     readonly stalled: boolean | undefined;
     readonly isUnreported: (process: Readonly<Process>) => boolean | undefined;
+    /** Whether OOM kills of processes are found. */
+    readonly countsOomKills: boolean;
+    /** Whether stops that take too long are found. */
+    readonly countsStopKills: boolean;
   };
   readonly alertmanagers: () => readonly AlertmanagerStats[];
   /** undefined where there is no memory controller, or the collector "resources" is off. */

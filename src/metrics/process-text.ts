@@ -17,7 +17,13 @@ import { Mutex } from '../util/mutex.ts';
 import { TimeSlice } from '../util/time-slice.ts';
 import { COMPAT_FAMILIES, type Compat } from './compat.ts';
 import { type Family, headerOf, labelsOf, type View } from './family.ts';
-import { PROCESS_FAMILIES, transitionFamily, unreportedExitFamily } from './processes.ts';
+import {
+  type KillSources,
+  killFamilies,
+  PROCESS_FAMILIES,
+  transitionFamily,
+  unreportedExitFamily,
+} from './processes.ts';
 import { IO_FAMILIES, USAGE_FAMILIES } from './usage.ts';
 
 /** What to show in addition to the families that are always shown. */
@@ -27,6 +33,8 @@ export interface ShownFamilies {
   readonly upTimes: Pick<UpTimes, 'secondsOf'>;
   /** Whether an exit was not reported; undefined where that cannot be read. */
   readonly isUnreported?: ((process: View) => boolean | undefined) | undefined;
+  /** undefined: exit reasons are not looked up. */
+  readonly kills?: KillSources | undefined;
   /** undefined: the collector "resources" is off. */
   readonly resources?: UsageSource | undefined;
   /** Whether the collector also reads bytes, swap and context switches. */
@@ -152,11 +160,12 @@ export class ProcessText {
 }
 
 function familiesShown(
-  { exitReasons, compat, resources, resourcesIo = false, isUnreported }: ShownFamilies,
+  { exitReasons, compat, resources, resourcesIo = false, isUnreported, kills }: ShownFamilies,
   transitions: Iterable<Transition>,
 ): Family[] {
   return [
     ...PROCESS_FAMILIES.filter(({ ofExitReasons = exitReasons }) => ofExitReasons === exitReasons),
+    ...(kills === undefined ? [] : killFamilies(kills)),
     ...(isUnreported === undefined ? [] : [unreportedExitFamily(isUnreported)]),
     ...Array.from(transitions, transitionFamily),
     ...(resources === undefined ? [] : USAGE_FAMILIES),

@@ -1,6 +1,7 @@
 /** The metric families of the process table. */
 
-import { exitSignal, exitStatus } from '../processes/process.ts';
+import { exitSignal, exitStatus, lastTermination } from '../processes/process.ts';
+import { coreDumpedOf, type ExitReason, oomKilledOf } from '../processes/termination.ts';
 import {
   endsOf,
   isUp,
@@ -43,6 +44,20 @@ export const PROCESS_FAMILIES: readonly Family[] = [
     type: 'gauge',
     help: 'Number of the signal that was the last exit, 0 for none; absent where it is not known.',
     value: exitSignal,
+    ofExitReasons: true,
+  },
+  {
+    name: 'supervisord_exit_oom_killed',
+    type: 'gauge',
+    help: "Whether the kernel's OOM killer ended the process the last time it ended; absent where that is not known.",
+    value: (process) => toNumber(oomKilledOf, process),
+    ofExitReasons: true,
+  },
+  {
+    name: 'supervisord_exit_core_dumped',
+    type: 'gauge',
+    help: 'Whether the kernel wrote a core file the last time the process ended; absent where that is not known.',
+    value: (process) => toNumber(coreDumpedOf, process),
     ofExitReasons: true,
   },
   {
@@ -126,6 +141,50 @@ export const PROCESS_FAMILIES: readonly Family[] = [
     value: (process) => process.unexpectedExits,
   },
 ];
+
+/** Shown only where such kills are found. */
+export function killFamilies({ countsOomKills, countsStopKills }: KillSources): readonly Family[] {
+  return [
+    {
+      name: 'supervisord_process_oom_kills_total',
+      type: 'counter',
+      help: "Exits and failed starts of the process that the kernel's OOM killer caused; absent where those cannot be found.",
+      value: (process) => (countsOomKills() ? process.oomKills : undefined),
+    },
+    {
+      name: 'supervisord_process_last_oom_kill_timestamp_seconds',
+      type: 'gauge',
+      help: "When the kernel's OOM killer last ended the process, in epoch seconds.",
+      value: (process) => process.lastOomKillAt,
+    },
+    {
+      name: 'supervisord_process_stop_kills_total',
+      type: 'counter',
+      help: "Stops of the process that took longer than stopwaitsecs, so that supervisord killed it; absent where supervisord's log cannot be read.",
+      value: (process) => (countsStopKills() ? process.stopKills : undefined),
+    },
+    {
+      name: 'supervisord_process_last_stop_kill_timestamp_seconds',
+      type: 'gauge',
+      help: 'When supervisord last killed the process because its stop took longer than stopwaitsecs, in epoch seconds.',
+      value: (process) => process.lastStopKillAt,
+    },
+  ];
+}
+
+export interface KillSources {
+  readonly countsOomKills: () => boolean;
+  readonly countsStopKills: () => boolean;
+}
+
+function toNumber(
+  read: (reason: ExitReason) => boolean | undefined,
+  process: View,
+): number | undefined {
+  const termination = lastTermination(process);
+  const fact = termination && read(termination.reason);
+  return fact === undefined ? undefined : Number(fact);
+}
 
 /** `isUnreported`: undefined where that cannot be read. */
 export function unreportedExitFamily(isUnreported: (process: View) => boolean | undefined): Family {

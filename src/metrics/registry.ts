@@ -62,6 +62,12 @@ export function createMetrics(table: ProcessTable, options: MetricsOptions): Met
   const processes = new ProcessText(table, {
     ...options,
     isUnreported: (process) => options.sources.exits.isUnreported(process),
+    kills: options.exitReasons
+      ? {
+          countsOomKills: () => options.sources.exits.countsOomKills,
+          countsStopKills: () => options.sources.exits.countsStopKills,
+        }
+      : undefined,
   });
   registerExporterMetrics(registry, options.build, options.sources);
   if (options.footprint) registerFootprint(registry);

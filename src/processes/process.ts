@@ -10,6 +10,7 @@ import {
   exitSignalOf,
   exitStatusOf,
   type NewTermination,
+  oomKilledOf,
   type StartFacts,
   type Termination,
   type TerminationFacts,
@@ -51,6 +52,9 @@ export interface Process {
   /** Seconds that the last deliberate stop took. */
   stopDuration: number | undefined;
   settings: ProcessSettings | undefined;
+  /** The path of its log of stdout, and of stderr unless that is part of it. */
+  stdoutLog: string | undefined;
+  stderrLog: string | undefined;
   /** Start attempts that have failed since the process last ran. */
   backoffTries: number;
 
@@ -58,6 +62,12 @@ export interface Process {
   readonly transitions: Map<Transition, number>;
   exits: number;
   unexpectedExits: number;
+  /** Runs that the kernel's OOM killer ended. */
+  oomKills: number;
+  lastOomKillAt: number | undefined;
+  /** Stops that took longer than `stopwaitsecs`. */
+  stopKills: number;
+  lastStopKillAt: number | undefined;
 }
 
 export type OrderedFact =
@@ -87,10 +97,16 @@ export function newProcess(id: ProcessId, state: ProcessState): Process {
     spawnError: undefined,
     stopDuration: undefined,
     settings: undefined,
+    stdoutLog: undefined,
+    stderrLog: undefined,
     backoffTries: 0,
     transitions: new Map(),
     exits: 0,
     unexpectedExits: 0,
+    oomKills: 0,
+    lastOomKillAt: undefined,
+    stopKills: 0,
+    lastStopKillAt: undefined,
   };
 }
 
@@ -115,6 +131,11 @@ export function exitSignal(process: Readonly<Process>): number | undefined {
   const { termination, rpcExitStatus } = process;
   if (termination !== undefined) return exitSignalOf(termination.reason);
   return rpcExitStatus === undefined ? undefined : 0;
+}
+
+/** The last termination, unless it is not established yet what it was. */
+export function lastTermination(process: Readonly<Process>): Termination | undefined {
+  return process.failedStart === undefined ? process.termination : undefined;
 }
 
 /** The termination that an event reports; undefined where no run ended. */
@@ -220,6 +241,7 @@ export function setTerminationFacts(
   const known = [termination, failedStart, lastUnexpectedExit].find(
     (candidate) => candidate?.id === terminationId,
   );
+  countKill(process, facts, facts.finishedAt ?? known?.finishedAt);
   if (known === undefined) return;
   const completed = complete(known, facts);
   if (termination?.id === terminationId) process.termination = completed;
@@ -227,6 +249,21 @@ export function setTerminationFacts(
   if (failedStart?.id === terminationId) settleFailedStart(process, completed, facts);
   if (process.lastTransitionTime === known.finishedAt) {
     process.lastTransitionTime = completed.finishedAt;
+  }
+}
+
+function countKill(
+  process: Process,
+  { reason, killedAtStop = false }: TerminationFacts,
+  at: number | undefined,
+): void {
+  if (oomKilledOf(reason) === true) {
+    process.oomKills += 1;
+    process.lastOomKillAt = at ?? process.lastOomKillAt;
+  }
+  if (killedAtStop) {
+    process.stopKills += 1;
+    process.lastStopKillAt = at ?? process.lastStopKillAt;
   }
 }
 
@@ -280,6 +317,8 @@ export type SnapshotUpdate = Partial<
     | 'lastUnexpectedExit'
     | 'rpcExitStatus'
     | 'spawnError'
+    | 'stdoutLog'
+    | 'stderrLog'
   >
 >;
 
@@ -297,6 +336,8 @@ export function snapshotUpdate(
     lastTransitionTime: (isNew ? enteredAt(info) : undefined) ?? process.lastTransitionTime,
     rpcExitStatus: info.exitStatus,
     spawnError: info.spawnError,
+    stdoutLog: info.stdoutLog,
+    stderrLog: info.stderrLog,
     ...terminationUpdate(process, info, newTermination),
   };
   const changed = Object.entries(next).filter(

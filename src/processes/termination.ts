@@ -17,6 +17,8 @@ export type ExitReason =
       readonly signal: number | undefined;
       /** Whether the kernel wrote a core file; undefined: only the log reports it. */
       readonly coreDumped: boolean | undefined;
+      /** Whether the kernel's OOM killer sent the signal; undefined: not established. */
+      readonly oomKilled?: boolean | undefined;
     };
 
 /** Of a termination before anything of it was looked up. */
@@ -56,6 +58,8 @@ export interface TerminationFacts {
   readonly spawnError?: string | undefined;
   /** The start failed before there was a process: no run ended. */
   readonly neverRan?: boolean | undefined;
+  /** A stop took longer than `stopwaitsecs`, so that supervisord killed the process. */
+  readonly killedAtStop?: boolean | undefined;
 }
 
 /** What supervisord's log reports about the begin of a run. */
@@ -105,6 +109,40 @@ export function exitSignalOf(reason: ExitReason): number | undefined {
       return 0;
     case 'signalled':
       return reason.signal;
+    case 'pending':
+    case 'unknown':
+      return undefined;
+    default:
+      return unhandledReason(reason);
+  }
+}
+
+/** SIGKILL on every platform of Node (POSIX). */
+export const SIGKILL = 9;
+
+/** Whether the kernel's OOM killer ended the run; undefined while it is not established. */
+export function oomKilledOf(reason: ExitReason): boolean | undefined {
+  switch (reason.kind) {
+    case 'exited':
+      return false;
+    case 'signalled':
+      if (reason.signal !== undefined && reason.signal !== SIGKILL) return false;
+      return reason.oomKilled;
+    case 'pending':
+    case 'unknown':
+      return undefined;
+    default:
+      return unhandledReason(reason);
+  }
+}
+
+/** Whether the kernel wrote a core file; undefined while it is not established. */
+export function coreDumpedOf(reason: ExitReason): boolean | undefined {
+  switch (reason.kind) {
+    case 'exited':
+      return false;
+    case 'signalled':
+      return reason.coreDumped;
     case 'pending':
     case 'unknown':
       return undefined;

@@ -54,6 +54,18 @@ export function parseProcessInfo(entry: unknown): ProcessInfo {
     exitStatus: readInteger(info, 'exitstatus', where, EXIT_STATUS),
     pid: readInteger(info, 'pid', where, { from: 0, to: 2 ** 31 - 1 }),
     spawnError: readSpawnError(state, readString(info['spawnerr'], `spawnerr of ${where}`)),
+    ...readLogs(info),
+  };
+}
+
+/** Empty where it has none. They are of use to few, so that a reply without them is one all the same. */
+function readLogs({
+  stdout_logfile: stdout,
+  stderr_logfile: stderr,
+}: Readonly<Record<string, unknown>>): Pick<ProcessInfo, 'stdoutLog' | 'stderrLog'> {
+  return {
+    ...(typeof stdout === 'string' && stdout !== '' ? { stdoutLog: stdout } : {}),
+    ...(typeof stderr === 'string' && stderr !== '' ? { stderrLog: stderr } : {}),
   };
 }
 

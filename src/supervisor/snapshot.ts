@@ -44,6 +44,9 @@ export interface ProcessInfo extends ProcessId {
   readonly pid: number;
   /** Why it could not be started; undefined outside BACKOFF and FATAL, or where there is nothing to say. */
   readonly spawnError: string | undefined;
+  /** The path of its log of stdout, and of stderr unless that is part of it; undefined where it has none. */
+  readonly stdoutLog?: string | undefined;
+  readonly stderrLog?: string | undefined;
 }
 
 /** What the configuration says of a process; undefined where supervisord does not report it. */

@@ -85,6 +85,12 @@ export class WebConfigServer {
     return server;
   };
 
+  /** Whether no client is answered without a password or a verified certificate. */
+  get demandsCredentials(): boolean {
+    const { tls, users } = this.#current.config;
+    return users.size > 0 || tls?.clientAuth === 'RequireAndVerifyClientCert';
+  }
+
   middleware(handle: Answer): Answer {
     const options = {
       config: () => this.#current.config,

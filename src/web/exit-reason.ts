@@ -16,7 +16,9 @@ export function describeReason(reason: ExitReason, nameOf: SignalName): string |
       return `exit status ${reason.exitCode}`;
     case 'signalled': {
       const signal = reason.signal === undefined ? 'a signal' : nameOf(reason.signal);
-      return reason.coreDumped === true ? `${signal}, core dumped` : signal;
+      const core = reason.coreDumped === true ? ', core dumped' : '';
+      const oom = reason.oomKilled === true ? ', out of memory' : '';
+      return `${signal}${core}${oom}`;
     }
     default: {
       const unhandled: never = reason;

@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Process } from '../processes/process.ts';
 import { ALL_PROCESSES, type Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import type { Termination } from '../processes/termination.ts';
+import { coreDumpedOf, oomKilledOf, type Termination } from '../processes/termination.ts';
 import { type Trouble, troubleOf } from '../processes/trouble.ts';
 import { displayName, type ProcessId } from '../supervisor/process-id.ts';
 import { signalName } from '../supervisor/signals.ts';
@@ -60,6 +60,7 @@ interface TerminationReport {
   readonly exitCode: number | undefined;
   readonly signal: string | undefined;
   readonly coreDumped: boolean | undefined;
+  readonly oomKilled: boolean | undefined;
 }
 
 interface Report {
@@ -68,6 +69,9 @@ interface Report {
   readonly reasons: readonly string[];
   readonly processes: readonly ProcessReport[];
 }
+
+/** JSON has them all. */
+const MAX_TAILS_IN_TEXT = 10;
 
 const PARAMETERS: readonly string[] = ['group', 'name', 'ignore', 'format'];
 
@@ -204,7 +208,8 @@ function terminationReport({ finishedAt, pid, expected, reason }: Termination): 
     reason: describeReason(reason, signalName),
     exitCode: reason.kind === 'exited' ? reason.exitCode : undefined,
     signal: isSignalled && reason.signal !== undefined ? signalName(reason.signal) : undefined,
-    coreDumped: isSignalled ? reason.coreDumped : undefined,
+    coreDumped: coreDumpedOf(reason),
+    oomKilled: oomKilledOf(reason),
   };
 }
 
@@ -231,7 +236,21 @@ function nameOf({ group, name }: ProcessId): string {
 function toText({ status, reasons, processes }: Report): string {
   const count = `${processes.length} ${processes.length === 1 ? 'process' : 'processes'}`;
   const head = status === 'ok' ? `ok: ${count}, none in trouble` : status;
-  return `${[head, ...reasons].join('\n')}\n`;
+  const tails = processes
+    .filter(({ trouble }) => trouble !== undefined)
+    .slice(0, MAX_TAILS_IN_TEXT)
+    .flatMap(({ logTail, ...id }) =>
+      logTail === undefined ? [] : ['', `end of the log of ${nameOf(id)}:`, indent(logTail)],
+    );
+  return `${[head, ...reasons, ...tails].join('\n')}\n`;
+}
+
+function indent(text: string): string {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n');
 }
 
 /** Writes one process at a time. */

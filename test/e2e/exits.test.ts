@@ -18,13 +18,15 @@ exits(
   timed(60_000, () =>
     play({ conf: 'exits' }, async (supervisord) => {
       await supervisord.until(15_000, (metrics) => {
-        for (const name of ['twin', 'wörker-é', 'stopped', 'polite'])
+        for (const name of ['twin', 'wörker-é', 'stopped', 'polite', 'stubborn', 'abrupt'])
           assertState(metrics, name, 20);
       });
       process.kill(await pidOf(supervisord, 'wörker-é:wörker-é'), 'SIGKILL');
       process.kill(await pidOf(supervisord, 'twin:twin'), 'SIGUSR1');
       await supervisord.call('supervisor.stopProcess', 'stopped:stopped');
       await supervisord.call('supervisor.stopProcess', 'polite:polite');
+      await supervisord.call('supervisor.stopProcess', 'stubborn:stubborn');
+      await supervisord.call('supervisor.stopProcess', 'abrupt:abrupt');
       await supervisord.until(15_000, (metrics) => {
         assert.equal(reasonOf(metrics, 'coded'), { status: 7, signal: 0 });
         assert.ok((metrics.transitions('coded:coded')['EXITED>STARTING'] ?? 0) > 0);
@@ -36,6 +38,17 @@ exits(
         assert.equal(reasonOf(metrics, 'missing'), { status: 0, signal: 0 });
         assert.equal(reasonOf(metrics, 'stopped'), { status: -1, signal: 15 });
         assert.equal(reasonOf(metrics, 'polite'), { status: 0, signal: 0 });
+        assert.equal(reasonOf(metrics, 'stubborn'), { status: -1, signal: 9 });
+        assert.equal(reasonOf(metrics, 'abrupt'), { status: -1, signal: 9 });
+        const stopKills = metrics.where('supervisord_process_stop_kills_total');
+        assert.equal(
+          stopKills.filter(({ value }) => value > 0).map(({ labels }) => labels['name']),
+          ['stubborn'],
+        );
+        assert.is(metrics.value('supervisord_exit_oom_killed', { name: 'stubborn' }), 0);
+        assert.is(metrics.value('supervisord_exit_oom_killed', { name: 'coded' }), 0);
+        assert.ok(metrics.value('supervisord_exit_core_dumped', { name: 'dumped' }) !== undefined);
+        assert.is(metrics.value('supervisord_exit_core_dumped', { name: 'coded' }), 0);
         assert.equal(reasonOf(metrics, 'twin', 'twin'), { status: -1, signal: 10 });
         assert.equal(reasonOf(metrics, 'twin', 'other'), { status: 0, signal: 0 });
         assert.equal(errorsOf(metrics), {

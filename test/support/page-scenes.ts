@@ -91,7 +91,11 @@ export function detailOfScene(now = Date.now() / 1000): Detail {
     name: 'celery-default-0',
     settings: { autostart: true, startRetries: 3, stopWaitSeconds: 10 },
     cpuSeconds: 4711,
-    logTail: { stream: 'stderr', text: `Traceback (most recent call last):\n${'x'.repeat(500)}\n` },
+    logTail: {
+      at: now - 15,
+      stream: 'stderr',
+      text: `Traceback (most recent call last):\n${'x'.repeat(500)}\n`,
+    },
     terminations: Array.from({ length: 10 }, (_, index) => ({
       at: now - index * 15,
       duration: index === 9 ? undefined : 12.5,

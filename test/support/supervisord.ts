@@ -32,7 +32,12 @@ export interface Story {
   readonly wrapper?: readonly string[];
   /** The descriptor of its stdout. Node's pipes are sockets, which cannot be opened as /dev/stdout. */
   readonly stdout?: number;
+  /** The folder of the cgroup in which to start it. */
+  readonly cgroup?: string;
 }
+
+/** Enters the cgroup of the first argument, and becomes the command of the others. */
+const ENTER_CGROUP = 'echo $$ >"$0/cgroup.procs" && exec "$@"';
 
 export class Supervisord {
   readonly dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
@@ -49,8 +54,10 @@ export class Supervisord {
     this.changeSection({});
     for (const [name, text] of Object.entries(story.files ?? {})) this.writeConf(name, text);
     story.prepare?.(this.dir);
+    const { cgroup, wrapper = [] } = story;
     const [command = '', ...args] = [
-      ...(story.wrapper ?? []),
+      ...(cgroup === undefined ? [] : ['sh', '-c', ENTER_CGROUP, cgroup]),
+      ...wrapper,
       ...['supervisord', '-c', this.confFile],
     ];
     this.#child = spawn(command, args, {

@@ -14,7 +14,7 @@ import {
 } from '../../src/alertmanager/active-alerts.ts';
 import { type PostableAlert, toPostableAlert } from '../../src/alertmanager/payload.ts';
 import { labelsOf } from '../../src/metrics/family.ts';
-import { PROCESS_FAMILIES, transitionFamily } from '../../src/metrics/processes.ts';
+import { killFamilies, PROCESS_FAMILIES, transitionFamily } from '../../src/metrics/processes.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { TerminationFacts } from '../../src/processes/termination.ts';
 import { TRANSITIONS } from '../../src/supervisor/states.ts';
@@ -45,6 +45,14 @@ const exited = (exitCode: number): TerminationFacts => ({
 const killed = (signal: number | undefined): TerminationFacts => ({
   reason: { kind: 'signalled', source: 'log', signal, coreDumped: false },
 });
+const dumped = (signal: number): TerminationFacts => ({
+  reason: { kind: 'signalled', source: 'log', signal, coreDumped: true },
+});
+const oomKilled = (finishedAt?: number): TerminationFacts => ({
+  reason: { kind: 'signalled', source: 'log', signal: 9, coreDumped: false, oomKilled: true },
+  finishedAt,
+});
+const killedAtStop: TerminationFacts = { ...killed(9), killedAtStop: true };
 const UNKNOWN: TerminationFacts = { reason: { kind: 'unknown' } };
 
 const exit = (at: number, process: string, facts: TerminationFacts): Step => [
@@ -59,6 +67,41 @@ const HISTORIES: Readonly<Record<string, readonly [alert: AlertName, steps: read
   'an exit code': ['SupervisorProcessUnexpectedExit', [exit(299.123, 'shop:web', exited(3))]],
   'the exit code 0': ['SupervisorProcessUnexpectedExit', [exit(299, 'web', exited(0))]],
   'a signal': ['SupervisorProcessUnexpectedExit', [exit(299.5, 'web', killed(9))]],
+  'a signal with a core file': [
+    'SupervisorProcessUnexpectedExit',
+    [exit(299.5, 'web', dumped(11))],
+  ],
+  'an exit by the OOM killer': [
+    'SupervisorProcessUnexpectedExit',
+    [exit(299.5, 'web', oomKilled())],
+  ],
+  'an OOM kill': ['SupervisorProcessOomKilled', [exit(299.5, 'shop:web', oomKilled(299.25))]],
+  'OOM kills and another exit since': [
+    'SupervisorProcessOomKilled',
+    [exit(200, 'web', oomKilled()), exit(250, 'web', oomKilled()), exit(299, 'web', exited(1))],
+  ],
+  'an OOM kill within startsecs': [
+    'SupervisorProcessOomKilled',
+    [[299, 'web', 'STARTING>BACKOFF', oomKilled()]],
+  ],
+  'a stop that took too long': [
+    'SupervisorProcessKilledAtStop',
+    [
+      [280, 'web', 'RUNNING>STOPPING'],
+      [290, 'web', 'STOPPING>STOPPED', killedAtStop],
+    ],
+  ],
+  'stops that took too long': [
+    'SupervisorProcessKilledAtStop',
+    [
+      [250, 'shop:web', 'RUNNING>STOPPING'],
+      [260, 'shop:web', 'STOPPING>STOPPED', killedAtStop],
+      [270, 'shop:web', 'STOPPED>STARTING'],
+      [271, 'shop:web', 'STARTING>RUNNING'],
+      [280, 'shop:web', 'RUNNING>STOPPING'],
+      [290, 'shop:web', 'STOPPING>STOPPED', killedAtStop],
+    ],
+  ],
   'a signal without a name': ['SupervisorProcessUnexpectedExit', [exit(299.5, 'web', killed(35))]],
   'a signal without a number': [
     'SupervisorProcessUnexpectedExit',
@@ -132,7 +175,7 @@ const HISTORIES: Readonly<Record<string, readonly [alert: AlertName, steps: read
     'SupervisorManyExits',
     [
       exit(296, 'g:a', exited(1)),
-      exit(297, 'b', killed(9)),
+      exit(297, 'b', oomKilled()),
       exit(298, 'g:c', killed(undefined)),
       exit(299, 'd', exited(2)),
     ],
@@ -160,6 +203,13 @@ function play(steps: readonly Step[]): {
   const table = new ProcessTable();
   const names = [...new Set(steps.map(([, process]) => process))];
   table.applySnapshotAt(snapshot(names.map((name) => info(name, 'RUNNING', { start: 1 }))), 0);
+  for (const name of names) {
+    table.configure(id(name), {
+      autostart: true,
+      startRetries: 3,
+      stopWaitSeconds: name === 'web' ? 10 : undefined,
+    });
+  }
   const active = new ActiveAlerts({ reasonTimeout: 1 });
   const series = new Map<string, string[]>();
   const remaining = [...steps];
@@ -194,7 +244,11 @@ function apply(
 
 function sample(table: ProcessTable, second: number, series: Map<string, string[]>): void {
   for (const process of table.values()) {
-    const families = [...PROCESS_FAMILIES, ...TRANSITIONS.map(transitionFamily)];
+    const families = [
+      ...PROCESS_FAMILIES,
+      ...killFamilies({ countsOomKills: () => true, countsStopKills: () => true }),
+      ...TRANSITIONS.map(transitionFamily),
+    ];
     for (const family of families) {
       if (family.ofExitReasons === false) continue;
       const value = family.value(process, undefined, 0);

@@ -112,7 +112,7 @@ alerts('what the first snapshot finds FATAL is sent', () => {
     {
       name: FATAL,
       process: id('cat'),
-      failure: { spawnError: undefined, exitSignal: undefined, exitStatus: undefined },
+      failure: { spawnError: undefined, reason: { kind: 'pending' }, at: 50 },
       end: undefined,
       startsAt: 50,
       endsAt: 190,
@@ -129,7 +129,7 @@ alerts('the payload has the labels of the rule and no other, and times in RFC 33
   const alert = {
     name: FATAL,
     process: id('shop:web'),
-    failure: { spawnError: undefined, exitSignal: undefined, exitStatus: undefined },
+    failure: { spawnError: undefined, reason: undefined, at: undefined },
     end: undefined,
     startsAt: 1.5,
     endsAt: 91.5,

@@ -6,8 +6,10 @@ import * as assert from 'uvu/assert';
 import { metricsDocument } from '../../scripts/metrics-document.ts';
 import { joinPlain } from '../../src/exposition/cached-text.ts';
 import { createMetrics } from '../../src/metrics/registry.ts';
+import type { Change } from '../../src/processes/changes.ts';
 import type { Process } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
+import type { TerminationFacts } from '../../src/processes/termination.ts';
 import type { ResourceUsage } from '../../src/resources/resources.ts';
 import { Exposition } from '../support/exposition.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
@@ -54,15 +56,29 @@ function fillTable(): ProcessTable {
   );
   table.configure(id('web:web'), { autostart: true, startRetries: 3, stopWaitSeconds: 10 });
   const at = 1_700_000_100;
-  table.apply(event(1, 'web:worker', 'RUNNING>EXITED', { expected: false, pid: 102 }), at);
+  const exit = event(1, 'web:worker', 'RUNNING>EXITED', { expected: false, pid: 102 });
+  settle(table, table.apply(exit, at), {
+    reason: { kind: 'signalled', source: 'log', signal: 9, coreDumped: false, oomKilled: true },
+  });
   table.apply(event(2, 'web:worker', 'EXITED>STARTING', { tries: 0 }), at + 0.25);
   table.apply(event(3, 'web:worker', 'STARTING>BACKOFF', { tries: 1 }), at + 0.5);
   table.apply(event(4, 'web:web', 'RUNNING>STOPPING', { pid: 101 }), at + 1);
-  table.apply(event(5, 'web:web', 'STOPPING>STOPPED', { pid: 101 }), at + 1.125);
+  const stop = event(5, 'web:web', 'STOPPING>STOPPED', { pid: 101 });
+  settle(table, table.apply(stop, at + 1.125), {
+    reason: { kind: 'signalled', source: 'log', signal: 9, coreDumped: false, oomKilled: false },
+    killedAtStop: true,
+  });
   table.apply(event(6, 'web:web', 'STOPPED>STARTING', { tries: 0 }), at + 2);
   table.apply(event(7, 'web:web', 'STARTING>RUNNING', { pid: 101 }), at + 3);
   table.apply(event(8, 'done', 'EXITED>UNKNOWN'), at + 4);
   return table;
+}
+
+function settle(table: ProcessTable, changes: readonly Change[], facts: TerminationFacts): void {
+  for (const change of changes) {
+    if (change.kind !== 'exited') continue;
+    table.setTerminationFacts(change.process.id, change.termination.id, facts);
+  }
 }
 
 async function render(): Promise<string> {

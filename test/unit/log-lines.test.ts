@@ -70,6 +70,7 @@ for (const name of NAMES) {
     assert.equal(messageOf(`WARN killing '${name}' (4711) with SIGKILL`), {
       kind: 'killing',
       name,
+      pid: 4711,
     });
     assert.equal(
       messageOf(`INFO gave up: ${name} entered FATAL state, too many start retries too quickly`),

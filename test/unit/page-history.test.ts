@@ -40,10 +40,16 @@ class Followed {
     return this.histories.of(id('web'));
   }
 
-  detail(evidence = {}) {
+  detail() {
     const process = this.table.get(id('web'));
     if (process === undefined) throw new Error('no process');
-    return detailOf({ process, history: this.web, cpuSeconds: undefined, evidence, nameOf: NAME });
+    return detailOf({
+      process,
+      history: this.web,
+      cpuSeconds: undefined,
+      logTail: undefined,
+      nameOf: NAME,
+    });
   }
 
   #handle(changes: ReturnType<ProcessTable['apply']>, now: number): void {
@@ -65,10 +71,22 @@ page('a run is remembered with its duration, and its reason once that is known',
     reason: 'reason not known yet',
     oomKilled: undefined,
   });
-  const reason = { kind: 'signalled', source: 'log', signal: 9, coreDumped: false } as const;
+  const reason = {
+    kind: 'signalled',
+    source: 'log',
+    signal: 9,
+    coreDumped: false,
+    oomKilled: true,
+  } as const;
   followed.explain({ reason, finishedAt: 142 });
-  const [known] = followed.detail({ oomKilled: () => true }).terminations;
-  assert.equal(known, { ...pending, at: 142, duration: 42, reason: 'SIGKILL', oomKilled: true });
+  const [known] = followed.detail().terminations;
+  assert.equal(known, {
+    ...pending,
+    at: 142,
+    duration: 42,
+    reason: 'SIGKILL, out of memory',
+    oomKilled: true,
+  });
 });
 
 page('a lookup that establishes nothing leaves the reason out', () => {

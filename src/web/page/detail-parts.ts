@@ -1,6 +1,7 @@
 /** The view of one process, rendered by the server and by the browser alike. */
 
-import type { Detail, LogTail, TerminationDetail } from './detail.ts';
+import type { LogTail } from '../../processes/log-tail.ts';
+import type { Detail, TerminationDetail } from './detail.ts';
 import { bytes, clock, duration, percent } from './format.ts';
 import type { PastTransition } from './history.ts';
 import { type Child, h, type Markup } from './markup.ts';
@@ -55,7 +56,7 @@ function processParts(
     facts(row, detail, now, options),
     h('h3', {}, 'Last terminations'),
     detail && terminations(detail.terminations, now, options),
-    detail?.logTail && logTail(detail.logTail),
+    detail?.logTail && logTail(detail.logTail, now, options),
     h('h3', {}, 'Transitions'),
     detail && transitions(detail.transitions, now, options),
     h('h3', {}, 'Commands'),
@@ -154,11 +155,12 @@ function table(
   );
 }
 
-function logTail({ stream, text }: LogTail): Markup {
+function logTail({ stream, text, at }: LogTail, now: number, { zoneOffset }: ViewOptions): Markup {
   return h(
     'div',
     {},
     h('h3', {}, `End of its ${stream} log at the last unexpected exit or failed start`),
+    h('p', {}, timeOf(at, zoneOffset, clock(at, now, zoneOffset, { millis: true }))),
     h('pre', { class: 'log', tabindex: '0' }, text),
   );
 }

@@ -1,6 +1,8 @@
 /** What the page shows of one process besides its row. */
 
+import type { LogTail } from '../../processes/log-tail.ts';
 import type { Process } from '../../processes/process.ts';
+import { oomKilledOf } from '../../processes/termination.ts';
 import type { ProcessId } from '../../supervisor/process-id.ts';
 import type { ProcessSettings } from '../../supervisor/snapshot.ts';
 import { describeReason, type SignalName } from '../exit-reason.ts';
@@ -15,6 +17,7 @@ export interface Detail extends ProcessId {
   readonly settings: ProcessSettings | undefined;
   /** CPU time of the present run in seconds. */
   readonly cpuSeconds: number | undefined;
+  /** From the last unexpected exit or failed start, where it is kept and may be shown. */
   readonly logTail: LogTail | undefined;
 }
 
@@ -32,49 +35,30 @@ export interface TerminationDetail {
   readonly oomKilled: boolean | undefined;
 }
 
-/** The end of the log of the last unexpected exit or failed start. */
-export interface LogTail {
-  readonly stream: 'stdout' | 'stderr';
-  readonly text: string;
-}
-
-/** Facts that are known only where they are collected. */
-export interface Evidence {
-  readonly oomKilled?: ((terminationId: number) => boolean | undefined) | undefined;
-  readonly logTail?: ((process: Readonly<Process>) => LogTail | undefined) | undefined;
-}
-
 export interface DetailOptions {
   readonly process: Readonly<Process>;
   readonly history: Pick<ProcessHistory, 'terminations' | 'transitions'>;
   readonly cpuSeconds: number | undefined;
-  readonly evidence: Evidence;
+  readonly logTail: LogTail | undefined;
   readonly nameOf: SignalName;
 }
 
-export function detailOf({
-  process,
-  history,
-  cpuSeconds,
-  evidence,
-  nameOf,
-}: DetailOptions): Detail {
+export function detailOf({ process, history, cpuSeconds, logTail, nameOf }: DetailOptions): Detail {
   return {
     group: process.id.group,
     name: process.id.name,
     terminations: history.terminations
-      .map((termination) => terminationDetail(termination, evidence, nameOf))
+      .map((termination) => terminationDetail(termination, nameOf))
       .reverse(),
     transitions: history.transitions(),
     settings: process.settings,
     cpuSeconds,
-    logTail: evidence.logTail?.(process),
+    logTail,
   };
 }
 
 function terminationDetail(
-  { id, pid, expected, startedAt, finishedAt, reason, spawnError }: PastTermination,
-  { oomKilled }: Evidence,
+  { pid, expected, startedAt, finishedAt, reason, spawnError }: PastTermination,
   nameOf: SignalName,
 ): TerminationDetail {
   return {
@@ -83,6 +67,6 @@ function terminationDetail(
     pid,
     expected,
     reason: [spawnError, describeReason(reason, nameOf)].filter(Boolean).join(', ') || undefined,
-    oomKilled: oomKilled?.(id),
+    oomKilled: oomKilledOf(reason),
   };
 }

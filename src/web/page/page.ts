@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ChangeFeed, idOf } from '../../processes/changes.ts';
+import type { LogTail } from '../../processes/log-tail.ts';
 import type { Process } from '../../processes/process.ts';
 import type { ProcessTable } from '../../processes/table.ts';
 import { signalName } from '../../supervisor/signals.ts';
@@ -11,7 +12,7 @@ import { EVENTS_PATH } from '../paths.ts';
 import { send, sendCompressible, sendText } from '../respond.ts';
 import { ASSETS, type Asset, BUILD } from './assets.ts';
 import { CpuRates, type ResourceUsageReader } from './cpu-rate.ts';
-import { type Detail, detailOf, type Evidence } from './detail.ts';
+import { type Detail, detailOf } from './detail.ts';
 import { findRow } from './detail-parts.ts';
 import { renderDocument } from './document.ts';
 import { Histories } from './history.ts';
@@ -36,7 +37,8 @@ export interface PageOptions {
   readonly resources: ResourceUsageReader | undefined;
   /** Whether a process is gone although no event has reported it. */
   readonly isUnreported?: ((process: Readonly<Process>) => boolean) | undefined;
-  readonly evidence?: Evidence | undefined;
+  /** The end of its log from the last unexpected exit or failed start, where it is kept and may be shown. */
+  readonly logTailOf?: ((process: Readonly<Process>) => LogTail | undefined) | undefined;
   readonly telemetryPath: string;
   readonly signal: AbortSignal;
 }
@@ -209,7 +211,7 @@ export class Page {
   }
 
   #detailOf(row: Row): Detail | undefined {
-    const { table, resources, evidence = {} } = this.#options;
+    const { table, resources, logTailOf } = this.#options;
     const process = table.get(row);
     if (process === undefined) return undefined;
     const usage = resources?.usageOf(process);
@@ -217,7 +219,7 @@ export class Page {
       process,
       history: this.#histories.of(row),
       cpuSeconds: usage && usage.cpuUserSeconds + usage.cpuSystemSeconds,
-      evidence,
+      logTail: logTailOf?.(process),
       nameOf: signalName,
     });
   }

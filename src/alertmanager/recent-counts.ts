@@ -1,4 +1,4 @@
-/** Unexpected exits of each process within ten minutes, from its counter. Pure. */
+/** What a counter of each process has counted within ten minutes. Pure. */
 
 import type { ProcessKey } from '../supervisor/process-id.ts';
 
@@ -14,7 +14,7 @@ interface Sample {
   total: number;
 }
 
-export class RecentExits {
+export class RecentCounts {
   readonly #samples = new Map<ProcessKey, Sample[]>();
 
   observe(process: ProcessKey, total: number, at: number): void {

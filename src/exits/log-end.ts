@@ -1,0 +1,50 @@
+/** Reads the end of the log of a process. Only regular files are opened. */
+
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { errorCode } from '../util/errno.ts';
+
+export type LogEnd =
+  | { readonly kind: 'read'; readonly bytes: Buffer }
+  /** There is no such file, or it is none whose end can be read. */
+  | { readonly kind: 'none' }
+  /** supervisord may be able to read it. */
+  | { readonly kind: 'denied' };
+
+const NONE: LogEnd = { kind: 'none' };
+const DENIED: LogEnd = { kind: 'denied' };
+
+/** Below these a name means something else in each process, such as /dev/stdout. */
+const PROCESS_FOLDERS = /^\/(?:dev|proc)\//;
+
+/** `folder`: where a relative path begins. */
+export function readLogEnd(path: string, folder: string, maxBytes: number): LogEnd {
+  if (PROCESS_FOLDERS.test(path)) return NONE;
+  const file = path.startsWith('/') ? path : `${folder}/${path}`;
+  const end = readEnd(file, maxBytes);
+  const missing = end.kind === 'read' ? maxBytes - end.bytes.length : 0;
+  if (end.kind !== 'read' || missing === 0) return end;
+  // supervisord may just have rotated it.
+  const rotated = readEnd(`${file}.1`, missing);
+  if (rotated.kind !== 'read') return end;
+  return { kind: 'read', bytes: Buffer.concat([rotated.bytes, end.bytes]) };
+}
+
+/** Opening a FIFO would wait for its other end, so that the kind is looked at before and after. */
+function readEnd(file: string, maxBytes: number): LogEnd {
+  let fd: number | undefined;
+  try {
+    if (!statSync(file).isFile()) return NONE;
+    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) return NONE;
+    const bytes = Buffer.alloc(Math.min(stats.size, maxBytes));
+    const length = readSync(fd, bytes, 0, bytes.length, stats.size - bytes.length);
+    return { kind: 'read', bytes: bytes.subarray(0, length) };
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    return code === 'EACCES' || code === 'EPERM' ? DENIED : NONE;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}

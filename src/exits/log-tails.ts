@@ -1,0 +1,293 @@
+/**
+ * Keeps the end of the log of each process from its last unexpected exit or failed start.
+ *
+ * supervisord writes all output of a run before it logs the exit, and logs the next start before
+ * it reads the output of that run. So what is read after the line of an exit is of that run or of
+ * earlier ones as long as supervisord's log has no later line of a start, which is looked for
+ * after the read. What the exporter may not read, supervisord is asked for: it answers the calls
+ * of one system.multicall in one turn of its loop, in which it starts nothing, so that
+ * getProcessInfo shows whether there was a further start.
+ */
+
+import type { Change, ChangeFeed } from '../processes/changes.ts';
+import type { LogTail } from '../processes/log-tail.ts';
+import type { Process } from '../processes/process.ts';
+import type { ProcessTable } from '../processes/table.ts';
+import type { Termination } from '../processes/termination.ts';
+import type { RpcClient } from '../rpc/client.ts';
+import { parseProcessInfo } from '../rpc/snapshot.ts';
+import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
+import { messageOf, RpcError } from '../util/errors.ts';
+import type { Logger } from '../util/log.ts';
+import type { LogEntry, LogEvidence } from './evidence.ts';
+import { toHarmlessText } from './harmless-text.ts';
+import { readLogEnd } from './log-end.ts';
+
+/** Which run a tail is of. */
+type Run =
+  /** At the time of its line in supervisord's log, in epoch seconds. */
+  | { readonly kind: 'logged'; readonly at: number }
+  /** Noticed without that log at this time. */
+  | { readonly kind: 'noticed'; readonly at: number; readonly pid: number };
+
+interface ReadTail {
+  readonly id: ProcessId;
+  readonly run: Run;
+  readonly stream: LogTail['stream'];
+  readonly text: string;
+}
+
+interface Question {
+  readonly id: ProcessId;
+  readonly run: Run;
+}
+
+/** What was read at the line of an exit, and what supervisord has to be asked for. */
+export interface TailCandidates {
+  readonly read: readonly ReadTail[];
+  readonly unread: readonly Question[];
+}
+
+export interface LogTailsOptions {
+  readonly table: ProcessTable;
+  readonly changes: ChangeFeed;
+  readonly maxBytes: number;
+  readonly supervisorPid: number;
+  readonly evidence: Pick<LogEvidence, 'isLastEnd'>;
+  /** Reads what has been written to supervisord's log; returns whether that reports every start. */
+  readonly readLog: () => boolean;
+  /** undefined where supervisord has no HTTP server. */
+  readonly client: Pick<RpcClient, 'multicallSettled'> | undefined;
+  readonly log: Logger;
+}
+
+/** Some 60 µs each, before supervisord is woken. */
+const MAX_READ_AT_ONCE = 100;
+/** Tails whose event was not received yet. */
+const MAX_WAITING = 256;
+const MAX_QUESTIONS = 64;
+/** Processes in one call. */
+const QUESTIONS_PER_CALL = 8;
+/** An exit is noticed within this; a run that began earlier than before this is the one that has ended. */
+const NOTICED_WITHIN_SECONDS = 3;
+
+export class LogTails {
+  readonly #options: LogTailsOptions;
+  readonly #idsOfName = new Map<string, Map<ProcessKey, ProcessId>>();
+  /** The oldest first. */
+  #waiting: ReadTail[] = [];
+  /** The last unexpected exit or failed start of each process, as far as its tail is expected. */
+  readonly #expected = new Map<ProcessKey, Termination>();
+  readonly #kept = new Map<ProcessKey, LogTail>();
+  #questions: Question[] = [];
+  #isAsking = false;
+
+  constructor(options: LogTailsOptions) {
+    this.#options = options;
+    options.changes.subscribe((change) => this.#handle(change));
+  }
+
+  of(id: ProcessId): LogTail | undefined {
+    return this.#kept.get(keyOf(id));
+  }
+
+  /** Reads the logs of processes whose exit was just logged. */
+  read(entries: readonly LogEntry[]): TailCandidates {
+    const read: ReadTail[] = [];
+    const unread: Question[] = [];
+    for (const { at, message } of entries) {
+      if (message.kind !== 'ended' || message.expected !== false) continue;
+      if (!this.#options.evidence.isLastEnd(message.name, at)) continue;
+      const run = { kind: 'logged', at } as const;
+      for (const id of this.#idsOfName.get(message.name)?.values() ?? []) {
+        if (read.length + unread.length >= MAX_READ_AT_ONCE) return { read, unread };
+        const tail = this.#readFiles(id);
+        if (tail === 'denied') unread.push({ id, run });
+        else if (tail !== undefined) read.push({ id, run, ...tail });
+      }
+    }
+    return { read, unread };
+  }
+
+  /** Keeps what was read, where supervisord's log, which was read again since, shows no further start. */
+  keep({ read, unread }: TailCandidates): void {
+    for (const question of unread) this.#ask(question);
+    for (const tail of read) {
+      if (this.#isStillLast(tail)) this.#take(tail);
+    }
+  }
+
+  /** An exit without a line in supervisord's log; its event is still to come. */
+  noticed(id: ProcessId, pid: number): void {
+    this.#ask({ id, run: { kind: 'noticed', at: Date.now() / 1000, pid } });
+  }
+
+  #ask(question: Question): void {
+    if (this.#options.client === undefined || this.#questions.length >= MAX_QUESTIONS) return;
+    this.#questions.push(question);
+    if (!this.#isAsking) void this.#callAll(this.#options.client);
+  }
+
+  #isStillLast({ id, run }: Question): boolean {
+    return run.kind === 'noticed' || this.#options.evidence.isLastEnd(id.name, run.at);
+  }
+
+  #handle(change: Change): void {
+    switch (change.kind) {
+      case 'added':
+        this.#add(change.process.id);
+        return;
+      case 'removed':
+        this.#remove(change.process.id);
+        return;
+      case 'exited':
+        this.#expect(change.process, change.termination);
+        return;
+      case 'reason': {
+        const termination = this.#expected.get(keyOf(change.id));
+        if (termination?.id !== change.terminationId) return;
+        const finishedAt = change.facts.finishedAt ?? termination.finishedAt;
+        this.#expected.set(keyOf(change.id), { ...termination, finishedAt });
+        this.#match(keyOf(change.id));
+        return;
+      }
+      default:
+    }
+  }
+
+  #add(id: ProcessId): void {
+    const ids = this.#idsOfName.get(id.name) ?? new Map<ProcessKey, ProcessId>();
+    ids.set(keyOf(id), id);
+    this.#idsOfName.set(id.name, ids);
+  }
+
+  #remove(id: ProcessId): void {
+    const key = keyOf(id);
+    const ids = this.#idsOfName.get(id.name);
+    ids?.delete(key);
+    if (ids?.size === 0) this.#idsOfName.delete(id.name);
+    this.#kept.delete(key);
+    this.#expected.delete(key);
+    this.#waiting = this.#waiting.filter((tail) => keyOf(tail.id) !== key);
+  }
+
+  /** The tail of an earlier exit is no longer that of the last one. */
+  #expect({ id, failedStart }: Readonly<Process>, termination: Termination): void {
+    const key = keyOf(id);
+    const isFailedStart = failedStart?.id === termination.id;
+    if (termination.expected !== false && !isFailedStart) return;
+    this.#kept.delete(key);
+    this.#expected.set(key, termination);
+    this.#match(key);
+  }
+
+  #take(tail: ReadTail): void {
+    this.#waiting.push(tail);
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
+    this.#match(keyOf(tail.id));
+  }
+
+  /** Keeps the tail of the last unexpected exit once both are there. */
+  #match(key: ProcessKey): void {
+    const termination = this.#expected.get(key);
+    if (termination === undefined) return;
+    const tail = this.#waiting.find(
+      (each) => keyOf(each.id) === key && isOf(each.run, termination),
+    );
+    if (tail === undefined) return;
+    const { stream, text } = tail;
+    this.#kept.set(key, { stream, text, at: termination.finishedAt });
+    this.#waiting = this.#waiting.filter(
+      (each) => keyOf(each.id) !== key || each.run.at > tail.run.at,
+    );
+  }
+
+  /** By path; `denied` where supervisord may be able to read it. An empty log on stderr leaves stdout. */
+  #readFiles(id: ProcessId): Pick<LogTail, 'stream' | 'text'> | 'denied' | undefined {
+    const { table, maxBytes, supervisorPid } = this.#options;
+    let isDenied = false;
+    for (const { stream, path } of logsOf(table.get(id))) {
+      const end = readLogEnd(path, `/proc/${supervisorPid}/cwd`, maxBytes);
+      if (end.kind === 'read' && end.bytes.length > 0) {
+        return { stream, text: toHarmlessText(end.bytes) };
+      }
+      isDenied ||= end.kind === 'denied';
+    }
+    return isDenied ? 'denied' : undefined;
+  }
+
+  async #callAll(client: Pick<RpcClient, 'multicallSettled'>): Promise<void> {
+    this.#isAsking = true;
+    while (this.#questions.length > 0) {
+      const questions = this.#questions.splice(0, QUESTIONS_PER_CALL);
+      try {
+        await this.#call(client, questions);
+      } catch (error) {
+        // A log may hold what XML cannot carry.
+        this.#options.log.debug?.('logs could not be read through XML-RPC', {
+          reason: messageOf(error),
+        });
+      }
+    }
+    this.#isAsking = false;
+  }
+
+  async #call(
+    client: Pick<RpcClient, 'multicallSettled'>,
+    questions: readonly Question[],
+  ): Promise<void> {
+    const { table, maxBytes } = this.#options;
+    const asked = questions.flatMap(({ id, run }) => {
+      const [log] = logsOf(table.get(id));
+      return log === undefined ? [] : [{ id, run, stream: log.stream }];
+    });
+    if (asked.length === 0) return;
+    const results = await client.multicallSettled(
+      asked.flatMap(({ id, stream }) => {
+        const name = displayName(id);
+        const method = stream === 'stderr' ? 'readProcessStderrLog' : 'readProcessStdoutLog';
+        return [
+          { methodName: `supervisor.${method}`, params: [name, -maxBytes, 0] },
+          { methodName: 'supervisor.getProcessInfo', params: [name] },
+        ];
+      }),
+    );
+    // The answer of a logged exit counts where the log shows no further start by now.
+    const isLogComplete = this.#options.readLog();
+    for (const [index, { id, run, stream }] of asked.entries()) {
+      const [text, info] = results.slice(2 * index, 2 * index + 2);
+      if (typeof text !== 'string' || text === '' || !hasEnded(info, run)) continue;
+      if (run.kind === 'logged' && !(isLogComplete && this.#isStillLast({ id, run }))) continue;
+      this.#take({ id, run, stream, text: toHarmlessText(Buffer.from(text)) });
+    }
+  }
+}
+
+/** stderr before stdout; supervisord reports no log of stderr where redirect_stderr is set. */
+function logsOf(
+  process: Readonly<Process> | undefined,
+): readonly { readonly stream: LogTail['stream']; readonly path: string }[] {
+  if (process === undefined) return [];
+  const { stderrLog, stdoutLog } = process;
+  return [
+    ...(stderrLog === undefined ? [] : [{ stream: 'stderr' as const, path: stderrLog }]),
+    ...(stdoutLog === undefined ? [] : [{ stream: 'stdout' as const, path: stdoutLog }]),
+  ];
+}
+
+function isOf(run: Run, termination: Termination): boolean {
+  return run.kind === 'logged' ? run.at === termination.finishedAt : run.pid === termination.pid;
+}
+
+/** Whether the reply of getProcessInfo shows that the run has ended and no other has begun. */
+function hasEnded(reply: unknown, run: Run): boolean {
+  if (reply instanceof RpcError) return false;
+  try {
+    const { state, pid, start } = parseProcessInfo(reply);
+    const isDown = state === 'EXITED' || state === 'BACKOFF' || state === 'FATAL';
+    const isOfRun = run.kind === 'logged' || start + NOTICED_WITHIN_SECONDS <= run.at;
+    return isDown && pid === 0 && isOfRun;
+  } catch {
+    return false;
+  }
+}

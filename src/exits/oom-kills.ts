@@ -1,0 +1,304 @@
+/**
+ * Decides whether the kernel's OOM killer ended a process. The kernel logs the pid of each victim
+ * to /dev/kmsg, which settles it where that can be read. Elsewhere there are only counters: of
+ * the host (`oom_kill` of /proc/vmstat) and of supervisord's memory cgroup. The kernel raises both
+ * before it sends SIGKILL (mm/oom_kill.c, `__oom_kill_process`), so that a counter that stands
+ * still rules the OOM killer out; a step is matched to an exit only where nothing else happened at
+ * the same time. No I/O: the sources are read through OomSources.
+ */
+
+import type { ProcessKey } from '../supervisor/process-id.ts';
+
+/** undefined where it cannot be read. */
+export interface OomCounters {
+  readonly host: number | undefined;
+  readonly cgroup: number | undefined;
+}
+
+export interface KernelLog {
+  /** Victims since the last call. */
+  readonly pids: readonly number[];
+  /** Whether no line was lost, and no further line waits to be read. */
+  readonly isComplete: boolean;
+}
+
+export interface OomSources {
+  readonly readCounters: () => OomCounters;
+  /** undefined where it cannot be read, or has the pids of another PID namespace. */
+  readonly readKernelLog: (() => KernelLog) | undefined;
+  /** Whether supervisord is in the root cgroup of the host, or there are no memory cgroups. */
+  readonly isHostRoot: boolean;
+  /** Whether a process is in supervisord's memory cgroup; undefined where that cannot be read. */
+  readonly sharesCgroup: (pid: number) => boolean | undefined;
+}
+
+/** A process that a signal has ended. */
+export interface KilledProcess {
+  readonly key: ProcessKey;
+  readonly pid: number | undefined;
+  /** When supervisord noticed the exit, in epoch seconds. */
+  readonly at: number;
+  /** Whether the signal is known to be SIGKILL, and supervisord was not stopping the process. */
+  readonly isUnexplained: boolean;
+}
+
+export type OomDecision = boolean | undefined;
+
+/** The counters are read at least this often, with what ProcWatch needs to call `tick`. */
+const READ_EVERY_SECONDS = 0.5;
+/** A step that was noticed longer than this after the reading before it has no time. */
+const OLDEST_BASELINE_SECONDS = 1;
+/** supervisord notices an exit up to a second after the kill. */
+const NOTICED_WITHIN_SECONDS = 1.5;
+/** A process of many gigabytes takes long to exit: an OOM kill may explain an exit for this long. */
+const REMEMBERED_SECONDS = 30;
+/** The stamp of a log line has milliseconds. */
+const STAMP_SECONDS = 0.002;
+/** The kernel logs a victim just after it has sent the signal. */
+const LOG_RETRY_MS = 20;
+const LOG_RETRIES = 5;
+/** Another process that was killed at the same time is noticed within this. */
+const SETTLE_MS = 300;
+const MAX_VICTIMS = 1_024;
+/** Processes whose cgroup is read at each tick. */
+const CGROUPS_PER_TICK = 20;
+
+interface Step {
+  /** When it was noticed, in epoch seconds. */
+  readonly at: number;
+  /** Whether it happened shortly before it was noticed. */
+  readonly isDated: boolean;
+  /** Kills that are not matched to a process. */
+  unmatched: number;
+}
+
+/** The steps of one counter within the last seconds. */
+class StepLog {
+  #value: number | undefined;
+  #readAt = Number.NEGATIVE_INFINITY;
+  /** Since when all steps are known, in epoch seconds. */
+  completeSince = Number.POSITIVE_INFINITY;
+  #steps: Step[] = [];
+
+  observe(value: number | undefined, at: number): void {
+    this.#steps = this.#steps.filter((step) => step.at > at - REMEMBERED_SECONDS);
+    if (value === undefined) this.completeSince = Number.POSITIVE_INFINITY;
+    else if (this.#value === undefined || value < this.#value) this.completeSince = at;
+    else if (value > this.#value) {
+      const isDated = at - this.#readAt <= OLDEST_BASELINE_SECONDS;
+      this.#steps.push({ at, isDated, unmatched: value - this.#value });
+    }
+    this.#value = value;
+    this.#readAt = at;
+  }
+
+  get isReadable(): boolean {
+    return this.#value !== undefined;
+  }
+
+  /** Kills that are not matched to a process. */
+  get unmatched(): number {
+    return count(this.#steps);
+  }
+
+  /** Those of them that are known to have happened from `after` on. */
+  unmatchedSince(after: number): number {
+    return count(this.#steps.filter(({ at, isDated }) => isDated && at >= after));
+  }
+
+  /** The latest kill is that of a known process. */
+  match(): void {
+    const step = this.#steps.findLast(({ unmatched }) => unmatched > 0);
+    if (step !== undefined) step.unmatched -= 1;
+  }
+}
+
+function count(steps: readonly Step[]): number {
+  return steps.reduce((total, { unmatched }) => total + unmatched, 0);
+}
+
+interface Candidate {
+  readonly killed: KilledProcess;
+  readonly done: (decision: OomDecision) => void;
+  retries: number;
+}
+
+export interface OomKillsOptions {
+  readonly sources: OomSources;
+  /** Epoch seconds. */
+  readonly now?: () => number;
+}
+
+export class OomKills {
+  readonly #sources: OomSources;
+  readonly #now: () => number;
+  readonly #host = new StepLog();
+  readonly #cgroup = new StepLog();
+  /** By pid: when the kernel's log was found to name it. */
+  readonly #victims = new Map<number, number>();
+  /** Since when all victims are known, in epoch seconds. */
+  #logCompleteSince = Number.POSITIVE_INFINITY;
+  /** Whether what was logged before the exporter started has been read. */
+  #isLogCurrent = false;
+  #readAt = Number.NEGATIVE_INFINITY;
+  /** Those that wait for the kernel's log. */
+  #awaitingLog: Candidate[] = [];
+  /** Those that wait until no other process can have been killed at the same time. */
+  #settling: Candidate[] = [];
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #sharesCgroup = new Map<ProcessKey, { readonly pid: number; isShared?: boolean }>();
+  readonly #unreadCgroups = new Set<ProcessKey>();
+
+  constructor({ sources, now = () => Date.now() / 1000 }: OomKillsOptions) {
+    this.#sources = sources;
+    this.#now = now;
+    this.read();
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  /** Called many times a second. */
+  tick(): void {
+    const isDue = this.#now() - this.#readAt >= READ_EVERY_SECONDS;
+    const hasMoreLog =
+      this.#sources.readKernelLog !== undefined && !Number.isFinite(this.#logCompleteSince);
+    if (isDue || hasMoreLog) this.read();
+    this.#readCgroups();
+  }
+
+  read(): void {
+    const at = this.#now();
+    this.#readAt = at;
+    const log = this.#sources.readKernelLog?.();
+    if (log !== undefined) this.#takeVictims(log, at);
+    const { host, cgroup } = this.#sources.readCounters();
+    this.#host.observe(host, at);
+    this.#cgroup.observe(cgroup, at);
+  }
+
+  /** A run has begun: its cgroup is needed where the kernel's log cannot be read. */
+  started(key: ProcessKey, pid: number): void {
+    if (this.#sources.readKernelLog !== undefined || this.#sources.isHostRoot) return;
+    if (this.#sharesCgroup.get(key)?.pid === pid) return;
+    this.#sharesCgroup.set(key, { pid });
+    this.#unreadCgroups.add(key);
+  }
+
+  forget(key: ProcessKey): void {
+    this.#sharesCgroup.delete(key);
+    this.#unreadCgroups.delete(key);
+  }
+
+  /** Calls `done` with whether the OOM killer ended it, undefined where that cannot be known; mostly at once. */
+  decide(killed: KilledProcess, done: (decision: OomDecision) => void): void {
+    if (this.#readAt <= killed.at + STAMP_SECONDS) this.read();
+    this.#consider({ killed, done, retries: 0 });
+  }
+
+  #takeVictims({ pids, isComplete }: KernelLog, at: number): void {
+    if (!isComplete) this.#logCompleteSince = Number.POSITIVE_INFINITY;
+    else if (!Number.isFinite(this.#logCompleteSince)) this.#logCompleteSince = at;
+    // Earlier victims are not of a run whose exit is still to come.
+    if (this.#isLogCurrent) for (const pid of pids) this.#victims.set(pid, at);
+    this.#isLogCurrent ||= isComplete;
+    for (const [pid, since] of this.#victims) {
+      const isOld = since < at - REMEMBERED_SECONDS || this.#victims.size > MAX_VICTIMS;
+      if (isOld) this.#victims.delete(pid);
+    }
+  }
+
+  #readCgroups(): void {
+    for (const key of [...this.#unreadCgroups].slice(0, CGROUPS_PER_TICK)) {
+      this.#unreadCgroups.delete(key);
+      const run = this.#sharesCgroup.get(key);
+      if (run === undefined) continue;
+      const isShared = this.#sources.sharesCgroup(run.pid);
+      if (isShared !== undefined) run.isShared = isShared;
+    }
+  }
+
+  #consider(candidate: Candidate): void {
+    const { killed, done, retries } = candidate;
+    const { pid, at } = killed;
+    const isLogUsable = pid !== undefined && this.#logCompleteSince <= at - NOTICED_WITHIN_SECONDS;
+    if (pid !== undefined && this.#victims.delete(pid)) {
+      this.#host.match();
+      this.#cgroup.match();
+      done(true);
+    } else if (isCovered(this.#host, at) && this.#host.unmatched === 0) done(false);
+    else if (isLogUsable && retries < LOG_RETRIES) this.#await(candidate);
+    else if (isLogUsable || this.#isRuledOut(killed)) done(false);
+    else this.#settle(candidate);
+  }
+
+  /** Whether the counter of supervisord's cgroup, which the process is in, has stood still. */
+  #isRuledOut(killed: KilledProcess): boolean {
+    const isStill = isCovered(this.#cgroup, killed.at) && this.#cgroup.unmatched === 0;
+    return isStill && this.#isShared(killed) === true;
+  }
+
+  #isShared({ key, pid }: KilledProcess): boolean | undefined {
+    const run = this.#sharesCgroup.get(key);
+    return run !== undefined && run.pid === pid ? run.isShared : undefined;
+  }
+
+  #await(candidate: Candidate): void {
+    candidate.retries += 1;
+    this.#awaitingLog.push(candidate);
+    if (this.#awaitingLog.length > 1) return;
+    this.#after(LOG_RETRY_MS, () => {
+      const waiting = this.#awaitingLog;
+      this.#awaitingLog = [];
+      this.read();
+      for (const each of waiting) this.#consider(each);
+    });
+  }
+
+  #settle(candidate: Candidate): void {
+    this.#settling.push(candidate);
+    if (this.#settling.length > 1) return;
+    this.#after(SETTLE_MS, () => {
+      const group = this.#settling;
+      this.#settling = [];
+      this.read();
+      for (const { killed, done } of group) {
+        done(group.length === 1 ? this.#decideAlone(killed) : undefined);
+      }
+    });
+  }
+
+  /** No other process was killed at the same time. */
+  #decideAlone(killed: KilledProcess): OomDecision {
+    if (!killed.isUnexplained) return undefined;
+    const after = killed.at - NOTICED_WITHIN_SECONDS;
+    const isElsewhere = this.#isShared(killed) === false;
+    const ofCgroup = this.#cgroup.isReadable && !isElsewhere;
+    if (ofCgroup) {
+      if (!isCovered(this.#cgroup, killed.at) || this.#cgroup.unmatchedSince(after) === 0) {
+        return undefined;
+      }
+      this.#cgroup.match();
+    } else {
+      const isAlone = this.#host.unmatchedSince(after) === 1 && this.#host.unmatched === 1;
+      if (!isAlone || !(isElsewhere || this.#sources.isHostRoot)) return undefined;
+    }
+    this.#host.match();
+    return true;
+  }
+
+  #after(ms: number, action: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      action();
+    }, ms);
+    this.#timers.add(timer);
+  }
+}
+
+/** Whether the counter was read before a process that exited at `at` can have been killed. */
+function isCovered(counter: StepLog, at: number): boolean {
+  return counter.isReadable && counter.completeSince <= at - NOTICED_WITHIN_SECONDS;
+}

@@ -1,0 +1,9 @@
+/** The end of a process' own log, as it was when a run ended. */
+
+export interface LogTail {
+  readonly stream: 'stdout' | 'stderr';
+  /** Without control characters. */
+  readonly text: string;
+  /** When the run ended, in epoch seconds: `finishedAt` of its termination. */
+  readonly at: number;
+}
