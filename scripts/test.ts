@@ -44,6 +44,7 @@ const NEEDS: Readonly<Record<string, readonly SystemPackage[]>> = {
   'test/system/cached-text.test.ts': ['python3'],
   'test/system/doctor-alertmanagers.test.ts': ['prometheus-alertmanager'],
   'test/system/configurations.test.ts': ['supervisor'],
+  'test/system/dashboard.test.ts': ['prometheus'],
   'test/system/print-config.test.ts': ['supervisor'],
   'test/system/reader.test.ts': ['supervisor'],
   'test/system/rules-command.test.ts': ['prometheus', 'prometheus-alertmanager'],

@@ -54,7 +54,8 @@ const SHIPPED_JOB = 'supervisor';
 /**
  * The files with the request in them. What is replaced has the same form in every file: the selector
  * `job="supervisor"`, the line `job_name: supervisor` and the intervals of that job and of rule groups,
- * and the annotations `runbook_url`, which end in the fragment of the alert, and `page_url`.
+ * and the annotations `runbook_url`, which end in the fragment of the alert, and `page_url`. The
+ * dashboard has the job and the address of the runbook.
  */
 export function adaptFiles(files: RuleFiles, request: RulesRequest): RuleFiles {
   return Object.fromEntries(
@@ -66,8 +67,13 @@ function adaptFile(name: string, text: string, request: RulesRequest): string {
   const { job, scrapeIntervalMs, runbookUrl, pageUrlTemplate } = request;
   let adapted = text
     .replaceAll(`job="${SHIPPED_JOB}"`, `job="${job}"`)
+    // In JSON.
+    .replaceAll(`job=\\"${SHIPPED_JOB}\\"`, `job=\\"${job}\\"`)
     .replaceAll(/(\bjob (?:is not called )?)`supervisor`/g, (_, before) => `${before}\`${job}\``)
     .replaceAll(/^( *- job_name: )supervisor$/gm, (_, key) => key + quoteJob(job));
+  if (name.endsWith('.json') && runbookUrl !== undefined) {
+    return adapted.replaceAll(/"https:[^"]*\/RUNBOOK\.md"/g, () => JSON.stringify(runbookUrl));
+  }
   if (!name.endsWith('.yml')) return adapted;
   if (/^scrape_configs:/m.test(text)) return adaptIntervals(adapted, scrapeIntervalMs);
   // A rule that is evaluated more often than the job is scraped finds nothing new.

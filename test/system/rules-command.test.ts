@@ -116,10 +116,11 @@ rules('the job is in the scrape configuration and in every selector', () =>
     const { scrape_configs: jobs } = parse(read(dir, 'prometheus.yml'));
     assert.is(jobs[0].job_name, 'shop');
     for (const name of NAMES) {
-      assert.not.match(read(dir, name), /job(?:_name)?(?:=|=~|: ?)"?supervisor\b/, name);
+      assert.not.match(read(dir, name), /job(?:_name)?(?:=|=~|: ?)\\?"?supervisor\b/, name);
       assert.not.match(read(dir, name), /job (?:is not called )?`supervisor`/, name);
     }
     assert.ok(alertsOf(dir).some(({ expr }) => expr.includes('job="shop"')));
+    assert.match(read(dir, 'supervisor-exporter.json'), 'up{job=\\"shop\\"}');
   }),
 );
 
@@ -150,6 +151,14 @@ rules('every alert links to its section of the runbook and to the page of its ex
       assert.is(runbook, `https://d.example.org/r#${alert.toLowerCase()}`);
       assert.is(page, expr.includes('absent(') ? undefined : template, alert);
     }
+  }),
+);
+
+rules('the dashboard links to the runbook', () =>
+  withFolder((dir) => {
+    run(`--output=${dir}`, '--runbook-url=https://d.example.org/r?x=$1&y');
+    const { links } = JSON.parse(read(dir, 'supervisor-exporter.json'));
+    assert.is(links[0].url, 'https://d.example.org/r?x=$1&y');
   }),
 );
 
