@@ -9,7 +9,7 @@
  */
 
 import { lastTermination, type Process } from '../processes/process.ts';
-import type { ExitReason } from '../processes/termination.ts';
+import { type ExitReason, isReasonPending } from '../processes/termination.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import { RecentCounts } from './recent-counts.ts';
 
@@ -165,8 +165,7 @@ export class ActiveAlerts {
       return;
     }
     const startsAt = pastTime(process.lastTransitionTime, at);
-    const isReasonPending = process.failedStart?.reason.kind === 'pending';
-    if (isReasonPending && this.#waitsForReason(startsAt, at)) return;
+    if (isFailurePending(process) && this.#waitsForReason(startsAt, at)) return;
     this.#active.set(key, {
       cause,
       startsAt: active?.startsAt ?? startsAt,
@@ -232,7 +231,7 @@ export class ActiveAlerts {
     if (exit === undefined) return undefined;
     const exitedAt = pastTime(exit.finishedAt, at);
     if (exitedAt + UNEXPECTED_EXIT_SECONDS <= at) return undefined;
-    if (exit.reason.kind === 'pending' && this.#waitsForReason(exitedAt, at)) return undefined;
+    if (isReasonPending(exit.reason) && this.#waitsForReason(exitedAt, at)) return undefined;
     return { process: id, at: exitedAt, reason: exit.reason };
   }
 
@@ -332,6 +331,13 @@ function isConditionOpen(active: ActiveAlert | undefined, at: number): active is
 /** supervisord may report any number as a time; one that cannot be right is replaced by now. */
 function pastTime(seconds: number | undefined, now: number): number {
   return seconds !== undefined && seconds > 0 && seconds <= now ? seconds : now;
+}
+
+/** Whether the reason of the failed start, or whether the OOM killer ended it, is being looked up. */
+function isFailurePending({ failedStart, termination }: Readonly<Process>): boolean {
+  if (failedStart !== undefined) return isReasonPending(failedStart.reason);
+  // A failed start that was a run is the last termination once its signal is known.
+  return termination?.reason.kind === 'signalled' && isReasonPending(termination.reason);
 }
 
 function failureOf(process: Readonly<Process>): StartFailure {

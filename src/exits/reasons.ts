@@ -219,10 +219,23 @@ export class ExitReasons {
       at: Math.min(facts.finishedAt ?? Number.POSITIVE_INFINITY, Date.now() / 1000),
       isUnexplained: reason.signal === SIGKILL && (end === 'unexpected' || end === 'failed-start'),
     };
+    let isPublished = false;
     oomKills.decide(killed, (oomKilled) => {
       const signal = oomKilled === true ? SIGKILL : reason.signal;
-      this.#publish(lookup, { ...facts, reason: { ...reason, signal, oomKilled } });
+      const decided = { ...facts, reason: { ...reason, signal, oomKilled } };
+      if (isPublished) this.#correct(lookup, decided);
+      else this.#publish(lookup, decided);
+      isPublished = true;
     });
+    // The signal does not wait for the kernel's log or for a counter.
+    if (!isPublished)
+      this.#publish(lookup, { ...facts, reason: { ...reason, oomKilled: 'pending' } });
+    isPublished = true;
+  }
+
+  #correct({ id, terminationId }: Lookup, facts: TerminationFacts): void {
+    const { table, changes } = this.#options;
+    changes.publish(table.setTerminationFacts(id, terminationId, facts));
   }
 
   /** The event of a failed start has no pid. */

@@ -18,7 +18,7 @@ export type ExitReason =
       /** Whether the kernel wrote a core file; undefined: only the log reports it. */
       readonly coreDumped: boolean | undefined;
       /** Whether the kernel's OOM killer sent the signal; undefined: not established. */
-      readonly oomKilled?: boolean | undefined;
+      readonly oomKilled?: boolean | 'pending' | undefined;
     };
 
 /** Of a termination before anything of it was looked up. */
@@ -127,13 +127,20 @@ export function oomKilledOf(reason: ExitReason): boolean | undefined {
       return false;
     case 'signalled':
       if (reason.signal !== undefined && reason.signal !== SIGKILL) return false;
-      return reason.oomKilled;
+      return reason.oomKilled === 'pending' ? undefined : reason.oomKilled;
     case 'pending':
     case 'unknown':
       return undefined;
     default:
       return unhandledReason(reason);
   }
+}
+
+/** Whether a part of the reason is still being looked up. */
+export function isReasonPending(reason: ExitReason): boolean {
+  return (
+    reason.kind === 'pending' || (reason.kind === 'signalled' && reason.oomKilled === 'pending')
+  );
 }
 
 /** Whether the kernel wrote a core file; undefined while it is not established. */

@@ -5,7 +5,7 @@ import type { LoggedReason } from '../../src/exits/log-lines.ts';
 import { ExitReasons, type LogTrust } from '../../src/exits/reasons.ts';
 import { ChangeFeed } from '../../src/processes/changes.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
-import type { ExitReason } from '../../src/processes/termination.ts';
+import { type ExitReason, isReasonPending, oomKilledOf } from '../../src/processes/termination.ts';
 import { RpcError } from '../../src/util/errors.ts';
 import { eventually, timed } from '../support/deadline.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
@@ -27,9 +27,11 @@ class Scene {
   calls = 0;
   failedEarly = 0;
   reply: () => Promise<Reply> = async () => new RpcError('ERR_RPC_FAULT', 'BAD_NAME');
+  /** Ends the decision whether it was an OOM kill; undefined where none was asked for. */
+  decideOom: ((isOomKill: boolean | undefined) => void) | undefined;
   readonly reasons: ExitReasons;
 
-  constructor(hasRpc = true) {
+  constructor(hasRpc = true, asksForOom = false) {
     this.evidence.beginAt(0);
     const warn = (text: string) => void this.warnings.push(text);
     this.reasons = new ExitReasons({
@@ -48,6 +50,13 @@ class Scene {
               return Promise.all(calls.map(() => this.reply()));
             },
             close: () => {},
+          }
+        : undefined,
+      oomKills: asksForOom
+        ? {
+            decide: (_, done) => {
+              this.decideOom = done;
+            },
           }
         : undefined,
     });
@@ -80,9 +89,13 @@ class Scene {
   }
 }
 
-function inScene(body: (scene: Scene) => void | Promise<void>, hasRpc = true): () => Promise<void> {
+function inScene(
+  body: (scene: Scene) => void | Promise<void>,
+  hasRpc = true,
+  asksForOom = false,
+): () => Promise<void> {
   return timed(15_000, async () => {
-    const scene = new Scene(hasRpc);
+    const scene = new Scene(hasRpc, asksForOom);
     try {
       await body(scene);
     } finally {
@@ -123,6 +136,27 @@ reasons(
     assert.is(scene.calls, 0);
   }),
 );
+
+for (const oomKilled of [true, false, undefined]) {
+  reasons(
+    `SIGKILL is known before it is decided whether it was an OOM kill: ${oomKilled}`,
+    inScene(
+      (scene) => {
+        scene.logs(KILLED);
+        scene.exit();
+        assert.equal(scene.reason, { ...KILLED, source: 'log', oomKilled: 'pending' });
+        assert.ok(scene.reason && isReasonPending(scene.reason), 'the push waits');
+        assert.is(scene.reason && oomKilledOf(scene.reason), undefined);
+        scene.decideOom?.(oomKilled);
+        assert.equal(scene.reason, { ...KILLED, source: 'log', oomKilled });
+        assert.not.ok(scene.reason && isReasonPending(scene.reason));
+        assert.is(scene.table.get(id('web'))?.oomKills, oomKilled === true ? 1 : 0);
+      },
+      true,
+      true,
+    ),
+  );
+}
 
 reasons(
   'without a line, XML-RPC is asked, and the missing line is reported once',
