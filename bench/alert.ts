@@ -9,7 +9,8 @@ import { type Prometheus, runPrometheus, shippedWith } from '../test/support/pro
 import { atEnd, cleaningUp, keepOpen, kill, temporaryFolder } from './clean-up.ts';
 import { readOptions } from './options.ts';
 import { firstLatencies, POLLING_PATIENCE_MS, Polling, type PollingOutcome } from './polling.ts';
-import { formatGoals, formatTable, type Goal } from './report.ts';
+import { progress } from './progress.ts';
+import { formatTable, type Goal, reportGoals } from './report.ts';
 import { metricsReaderAt } from './scraper.ts';
 import { between, summarize } from './statistics.ts';
 import {
@@ -42,7 +43,7 @@ interface AlertPath {
 
 const options = readOptions({ trials: 20, servers: 3, polled: 10 });
 
-await cleaningUp(async () => {
+await cleaningUp(5 + options.trials / 2, async () => {
   console.error('starting everything');
   const [alertmanager, webhook] = await keepOpen<[Alertmanager, Webhook]>((body) =>
     withAlertmanager(
@@ -148,6 +149,7 @@ async function startPrometheus(
 async function killEach(log: string): Promise<ReadonlyMap<string, number>> {
   const killedAt = new Map<string, number>();
   for (let trial = 0; trial < options.trials; trial++) {
+    progress(`kill ${trial + 1} of ${options.trials}`);
     await sleep(between(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS));
     const name = `program-${trial}`;
     const pid = pidOf(name, log);
@@ -167,7 +169,7 @@ function reportAlerts(paths: readonly AlertPath[], polled: PollingOutcome): void
   console.log(
     `\nOf the ${polled.crashes} crashes after which supervisord restarted the process, ${polled.seen} were visible in any scrape of the polling exporter.`,
   );
-  console.log(`\n${formatGoals(paths.flatMap(goalsOf))}`);
+  reportGoals(paths.flatMap(goalsOf));
 }
 
 function nameOf({ seconds }: AlertPath): string {
@@ -208,7 +210,7 @@ function goalsOf(path: AlertPath): Goal[] {
 
 function goal(what: string, ms: number, maxMs: number): Goal {
   return {
-    what,
+    what: `SIGKILL to the webhook, ${what}`,
     value: formatMs(ms),
     goal: `at most ${formatMs(maxMs)}`,
     isReached: ms <= maxMs,

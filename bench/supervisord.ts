@@ -7,6 +7,7 @@ import { eventually } from '../test/support/deadline.ts';
 import { PROGRAM } from '../test/support/exporter.ts';
 import { atEnd, kill } from './clean-up.ts';
 import { childrenOf } from './proc.ts';
+import { progress } from './progress.ts';
 import type { MetricsReader } from './scraper.ts';
 
 export interface Supervisord {
@@ -161,7 +162,7 @@ export function pidOf(name: string, log: string): number {
   return pid;
 }
 
-const START_DEADLINE_MS = 600_000;
+const START_DEADLINE_MS = 300_000;
 const START_CHECK_EVERY_MS = 500;
 /** Matches one line per started process of sleeperSections. */
 const STARTED_SERIES =
@@ -180,6 +181,7 @@ export async function allStarted(
       failure = supervisord.failure();
       if (failure !== undefined) return;
       const started = (await metrics.read()).count(STARTED_SERIES);
+      progress(`${started} of ${processes} processes have started`);
       if (started !== processes) {
         throw new Error(`${started} of ${processes} processes have started`);
       }
