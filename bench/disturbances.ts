@@ -1,7 +1,7 @@
 /** `npm run bench disturbances`: whether counts stay exact while the exporter, supervisord or the machine is disturbed. */
 
 import { execFileSync, spawn } from 'node:child_process';
-import { openSync, writeFileSync } from 'node:fs';
+import { openSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { atEnd, cleaningUp, temporaryFolder } from './clean-up.ts';
 import { readOptions } from './options.ts';
 import { progress } from './progress.ts';
 import { formatMarkdown, type Goal, reportGoals } from './report.ts';
-import { copyOfExporter } from './supervisord.ts';
+import { copyOfExporter, killWithChildren } from './supervisord.ts';
 
 interface Disturbance {
   readonly title: string;
@@ -54,6 +54,9 @@ const options = readOptions({
 
 /** Each disturbance starts a supervisord, and waits until its last event. */
 const MINUTES = 20 + options.seconds / 4 + options.stopped / 60;
+/** Killed when the bench ends early. */
+let running: Supervisord | undefined;
+
 const dir = temporaryFolder();
 const program = copyOfExporter(dir);
 const clock = join(dir, 'clock');
@@ -179,10 +182,15 @@ await cleaningUp(MINUTES, async () => {
   execFileSync('mkfifo', [join(dir, 'full')]);
   // Read and written, so that neither side waits for the other to open it; filled, and never read.
   const full = openSync(join(dir, 'full'), 'r+');
-  const filler = spawn('sh', ['-c', `head -c ${FULL_PIPE_BYTES} /dev/zero >&3`], {
+  const filler = spawn('sh', ['-c', `exec head -c ${FULL_PIPE_BYTES} /dev/zero >&3`], {
     stdio: ['ignore', 'ignore', 'ignore', full],
   });
   atEnd(() => filler.kill('SIGKILL'));
+  atEnd(() => {
+    if (running === undefined) return;
+    killWithChildren(running.pid);
+    rmSync(running.dir, { recursive: true, force: true });
+  });
 
   const rows = [['what was done', 'how often', 'events', 'lost', 'counted wrong']];
   const goals: Goal[] = [];
@@ -192,7 +200,7 @@ await cleaningUp(MINUTES, async () => {
     const row = rowOf(outcome);
     console.error(row.join('  '));
     rows.push([disturbance.title, ...row]);
-    goals.push(goalOf(disturbance.title, outcome));
+    goals.push(goalOf(`counts of a storm while ${disturbance.title}`, outcome));
   }
   console.log(formatMarkdown(rows));
   reportGoals(goals);
@@ -206,7 +214,7 @@ function rowOf(outcome: Outcome | string): string[] {
 }
 
 function goalOf(what: string, outcome: Outcome | string): Goal {
-  const goal = '0 lost that supervisord has sent, 0 counted wrong';
+  const goal = 'none lost, none counted wrong';
   if (typeof outcome === 'string') return { what, value: 'failed', goal, isReached: false };
   const lost = outcome.lost - outcome.discarded;
   return {
@@ -237,7 +245,8 @@ async function run(disturbance: Disturbance): Promise<Outcome> {
   ].join(' ');
   const section = { ...story?.section, command: command(exporter) };
   let outcome: Outcome | undefined;
-  await play({ conf: 'storm', files: INFO, ...story, section }, async (supervisord) => {
+  const disturbed = play({ conf: 'storm', files: INFO, ...story, section }, async (supervisord) => {
+    running = supervisord;
     const metrics = () => scrape(supervisord.port, isSecure);
     await eventually(40_000, async () => {
       if ((await metrics()).sum('supervisord_process_exits_total') < 24)
@@ -251,6 +260,9 @@ async function run(disturbance: Disturbance): Promise<Outcome> {
       ...(restarts ? compareLog(supervisord) : compareCounters(shown, log)),
       discarded: readDiscarded(log),
     };
+  });
+  await disturbed.finally(() => {
+    running = undefined;
   });
   if (outcome === undefined) throw new Error('no outcome');
   return outcome;

@@ -69,6 +69,7 @@ export const GOALS_FILE = 'BENCH_GOALS_FILE';
 
 /** Prints the goals. The exit status becomes 1 if one of them is missed. */
 export function reportGoals(goals: readonly Goal[]): void {
+  if (goals.length === 0) return;
   const lines = goals.map(
     ({ what, value, goal, isReached }) =>
       `${isReached ? 'reached' : 'MISSED '}  ${what}: ${value} (goal: ${goal})`,

@@ -288,13 +288,13 @@ function goalsOfCounts({
   scrapers,
 }: Outcome): Goal[] {
   const none = (what: string, found: readonly string[]) => ({
-    what,
+    what: `storm: ${what}`,
     value: found.length === 0 ? '0' : `${found.length} (${found.slice(0, 3).join('; ')})`,
     goal: 'none',
     isReached: found.length === 0,
   });
   const zero = (what: string, value: number | undefined) => ({
-    what,
+    what: `storm: ${what}`,
     value: String(value),
     goal: '0',
     isReached: value === 0,

@@ -1,6 +1,6 @@
 /** `npm run bench soak`: whether counts stay exact and memory stays constant during hours of load. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { eventually } from '../test/support/deadline.ts';
 import type { Exposition } from '../test/support/exposition.ts';
 import { freePort } from '../test/support/ports.ts';
@@ -33,6 +33,7 @@ import {
   exporterLogIn,
   logFileIn,
   type Ports,
+  printEndOfLog,
   type Supervisord,
   startSupervisord,
 } from './supervisord.ts';
@@ -150,7 +151,6 @@ function untilQuiet(scrape: () => Promise<Exposition>): Promise<Exposition> {
 const MINUTE_MS = 60_000;
 const START_DEADLINE_MS = 30_000;
 const SCRAPED_EVERY_MS = [1_000, 15_000];
-const LOG_END = 2_000;
 
 const options = readOptions({ minutes: 15 }, ['rejecting']);
 
@@ -171,7 +171,7 @@ await cleaningUp(10 + 2 * options.minutes, async () => {
     process.exitCode = 1;
     throw error;
   } finally {
-    if (process.exitCode === 1) printEndOfLog(dir);
+    if (process.exitCode === 1) printEndOfLog(exporterLogIn(dir));
   }
 });
 
@@ -215,10 +215,4 @@ async function soak(supervisord: Supervisord, dir: string, ports: Ports): Promis
     groupsRemoved: changing.removed,
     scrapers,
   });
-}
-
-function printEndOfLog(dir: string): void {
-  const log = exporterLogIn(dir);
-  if (!existsSync(log)) return;
-  console.error(`the end of the exporter's log:\n${readFileSync(log, 'utf8').slice(-LOG_END)}`);
 }

@@ -53,6 +53,12 @@ export function exporterLogIn(dir: string): string {
   return join(dir, 'exporter.log');
 }
 
+/** For a bench that fails. */
+export function printEndOfLog(file: string): void {
+  if (!existsSync(file)) return;
+  console.error(`the end of the exporter's log:\n${readFileSync(file, 'utf8').slice(-2_000)}`);
+}
+
 export function startSupervisord(setup: Setup): Supervisord {
   const conf = join(setup.dir, 'supervisord.conf');
   writeFileSync(conf, configuration(setup));
@@ -83,12 +89,14 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
 }
 
-/** Stops supervisord first, so that it starts no process while its children are listed. */
-function killWithChildren(pid: number): void {
+/**
+ * Kills a process whose children lead process groups, and those. It is stopped first, so that it
+ * starts no process while its children are listed.
+ */
+export function killWithChildren(pid: number): void {
   kill(pid, 'SIGSTOP');
   const children = childrenOf(pid);
   kill(pid);
-  // Each child of supervisord is the leader of a process group.
   for (const child of children) kill(-child);
 }
 

@@ -3,8 +3,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { ROOT } from '../scripts/setup.ts';
-import { atEnd, cleaningUp, kill } from './clean-up.ts';
+import { atEnd, cleaningUp } from './clean-up.ts';
 import { atMost, reportGoals } from './report.ts';
+import { killWithChildren } from './supervisord.ts';
 
 const GOAL_S = 20;
 
@@ -13,11 +14,10 @@ await cleaningUp(5, async () => {
   const tests = spawn(process.execPath, ['scripts/run.mjs', 'test', '--unit'], {
     cwd: ROOT,
     stdio: ['ignore', 'inherit', 'inherit'],
-    detached: true,
   });
   atEnd(() => {
     const isRunning = tests.exitCode === null && tests.signalCode === null;
-    if (isRunning && tests.pid !== undefined) kill(-tests.pid);
+    if (isRunning && tests.pid !== undefined) killWithChildren(tests.pid);
   });
   const [status] = await once(tests, 'close');
   const seconds = (performance.now() - began) / 1_000;

@@ -8,17 +8,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  circumstances,
-  formatMarkdown,
-  formatTable,
-  GOALS_FILE,
-  type Goal,
-  readGoals,
-} from '../bench/report.ts';
+import { circumstances, formatTable, GOALS_FILE, type Goal, readGoals } from '../bench/report.ts';
 import { BENCHES, benchRows } from './benches.ts';
 import { writeBlock } from './document-block.ts';
-import { FIGURES_HEAD, figureRows, RUN_OF_ALL } from './figures.ts';
+import { areReached, FIGURES_HEAD, figureRows, figuresMarkdown, RUN_OF_ALL } from './figures.ts';
 import { build, needSystemPackages, ROOT, temporaryFolder } from './setup.ts';
 
 await main(process.argv.slice(2));
@@ -48,21 +41,20 @@ async function runAll(writes: boolean): Promise<void> {
   const reported = new Map<string, readonly Goal[]>();
   const began = performance.now();
   const minutes = () => ((performance.now() - began) / 60_000).toFixed(1);
-  for (const [index, { name, options }] of RUN_OF_ALL.entries()) {
-    const command = `npm run bench ${name} -- ${options.join(' ')}`;
+  for (const [index, { name, options, command }] of RUN_OF_ALL.entries()) {
     console.error(`\n== ${minutes()} min, ${index + 1} of ${RUN_OF_ALL.length}: ${command}\n`);
     writeFileSync(file, '');
     await run(name, options, { [GOALS_FILE]: file });
     reported.set(name, readGoals(file));
   }
-  const rows = [[...FIGURES_HEAD], ...figureRows(reported)];
-  console.log(`\n== ${minutes()} min: the figures\n`);
-  console.log(formatTable(rows, FIGURES_HEAD.length));
+  const rows = figureRows(reported);
+  console.log(`\n== ${minutes()} min: the figures. ${circumstances()}\n`);
+  console.log(formatTable([FIGURES_HEAD, ...rows], FIGURES_HEAD.length));
   if (writes) {
-    const table = formatMarkdown(rows, FIGURES_HEAD.length);
-    writeBlock('docs/performance.md', 'figures', `${circumstances()}\n\n${table}`);
+    const content = `${circumstances()}\n\n${figuresMarkdown(rows)}`;
+    writeBlock('docs/performance.md', 'figures', content);
   }
-  if (rows.slice(1).some(([, , , , reached]) => reached !== 'yes')) process.exitCode = 1;
+  if (!areReached(rows)) process.exitCode = 1;
 }
 
 /** Resolves to the exit status. Each bench bounds its own time and cleans up after itself. */

@@ -110,10 +110,10 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
     inAll: {
       options: ['--minutes=1', '--rejecting'],
       figures: [
-        'processes whose counts differ',
-        'processes shown in a wrong state',
-        'events lost',
-        'states corrected',
+        'storm: processes whose counts differ',
+        'storm: processes shown in a wrong state',
+        'storm: events lost',
+        'storm: states corrected',
       ],
     },
   },
@@ -124,7 +124,10 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
     inAll: {
       // The exporter is killed, and frozen.
       options: ['--from=2', '--to=3', '--seconds=5'],
-      figures: ['the exporter is killed by SIGKILL', 'the exporter is frozen for 3 s'],
+      figures: [
+        'counts of a storm while the exporter is killed by SIGKILL',
+        'counts of a storm while the exporter is frozen for 3 s',
+      ],
     },
   },
   'unit-tests': {

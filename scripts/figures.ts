@@ -1,46 +1,60 @@
 /** The table of figures, which `npm run bench` prints and writes into docs/performance.md. */
 
-import type { Goal } from '../bench/report.ts';
+import { formatMarkdown, type Goal } from '../bench/report.ts';
 import { BENCHES } from './benches.ts';
 
-export const FIGURES_HEAD = [
+/** What `npm run bench` runs. */
+export const RUN_OF_ALL = Object.entries(BENCHES).flatMap(([name, { against, inAll }]) =>
+  inAll === undefined ? [] : [{ name, against, ...inAll, command: commandOf(name, inAll.options) }],
+);
+
+type Part = (typeof RUN_OF_ALL)[number];
+
+export const FIGURES_HEAD: readonly string[] = [
   'what is measured',
   'compared with',
   'result',
   'goal',
   'reached',
   'command',
-] as const;
+];
 
-/** The benches that the run of all consists of, with their options. */
-export const RUN_OF_ALL = Object.entries(BENCHES).flatMap(([name, { inAll }]) =>
-  inAll === undefined ? [] : [{ name, ...inAll }],
-);
+const REACHED = 'yes';
+const NOT_MEASURED = { value: 'failed', goal: '', isReached: false };
 
 /**
  * A row for each figure, from the goals that each bench has reported. Other goals of a bench have
  * a row only if they were missed.
  */
 export function figureRows(reported: ReadonlyMap<string, readonly Goal[]>): string[][] {
-  return RUN_OF_ALL.flatMap(({ name, figures }) => {
-    const goals = reported.get(name) ?? [];
-    const others = goals.filter(({ what, isReached }) => !isReached && !figures.includes(what));
-    return [
-      ...figures.map((what) =>
-        figureRow(
-          name,
-          what,
-          goals.find((goal) => goal.what === what),
-        ),
-      ),
-      ...others.map((goal) => figureRow(name, goal.what, goal)),
-    ];
+  return RUN_OF_ALL.flatMap((part) => {
+    const goals = reported.get(part.name) ?? [];
+    const figures = part.figures.map(
+      (what) => goals.find((goal) => goal.what === what) ?? { what, ...NOT_MEASURED },
+    );
+    const others = goals.filter(({ what }) => !part.figures.includes(what));
+    return [...figures, ...others.filter(({ isReached }) => !isReached)].map((goal) =>
+      figureRow(part, goal),
+    );
   });
 }
 
-function figureRow(bench: string, what: string, goal: Goal | undefined): string[] {
-  const command = `npm run bench ${bench}`;
-  const against = goal?.against ?? BENCHES[bench]?.against ?? '';
-  if (goal === undefined) return [what, against, 'failed', '', 'failed', command];
-  return [what, against, goal.value, goal.goal, goal.isReached ? 'yes' : 'MISSED', command];
+function figureRow({ against, command }: Part, goal: Goal): string[] {
+  const reached = goal.isReached ? REACHED : 'no';
+  return [goal.what, goal.against ?? against, goal.value, goal.goal, reached, command];
+}
+
+export function areReached(rows: readonly (readonly string[])[]): boolean {
+  const column = FIGURES_HEAD.indexOf('reached');
+  return rows.every((row) => row[column] === REACHED);
+}
+
+/** The same rows for a document. */
+export function figuresMarkdown(rows: readonly (readonly string[])[]): string {
+  const body = rows.map((row) => [...row.slice(0, -1), `\`${row.at(-1)}\``]);
+  return formatMarkdown([FIGURES_HEAD, ...body], FIGURES_HEAD.length);
+}
+
+function commandOf(name: string, options: readonly string[]): string {
+  return ['npm run bench', name, ...(options.length > 0 ? ['--', ...options] : [])].join(' ');
 }
