@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { ROOT } from '../scripts/setup.ts';
-import { atEnd, cleaningUp } from './clean-up.ts';
+import { atEnd, cleaningUp, temporaryFolder } from './clean-up.ts';
 import { atMost, reportGoals } from './report.ts';
 import { killWithChildren } from './supervisord.ts';
 
@@ -14,6 +14,7 @@ await cleaningUp(5, async () => {
   const tests = spawn(process.execPath, ['scripts/run.mjs', 'test', '--unit'], {
     cwd: ROOT,
     stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, TMPDIR: temporaryFolder() },
   });
   atEnd(() => {
     const isRunning = tests.exitCode === null && tests.signalCode === null;
