@@ -170,7 +170,7 @@ export function pidOf(name: string, log: string): number {
   return pid;
 }
 
-const START_DEADLINE_MS = 300_000;
+const START_DEADLINE_MS = 600_000;
 const START_CHECK_EVERY_MS = 500;
 /** Matches one line per started process of sleeperSections. */
 const STARTED_SERIES =

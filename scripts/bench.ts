@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { circumstances, formatTable, GOALS_FILE, type Goal, readGoals } from '../bench/report.ts';
-import { BENCHES, benchRows } from './benches.ts';
+import { BENCHES } from './benches.ts';
 import { writeBlock } from './document-block.ts';
 import { areReached, FIGURES_HEAD, figureRows, figuresMarkdown, RUN_OF_ALL } from './figures.ts';
 import { build, needSystemPackages, ROOT, temporaryFolder } from './setup.ts';
@@ -31,7 +31,8 @@ async function main([name, ...options]: readonly string[]): Promise<void> {
 }
 
 function list(): string {
-  return formatTable([['npm run bench …', 'measures', 'compares with'], ...benchRows()], 3);
+  const rows = Object.entries(BENCHES).map(([name, { about, against }]) => [name, about, against]);
+  return formatTable([['npm run bench …', 'measures', 'compares with'], ...rows], 3);
 }
 
 async function runAll(writes: boolean): Promise<void> {

@@ -1,5 +1,6 @@
 /** The benches: what each measures and needs, and which figures it gives to `npm run bench`. */
 
+import { formatMarkdown } from '../bench/report.ts';
 import type { SystemPackage } from './setup.ts';
 
 export interface Bench {
@@ -164,7 +165,12 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   },
 };
 
-/** The rows of the table in bench/README.md, and of `npm run bench -- --list`. */
-export function benchRows(): string[][] {
-  return Object.entries(BENCHES).map(([name, { about, against }]) => [name, about, against]);
+/** The table in bench/README.md. */
+export function benchTable(): string {
+  const rows = Object.entries(BENCHES).map(([name, { about, against }]) => [
+    `\`npm run bench ${name}\``,
+    about,
+    against,
+  ]);
+  return formatMarkdown([['command', 'measures', 'compares with'], ...rows], 3);
 }
