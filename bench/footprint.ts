@@ -8,9 +8,9 @@ import { atEnd, cleaningUp, kill } from './clean-up.ts';
 import { readOptions } from './options.ts';
 import { residentBytes } from './proc.ts';
 import { progress } from './progress.ts';
-import { atMost, formatTable, reportGoals } from './report.ts';
+import { atMostTimes, formatTable, reportGoals } from './report.ts';
 import { Scraper } from './scraper.ts';
-import { summarize } from './statistics.ts';
+import { type Summary, summarize } from './statistics.ts';
 
 const START_GOAL = 1.5;
 const MEMORY_GOAL = 1.6;
@@ -86,7 +86,13 @@ async function measureFootprint(): Promise<void> {
   const last = memory.at(-1) ?? Number.NaN;
 
   console.log(`Start to READY, ${counts.starts} of each alternating, in milliseconds.\n`);
-  console.log(formatTable([['', 'median', 'p99', 'max'], ...starts.rows]));
+  console.log(
+    formatTable([
+      ['', 'median', 'p99', 'max'],
+      rowOf('supervisor-exporter', starts.exporter),
+      rowOf('bare node', starts.bare),
+    ]),
+  );
   console.log(
     `\nResident memory in MB; a round is ${counts.events} events over ${counts.processes} processes and ${counts.scrapes} scrapes.\n`,
   );
@@ -98,36 +104,41 @@ async function measureFootprint(): Promise<void> {
       ['bare node', bareMb.toFixed(1), ...memory.slice(1).map(() => '')],
     ]),
   );
-  const bare = `a bare node process: ${bareMb.toFixed(1)} MB`;
+  const bareNode = (value: number) => ({ name: 'a bare node process', value });
+  const mb = (value: number) => `${value.toFixed(1)} MB`;
   reportGoals([
-    atMost('start to READY, median', starts.ratio, START_GOAL, times, starts.bare),
-    atMost(
-      `resident memory after ${counts.events} events`,
-      first / bareMb,
-      MEMORY_GOAL,
-      times,
-      bare,
+    atMostTimes(
+      'start to READY, median',
+      starts.exporter.median,
+      bareNode(starts.bare.median),
+      START_GOAL,
+      (ms) => `${ms.toFixed(1)} ms`,
     ),
-    atMost(
-      'growth of resident memory from the first round to the last',
-      last / first,
+    atMostTimes(
+      `resident memory after ${counts.events.toLocaleString('en')} events`,
+      first,
+      bareNode(bareMb),
+      MEMORY_GOAL,
+      mb,
+    ),
+    atMostTimes(
+      'resident memory after the last round',
+      last,
+      { name: 'after the first round', value: first },
       NO_GROWTH,
-      times,
-      `the first round: ${first.toFixed(1)} MB`,
+      mb,
     ),
   ]);
 }
 
-function times(ratio: number): string {
-  return `${ratio.toFixed(2)} times`;
+/** In milliseconds. */
+interface Starts {
+  readonly exporter: Summary;
+  readonly bare: Summary;
 }
 
-interface Starts {
-  readonly rows: string[][];
-  /** Of the medians. */
-  readonly ratio: number;
-  /** The median of the bare process. */
-  readonly bare: string;
+function rowOf(name: string, { median, p99, max }: Summary): string[] {
+  return [name, ...[median, p99, max].map((ms) => ms.toFixed(1))];
 }
 
 async function measureStarts(): Promise<Starts> {
@@ -138,16 +149,7 @@ async function measureStarts(): Promise<Starts> {
     exporter.push(await msToReady([PROGRAM, ...FLAGS]));
     bare.push(await msToReady(BARE));
   }
-  const [ofExporter, ofBare] = [summarize(exporter), summarize(bare)];
-  const row = (name: string, { median, p99, max }: typeof ofBare) => [
-    name,
-    ...[median, p99, max].map((ms) => ms.toFixed(1)),
-  ];
-  return {
-    rows: [row('supervisor-exporter', ofExporter), row('bare node', ofBare)],
-    ratio: ofExporter.median / ofBare.median,
-    bare: `a bare node process: ${ofBare.median.toFixed(1)} ms`,
-  };
+  return { exporter: summarize(exporter), bare: summarize(bare) };
 }
 
 function msToReady(args: readonly string[]): Promise<number> {

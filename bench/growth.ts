@@ -199,6 +199,7 @@ const ROWS: readonly Row[] = [
 ];
 
 await cleaningUp(10 + options.real / 50, async () => {
+  const where = circumstances();
   const outcomes: Outcome[] = [];
   for (const processes of SIZES.filter((size) => size >= options.min && size <= options.max)) {
     console.error(`measuring: ${processes} processes`);
@@ -219,7 +220,7 @@ await cleaningUp(10 + options.real / 50, async () => {
   );
   console.log(formatTable(rows));
   if (options.write) {
-    writeBlock('docs/performance.md', 'growth', `${circumstances()}\n\n${formatMarkdown(rows)}`);
+    writeBlock('docs/performance.md', 'growth', `${where}\n\n${formatMarkdown(rows)}`);
   }
   reportGoals(outcomes.flatMap(goalsOf));
 });

@@ -1,7 +1,7 @@
 /** Formats tables, and reports goals. */
 
 import { appendFileSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, loadavg } from 'node:os';
 
 /**
  * All rows have the same number of cells. The first `texts` columns are aligned to the left, and
@@ -32,10 +32,11 @@ export function formatMarkdown(rows: readonly (readonly string[])[], texts = 1):
   return [head, ruler, ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** When and where something was measured. */
+/** When and where something is measured. The load average says how busy the machine was before. */
 export function circumstances(): string {
   const date = new Date().toISOString().slice(0, 10);
-  return `On ${date}, ${availableParallelism()} cores, Node ${process.versions.node}.`;
+  const [, load = Number.NaN] = loadavg();
+  return `On ${date}, ${availableParallelism()} cores, Node ${process.versions.node}, load average ${load.toFixed(1)} before.`;
 }
 
 export interface Goal {
@@ -62,6 +63,25 @@ export function atMost(
     goal: `at most ${format(limit)}`,
     isReached: value <= limit,
   };
+}
+
+/** A goal that is reached by values up to `limit` times that of a peer. */
+export function atMostTimes(
+  what: string,
+  value: number,
+  peer: { readonly name: string; readonly value: number },
+  limit: number,
+  format: (value: number) => string,
+): Goal {
+  const ratio = value / peer.value;
+  return {
+    ...atMost(what, ratio, limit, formatTimes, `${peer.name}: ${format(peer.value)}`),
+    value: `${format(value)}, ${formatTimes(ratio)}`,
+  };
+}
+
+export function formatTimes(ratio: number): string {
+  return `${ratio.toFixed(2)} times`;
 }
 
 /** Names the file to which a bench appends its goals, for the run of all benches. */

@@ -12,7 +12,7 @@ import { pin, runDriver } from './driver.ts';
 import { readOptions } from './options.ts';
 import { measureCpu } from './proc.ts';
 import { progress } from './progress.ts';
-import { atMost, formatTable, type Goal, reportGoals } from './report.ts';
+import { atMost, atMostTimes, formatTable, type Goal, reportGoals } from './report.ts';
 import { metricsReaderAt, PeriodicScraper, Scraper, samplesOf } from './scraper.ts';
 import { mean, type Summary, summarize } from './statistics.ts';
 import { allStarted, logFileIn, pidOf, sleeperSections, startSupervisord } from './supervisord.ts';
@@ -252,11 +252,6 @@ function report([exporter, withIo, peer]: readonly Outcome[], acknowledged: Summ
 }
 
 function shareOf(what: string, peer: Outcome, { ms }: Outcome, goal: number): Goal {
-  return atMost(
-    what,
-    ms.median / peer.ms.median,
-    goal,
-    (share) => `${share.toFixed(2)} of the time`,
-    `process-exporter: ${peer.ms.median.toFixed(1)} ms`,
-  );
+  const value = { name: 'process-exporter', value: peer.ms.median };
+  return atMostTimes(what, ms.median, value, goal, (each) => `${each.toFixed(1)} ms`);
 }

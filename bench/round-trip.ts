@@ -7,7 +7,7 @@ import { PROGRAM } from '../test/support/exporter.ts';
 import { cleaningUp, temporaryFolder } from './clean-up.ts';
 import { type Pinning, pin, runDriver } from './driver.ts';
 import { readOptions } from './options.ts';
-import { atMost, formatTable, type Goal, reportGoals } from './report.ts';
+import { atMost, atMostTimes, formatTable, type Goal, reportGoals } from './report.ts';
 import { PeriodicScraper } from './scraper.ts';
 import { type Summary, summarize } from './statistics.ts';
 
@@ -131,15 +131,9 @@ function goalsOf({ variant, exporter, unread }: Outcome): Goal[] {
   // At random moments both wait for the core to wake, which is no figure of the exporter's.
   if (unread === undefined || variant.pauseMs > 0) return [];
   const { inC } = unread;
-  const ratio = (times: number) => `${times.toFixed(2)} times`;
+  const median = { name: 'unread in C', value: inC.median };
   return [
-    atMost(
-      `${what}: median`,
-      exporter.median / inC.median,
-      MEDIAN_GOAL,
-      ratio,
-      `unread in C: ${us(inC.median)}`,
-    ),
+    atMostTimes(`${what}: median`, exporter.median, median, MEDIAN_GOAL, us),
     p99(P99_GOAL_US, `unread in C: ${us(inC.p99)}`),
   ];
 }

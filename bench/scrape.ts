@@ -116,7 +116,7 @@ function report(exporter: Outcome, peer: Outcome): void {
   const ms = (value: number) => `${value.toFixed(1)} ms`;
   reportGoals([
     {
-      what: `scrape of ${counts.processes} processes, median`,
+      what: `scrape of ${counts.processes.toLocaleString('en')} processes, median`,
       against: `node_exporter: ${ms(peer.ms.median)}`,
       value: `${ms(exporter.ms.median)}, ${ratio.toFixed(1)} times faster`,
       goal: `${SPEED_GOAL} times faster`,

@@ -14,7 +14,14 @@ import { cleaningUp, kill, temporaryFolder } from './clean-up.ts';
 import { failUsage, readOptions } from './options.ts';
 import { cpuMs, residentBytes } from './proc.ts';
 import { progress } from './progress.ts';
-import { atMost, circumstances, formatMarkdown, formatTable, reportGoals } from './report.ts';
+import {
+  atMost,
+  circumstances,
+  formatMarkdown,
+  formatTable,
+  formatTimes,
+  reportGoals,
+} from './report.ts';
 import { SupervisordRpc } from './rpc.ts';
 import { scrapeOnce } from './soak-load.ts';
 import { median } from './statistics.ts';
@@ -62,10 +69,6 @@ const options = readOptions(
 );
 if (options.few >= options.many) failUsage('--few: not fewer than --many');
 const SIZES = [options.few, options.many];
-
-function times(ratio: number): string {
-  return `${ratio.toFixed(2)} times`;
-}
 
 async function measure(processes: number): Promise<Row[]> {
   const dir = temporaryFolder();
@@ -246,6 +249,7 @@ class Measurement {
 }
 
 await cleaningUp(10 + (options.few + options.many) / 100, async () => {
+  const where = circumstances();
   const [few = [], many = []] = [await measure(options.few), await measure(options.many)];
   const linear = options.many / options.few;
   const pairs = few.map((row, index) => {
@@ -263,7 +267,7 @@ await cleaningUp(10 + (options.few + options.many) / 100, async () => {
   console.log(formatTable(rows));
   if (options.write) {
     const table = formatMarkdown(rows);
-    writeBlock('docs/reliability.md', 'thousands', `${circumstances()}\n\n${table}`);
+    writeBlock('docs/reliability.md', 'thousands', `${where}\n\n${table}`);
   }
   reportGoals(
     pairs
@@ -274,8 +278,8 @@ await cleaningUp(10 + (options.few + options.many) / 100, async () => {
           `${what}: ${options.many} processes to ${options.few}`,
           ratio,
           linear * TOLERANCE,
-          times,
-          unread && `supervisord's reply, unread: ${times(unread.ratio)}`,
+          formatTimes,
+          unread && `supervisord's reply, unread: ${formatTimes(unread.ratio)}`,
         );
       }),
   );

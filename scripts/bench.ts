@@ -40,6 +40,7 @@ async function runAll(writes: boolean): Promise<void> {
   build();
   const file = join(temporaryFolder(), 'goals');
   const reported = new Map<string, readonly Goal[]>();
+  const where = circumstances();
   const began = performance.now();
   const minutes = () => ((performance.now() - began) / 60_000).toFixed(1);
   for (const [index, { name, options, command }] of RUN_OF_ALL.entries()) {
@@ -49,10 +50,10 @@ async function runAll(writes: boolean): Promise<void> {
     reported.set(name, readGoals(file));
   }
   const rows = figureRows(reported);
-  console.log(`\n== ${minutes()} min: the figures. ${circumstances()}\n`);
+  console.log(`\n== ${minutes()} min: the figures. ${where}\n`);
   console.log(formatTable([FIGURES_HEAD, ...rows], FIGURES_HEAD.length));
   if (writes) {
-    const content = `${circumstances()}\n\n${figuresMarkdown(rows)}`;
+    const content = `${where}\n\n${figuresMarkdown(rows)}`;
     writeBlock('docs/performance.md', 'figures', content);
   }
   if (!areReached(rows)) process.exitCode = 1;

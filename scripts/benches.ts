@@ -24,8 +24,8 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
       options: ['--starts=30', '--rounds=2'],
       figures: [
         'start to READY, median',
-        'resident memory after 20000 events',
-        'growth of resident memory from the first round to the last',
+        'resident memory after 20,000 events',
+        'resident memory after the last round',
       ],
     },
   },
@@ -49,7 +49,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
     packages: ['supervisor', 'prometheus-node-exporter'],
     inAll: {
       options: ['--scrapes=20'],
-      figures: ['scrape of 1000 processes, median', 'CPU time of supervisord for a scrape'],
+      figures: ['scrape of 1,000 processes, median', 'CPU time of supervisord for a scrape'],
     },
   },
   resources: {

@@ -22,7 +22,10 @@ function cellsOf(table: string): string[][] {
 figures('docs/performance.md has a row for each figure, as npm run bench writes it', () => {
   const block = blockOf(textOf('docs/performance.md'), 'figures');
   const [circumstances = '', table = ''] = block.split('\n\n');
-  assert.match(circumstances, /^On \d{4}-\d\d-\d\d, \d+ cores, Node \d+\.\d+\.\d+\.$/);
+  assert.match(
+    circumstances,
+    /^On \d{4}-\d\d-\d\d, \d+ cores, Node \d+\.\d+\.\d+, load average \d+\.\d before\.$/,
+  );
   const [head, ...rows] = cellsOf(table);
   assert.equal(head, FIGURES_HEAD);
   const expected = RUN_OF_ALL.flatMap(({ figures: names, command }) =>
