@@ -100,6 +100,10 @@ export function killWithChildren(pid: number): void {
   for (const child of children) kill(-child);
 }
 
+/** supervisord holds one end of stdin, stdout and stderr. It does not start if it may have fewer. */
+const PIPES_OF_A_PROCESS = 3;
+const OTHER_DESCRIPTORS = 1024;
+
 function configuration(setup: Setup): string {
   const { dir, ports, processes, sections } = setup;
   return `
@@ -109,7 +113,7 @@ logfile=${logFileIn(dir)}
 logfile_maxbytes=0
 pidfile=${dir}/supervisord.pid
 childlogdir=${dir}
-minfds=${1024 + 5 * processes}
+minfds=${OTHER_DESCRIPTORS + PIPES_OF_A_PROCESS * processes}
 
 [inet_http_server]
 port=127.0.0.1:${ports.rpc}
