@@ -10,8 +10,9 @@ import { atEnd, cleaningUp, keepOpen, kill, temporaryFolder } from './clean-up.t
 import { countWithReason, firstLatencies } from './notifications.ts';
 import { readOptions } from './options.ts';
 import { POLLING_PATIENCE_MS, Polling, type PollingOutcome } from './polling.ts';
+import { progress } from './progress.ts';
 import { measurePushed, type PushedOutcome } from './pushed.ts';
-import { formatGoals, formatTable, type Goal } from './report.ts';
+import { formatTable, type Goal, reportGoals } from './report.ts';
 import { metricsReaderAt } from './scraper.ts';
 import { between, summarize } from './statistics.ts';
 import {
@@ -46,7 +47,7 @@ interface RulesOutcome {
 
 const options = readOptions({ pushed: 50, trials: 20, servers: 3, polled: 10 }, ['only-pushed']);
 
-await cleaningUp(async () => {
+await cleaningUp(8 + options.trials / 2, async () => {
   console.error('starting Alertmanager');
   const [alertmanager, webhook] = await keepOpen<[Alertmanager, Webhook]>((body) =>
     withAlertmanager(
@@ -155,6 +156,7 @@ async function startPrometheus(
 async function killEach(log: string): Promise<ReadonlyMap<string, number>> {
   const killedAt = new Map<string, number>();
   for (let trial = 0; trial < options.trials; trial++) {
+    progress(`kill ${trial + 1} of ${options.trials}`);
     await sleep(between(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS));
     const name = `program-${trial}`;
     const pid = pidOf(name, log);
@@ -172,13 +174,13 @@ function reportPushed(outcomes: readonly PushedOutcome[]): void {
     rowOf(`pushed, ${title}`, latenciesMs, withReason),
   );
   console.log(formatTable([HEAD, ...rows]));
-  console.log(`\n${formatGoals(outcomes.flatMap(goalsOfPushed))}\n`);
+  reportGoals(outcomes.flatMap(goalsOfPushed));
 }
 
 function goalsOfPushed({ title, latenciesMs, withReason }: PushedOutcome, index: number): Goal[] {
   const { median, p99 } = summarize(latenciesMs);
   const right: Goal = {
-    what: `pushed, ${title}: with the right reason`,
+    what: `SIGKILL to the webhook, pushed, ${title}: with the right reason`,
     value: `${withReason} of ${latenciesMs.length}`,
     goal: 'all',
     isReached: withReason === latenciesMs.length,
@@ -203,10 +205,11 @@ function reportAlerts(byRules: readonly RulesOutcome[], polled: PollingOutcome):
     `\nOf the ${polled.crashes} crashes after which supervisord restarted the process, ${polled.seen} were visible in any scrape of the polling exporter.`,
   );
   const fast = byRules.filter(({ seconds }) => seconds === 1);
-  const goals = fast.map(({ seconds, latenciesMs }) =>
-    goal(`${nameOf(seconds)}: worst`, summarize(latenciesMs).max, BY_RULES_MAX_GOAL_MS),
+  reportGoals(
+    fast.map(({ seconds, latenciesMs }) =>
+      goal(`${nameOf(seconds)}: worst`, summarize(latenciesMs).max, BY_RULES_MAX_GOAL_MS),
+    ),
   );
-  console.log(`\n${formatGoals(goals)}`);
 }
 
 function nameOf(seconds: number): string {
@@ -236,7 +239,7 @@ function formatMs(ms: number): string {
 
 function goal(what: string, ms: number, maxMs: number): Goal {
   return {
-    what,
+    what: `SIGKILL to the webhook, ${what}`,
     value: formatMs(ms),
     goal: `at most ${formatMs(maxMs)}`,
     isReached: ms <= maxMs,

@@ -4,10 +4,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+const MINUTE_MS = 60_000;
 const actions: (() => void)[] = [];
 
-/** Runs `body`, then all actions that were registered with `atEnd`, the last first. */
-export async function cleaningUp(body: () => Promise<void>): Promise<void> {
+/**
+ * Runs `body`, then all actions that were registered with `atEnd`, the last first. A bench that
+ * has not ended after so many minutes fails.
+ */
+export async function cleaningUp(minutes: number, body: () => Promise<void>): Promise<void> {
+  const late = () => {
+    console.error(`the bench has not ended within ${minutes} min`);
+    process.exit(1);
+  };
+  setTimeout(late, minutes * MINUTE_MS).unref();
   // Each server and folder of test/support adds a listener.
   process.setMaxListeners(0);
   process.on('exit', cleanUp);

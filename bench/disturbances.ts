@@ -1,10 +1,9 @@
 /** `npm run bench disturbances`: whether counts stay exact while the exporter, supervisord or the machine is disturbed. */
 
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { openSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readAccount, readDiscarded } from '../test/support/account.ts';
@@ -12,10 +11,11 @@ import { makeCertificate } from '../test/support/certificates.ts';
 import { eventually, within } from '../test/support/deadline.ts';
 import { Exposition } from '../test/support/exposition.ts';
 import { play, type Story, type Supervisord } from '../test/support/supervisord.ts';
-import { atEnd, cleaningUp } from './clean-up.ts';
+import { atEnd, cleaningUp, temporaryFolder } from './clean-up.ts';
 import { readOptions } from './options.ts';
-import { formatMarkdown } from './report.ts';
-import { copyOfExporter } from './supervisord.ts';
+import { progress } from './progress.ts';
+import { formatMarkdown, type Goal, reportGoals } from './report.ts';
+import { copyOfExporter, killWithChildren } from './supervisord.ts';
 
 interface Disturbance {
   readonly title: string;
@@ -52,8 +52,12 @@ const options = readOptions({
   to: 99,
 });
 
-const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-disturbances-'));
-atEnd(() => rmSync(dir, { recursive: true, force: true }));
+/** Each disturbance starts a supervisord, and waits until its last event. */
+const MINUTES = 20 + options.seconds / 4 + options.stopped / 60;
+/** Killed when the bench ends early. */
+let running: Supervisord | undefined;
+
+const dir = temporaryFolder();
 const program = copyOfExporter(dir);
 const clock = join(dir, 'clock');
 const web = join(dir, 'web.yml');
@@ -64,7 +68,7 @@ const DISTURBANCES: readonly Disturbance[] = [
     disturb: async () => {
       const busy = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
       atEnd(() => busy.kill('SIGKILL'));
-      await sleep(options.seconds * 1_000);
+      await pause(options.seconds);
       busy.kill('SIGKILL');
       return 1;
     },
@@ -99,7 +103,7 @@ const DISTURBANCES: readonly Disturbance[] = [
       for (let client = 0; client < 40; client++) {
         clients.push(connect(port, '127.0.0.1').on('error', () => {}));
       }
-      await sleep(options.seconds * 1_000);
+      await pause(options.seconds);
       for (const client of clients) client.destroy();
       return 1;
     },
@@ -109,7 +113,7 @@ const DISTURBANCES: readonly Disturbance[] = [
     story: { flags: ['--log.level=debug'] },
     command: (command) => `sh -c 'exec ${command} 2>${join(dir, 'full')}'`,
     disturb: async () => {
-      await sleep(options.seconds * 1_000);
+      await pause(options.seconds);
       return 1;
     },
   },
@@ -120,7 +124,7 @@ const DISTURBANCES: readonly Disturbance[] = [
       section: { stderr_logfile: '/dev/full', stderr_logfile_maxbytes: '0' },
     },
     disturb: async () => {
-      await sleep(options.seconds * 1_000);
+      await pause(options.seconds);
       return 1;
     },
   },
@@ -137,11 +141,11 @@ const DISTURBANCES: readonly Disturbance[] = [
     disturb: async () => {
       let times = 0;
       for (const offset of ['+3600s', '+0s', '-3600s', '+0s']) {
-        await sleep((options.seconds * 1_000) / 4);
+        await pause(options.seconds / 4);
         writeFileSync(clock, `${offset}\n`);
         times += 1;
       }
-      await sleep((options.seconds * 1_000) / 4);
+      await pause(options.seconds / 4);
       return times;
     },
   },
@@ -163,43 +167,63 @@ const DISTURBANCES: readonly Disturbance[] = [
     title: `supervisord is stopped for ${options.stopped} s`,
     disturb: async (supervisord) => {
       process.kill(supervisord.pid, 'SIGSTOP');
-      await sleep(options.stopped * 1_000);
+      await pause(options.stopped);
       process.kill(supervisord.pid, 'SIGCONT');
-      await sleep(options.seconds * 1_000);
+      await pause(options.seconds);
       return 1;
     },
   },
 ];
 
-await cleaningUp(async () => {
+await cleaningUp(MINUTES, async () => {
   writeFileSync(clock, '+0s\n');
   writeFileSync(web, 'tls_server_config: { cert_file: server.pem, key_file: server.key }\n');
   makeCertificate(dir, 'server', { sans: 'DNS:localhost' });
   execFileSync('mkfifo', [join(dir, 'full')]);
   // Read and written, so that neither side waits for the other to open it; filled, and never read.
   const full = openSync(join(dir, 'full'), 'r+');
-  const filler = spawn('sh', ['-c', `head -c ${FULL_PIPE_BYTES} /dev/zero >&3`], {
+  const filler = spawn('sh', ['-c', `exec head -c ${FULL_PIPE_BYTES} /dev/zero >&3`], {
     stdio: ['ignore', 'ignore', 'ignore', full],
   });
   atEnd(() => filler.kill('SIGKILL'));
+  atEnd(() => {
+    if (running === undefined) return;
+    killWithChildren(running.pid);
+    rmSync(running.dir, { recursive: true, force: true });
+  });
 
   const rows = [['what was done', 'how often', 'events', 'lost', 'counted wrong']];
+  const goals: Goal[] = [];
   for (const disturbance of DISTURBANCES.slice(options.from - 1, options.to)) {
     console.error(disturbance.title);
-    const row = await run(disturbance).then(
-      ({ times, events, wrong, lost, discarded }) => [
-        String(times),
-        String(events),
-        `${lost}${discarded > 0 ? ` (supervisord discarded ${discarded})` : ''}`,
-        String(wrong),
-      ],
-      (error: unknown) => ['', '', '', `failed: ${String(error).slice(0, 200)}`],
-    );
+    const outcome = await run(disturbance).catch((error: unknown) => String(error).slice(0, 200));
+    const row = rowOf(outcome);
     console.error(row.join('  '));
     rows.push([disturbance.title, ...row]);
+    goals.push(goalOf(`counts of a storm while ${disturbance.title}`, outcome));
   }
   console.log(formatMarkdown(rows));
+  reportGoals(goals);
 });
+
+function rowOf(outcome: Outcome | string): string[] {
+  if (typeof outcome === 'string') return ['', '', '', `failed: ${outcome}`];
+  const { times, events, wrong, lost, discarded } = outcome;
+  const discards = discarded > 0 ? ` (supervisord discarded ${discarded})` : '';
+  return [String(times), String(events), `${lost}${discards}`, String(wrong)];
+}
+
+function goalOf(what: string, outcome: Outcome | string): Goal {
+  const goal = 'none lost, none counted wrong';
+  if (typeof outcome === 'string') return { what, value: 'failed', goal, isReached: false };
+  const lost = outcome.lost - outcome.discarded;
+  return {
+    what,
+    value: `${outcome.events} events: ${lost} lost, ${outcome.wrong} counted wrong`,
+    goal,
+    isReached: lost === 0 && outcome.wrong === 0,
+  };
+}
 
 async function run(disturbance: Disturbance): Promise<Outcome> {
   const {
@@ -221,7 +245,8 @@ async function run(disturbance: Disturbance): Promise<Outcome> {
   ].join(' ');
   const section = { ...story?.section, command: command(exporter) };
   let outcome: Outcome | undefined;
-  await play({ conf: 'storm', files: INFO, ...story, section }, async (supervisord) => {
+  const disturbed = play({ conf: 'storm', files: INFO, ...story, section }, async (supervisord) => {
+    running = supervisord;
     const metrics = () => scrape(supervisord.port, isSecure);
     await eventually(40_000, async () => {
       if ((await metrics()).sum('supervisord_process_exits_total') < 24)
@@ -236,13 +261,24 @@ async function run(disturbance: Disturbance): Promise<Outcome> {
       discarded: readDiscarded(log),
     };
   });
+  await disturbed.finally(() => {
+    running = undefined;
+  });
   if (outcome === undefined) throw new Error('no outcome');
   return outcome;
 }
 
+async function pause(seconds: number): Promise<void> {
+  const end = performance.now() + seconds * 1_000;
+  for (let left = seconds; left > 0; left = (end - performance.now()) / 1_000) {
+    progress(`${left.toFixed(0)} s left`);
+    await sleep(Math.min(left, 5) * 1_000);
+  }
+}
+
 async function repeat(times: number, action: () => Promise<void>): Promise<number> {
   for (let time = 0; time < times; time++) {
-    await sleep((options.seconds * 1_000) / times);
+    await pause(options.seconds / times);
     await action();
   }
   return times;
@@ -302,6 +338,7 @@ async function calm(
       const shown = await metrics();
       const events = shown.sum('supervisord_exporter_events_total');
       const hasMore = events !== before;
+      progress(`waiting for the last of ${events} events`);
       before = events;
       const up = shown.sum('supervisord_up', { group: 'good' });
       if (hasMore || up + shown.sum('supervisord_up', { group: 'bad' }) > 0) {

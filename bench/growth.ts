@@ -1,5 +1,6 @@
 /** `npm run bench growth`: how costs grow from 10 to 10,000 processes. */
 
+import { writeBlock } from '../scripts/document-block.ts';
 import { snapshotCalls } from '../src/resync/fetch.ts';
 import { eventually } from '../test/support/deadline.ts';
 import { PROGRAM } from '../test/support/exporter.ts';
@@ -8,7 +9,7 @@ import { atEnd, cleaningUp, temporaryFolder } from './clean-up.ts';
 import { startNodeExporter } from './node-exporter.ts';
 import { readOptions } from './options.ts';
 import { measureCpu, residentBytes } from './proc.ts';
-import { formatGoals, formatMarkdown, formatTable } from './report.ts';
+import { atMost, circumstances, formatMarkdown, formatTable, reportGoals } from './report.ts';
 import { SupervisordRpc } from './rpc.ts';
 import { type MetricsReader, type MetricsText, metricsReaderAt, Scraper } from './scraper.ts';
 import { type Pauses, type Simulated, simulate } from './simulation.ts';
@@ -159,15 +160,18 @@ interface Row {
   readonly cell: (outcome: Outcome) => string;
 }
 
-const options = readOptions({
-  min: 10,
-  max: 10_000,
-  /** supervisord needs a minute to start so many processes, and much longer for ten times as many. */
-  real: 1_000,
-  times: 3,
-  starts: 2,
-  rounds: 3,
-});
+const options = readOptions(
+  {
+    min: 10,
+    max: 10_000,
+    /** supervisord needs a minute to start so many processes, and much longer for ten times as many. */
+    real: 1_000,
+    times: 3,
+    starts: 2,
+    rounds: 3,
+  },
+  ['write'],
+);
 
 const ROWS: readonly Row[] = [
   real('scrape, ms', ({ scrape }) => scrape.ms),
@@ -194,7 +198,8 @@ const ROWS: readonly Row[] = [
   pause('scrape', 'at a scrape after 20 restarts'),
 ];
 
-await cleaningUp(async () => {
+await cleaningUp(10 + options.real / 50, async () => {
+  const where = circumstances();
   const outcomes: Outcome[] = [];
   for (const processes of SIZES.filter((size) => size >= options.min && size <= options.max)) {
     console.error(`measuring: ${processes} processes`);
@@ -213,8 +218,11 @@ await cleaningUp(async () => {
   console.log(
     'Pauses: the median over all runs of the longest pause in a run (and the maximum).\n',
   );
-  console.log(`${formatTable(rows)}\n\n${formatMarkdown(rows)}\n`);
-  console.log(formatGoals(outcomes.flatMap(goalsOf)));
+  console.log(formatTable(rows));
+  if (options.write) {
+    writeBlock('docs/performance.md', 'growth', `${where}\n\n${formatMarkdown(rows)}`);
+  }
+  reportGoals(outcomes.flatMap(goalsOf));
 });
 
 function real(what: string, read: (measured: Measured) => number): Row {
@@ -237,12 +245,7 @@ function goalsOf({ processes, simulated: { pauses } }: Outcome) {
   const goalMs = PAUSE_GOALS_MS.get(processes);
   if (goalMs === undefined) return [];
   return (['snapshot', 'fullScrape', 'scrape'] as const).map((when) => {
-    const ms = median(pauses[when]);
-    return {
-      what: `${processes} processes, pause at ${when}`,
-      value: `${ms.toFixed(1)} ms`,
-      goal: `at most ${goalMs} ms`,
-      isReached: ms <= goalMs,
-    };
+    const what = `${processes} processes, pause at ${when}`;
+    return atMost(what, median(pauses[when]), goalMs, (ms) => `${ms.toFixed(1)} ms`);
   });
 }

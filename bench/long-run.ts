@@ -5,7 +5,8 @@ import { group, step } from '../test/support/wire.ts';
 import { atEnd, cleaningUp } from './clean-up.ts';
 import { readOptions } from './options.ts';
 import { residentBytes } from './proc.ts';
-import { formatGoals, formatTable } from './report.ts';
+import { progress } from './progress.ts';
+import { atMost, formatTable, reportGoals } from './report.ts';
 import { Scraper } from './scraper.ts';
 
 const MB = 2 ** 20;
@@ -38,7 +39,7 @@ const options = readOptions({
   batch: 50,
 });
 
-await cleaningUp(async () => {
+await cleaningUp(10 + options.events / 50_000, async () => {
   console.error(`sending ${options.events} events to ${PROGRAM}`);
   const exporter = new RunningExporter(['--web.listen-address=127.0.0.1:0'], {});
   atEnd(() => exporter.child.kill('SIGKILL'));
@@ -52,6 +53,7 @@ await cleaningUp(async () => {
   for (let sent = 0; sent < options.events; sent += options.batch) {
     await send(exporter, sent, options.batch);
     const total = sent + options.batch;
+    progress(`${total} of ${options.events} events`);
     if (total % options.scrapeEvery === 0) series = (await scraper.scrape()).body.length;
     if (total % options.sampleEvery === 0) {
       samples.push({ events: total, mb: residentBytes(pid) / MB, series });
@@ -71,13 +73,14 @@ await cleaningUp(async () => {
   console.log(`\n${options.events} events in ${seconds.toFixed(0)} s, scrapes included`);
   const warm = samples.find(({ events }) => events >= WARM_UP_EVENTS)?.mb ?? Number.NaN;
   const growth = (samples.at(-1)?.mb ?? Number.NaN) - warm;
-  const goal = {
-    what: `growth after the first ${WARM_UP_EVENTS} events`,
-    value: `${growth.toFixed(1)} MB`,
-    goal: `under ${GOAL_MB} MB`,
-    isReached: growth < GOAL_MB,
-  };
-  console.log(`\n${formatGoals([goal])}`);
+  reportGoals([
+    atMost(
+      `growth after the first ${WARM_UP_EVENTS} events`,
+      growth,
+      GOAL_MB,
+      (mb) => `${mb.toFixed(1)} MB`,
+    ),
+  ]);
 });
 
 /** Sends events `from` to `from + count`, and waits until all of them are acknowledged. */

@@ -97,6 +97,7 @@ export class Polling {
         kill(pidOf(name, this.#log));
       }
     }
+    console.error(`polling: waiting ${POLLING_PATIENCE_MS / 1_000} s for alerts`);
     await sleep(POLLING_PATIENCE_MS);
     const failure = this.#supervisord.failure();
     if (failure !== undefined) throw new Error(failure);

@@ -11,7 +11,8 @@ import { atEnd, cleaningUp, kill, temporaryFolder } from './clean-up.ts';
 import { pin, runDriver } from './driver.ts';
 import { readOptions } from './options.ts';
 import { measureCpu } from './proc.ts';
-import { formatGoals, formatTable, type Goal } from './report.ts';
+import { progress } from './progress.ts';
+import { atMost, atMostTimes, formatTable, type Goal, reportGoals } from './report.ts';
 import { metricsReaderAt, PeriodicScraper, Scraper, samplesOf } from './scraper.ts';
 import { mean, type Summary, summarize } from './statistics.ts';
 import { allStarted, logFileIn, pidOf, sleeperSections, startSupervisord } from './supervisord.ts';
@@ -52,7 +53,7 @@ interface Outcome {
 const options = readOptions({ processes: 500, scrapes: 30, events: 2_000 }, ['trees']);
 const command = options.trees ? TREE : SLEEPER;
 
-await cleaningUp(async () => {
+await cleaningUp(10, async () => {
   const dir = temporaryFolder();
   const log = logFileIn(dir);
   const ports = { rpc: await freePort(), exporter: await freePort(), withIo: await freePort() };
@@ -168,6 +169,7 @@ async function measureScrapes(targets: readonly Target[]): Promise<Outcome[]> {
     series: 0,
   }));
   for (let scrape = 0; scrape < options.scrapes; scrape++) {
+    progress(`scrape ${scrape + 1} of ${options.scrapes}`);
     for (const one of measured) {
       const { result, cpuMs } = await measureCpu(one.target.pid, () => one.target.scraper.scrape());
       one.ms.push(result.ms);
@@ -231,25 +233,25 @@ function report([exporter, withIo, peer]: readonly Outcome[], acknowledged: Summ
   console.log(
     `\nAcknowledgements meanwhile, ${options.events} at random moments, scraped ${SCRAPES_A_SECOND} times a second: median ${median.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, max ${max.toFixed(2)} ms`,
   );
-  const goals: Goal[] = [
-    shareOf(peer, exporter, GOAL),
-    shareOf(peer, withIo, GOAL_WITH_IO),
-    {
-      what: 'p99 of an acknowledgement',
-      value: `${p99.toFixed(2)} ms`,
-      goal: `under ${P99_GOAL_MS} ms`,
-      isReached: p99 < P99_GOAL_MS,
-    },
-  ];
-  console.log(`\n${formatGoals(goals)}`);
+  reportGoals([
+    shareOf(
+      `scrape of ${options.processes} processes with resources, median`,
+      peer,
+      exporter,
+      GOAL,
+    ),
+    shareOf('the same with --collector.resources.io', peer, withIo, GOAL_WITH_IO),
+    atMost(
+      `event to acknowledgement, while ${options.processes} processes are read: p99`,
+      p99,
+      P99_GOAL_MS,
+      (ms) => `${ms.toFixed(2)} ms`,
+      '',
+    ),
+  ]);
 }
 
-function shareOf(peer: Outcome, { name, ms }: Outcome, goal: number): Goal {
-  const share = ms.median / peer.ms.median;
-  return {
-    what: `median, ${name}`,
-    value: `${share.toFixed(2)} of the time of process-exporter`,
-    goal: `at most ${goal}`,
-    isReached: share <= goal,
-  };
+function shareOf(what: string, peer: Outcome, { ms }: Outcome, goal: number): Goal {
+  const value = { name: 'process-exporter', value: peer.ms.median };
+  return atMostTimes(what, ms.median, value, goal, (each) => `${each.toFixed(1)} ms`);
 }

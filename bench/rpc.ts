@@ -1,10 +1,13 @@
 /** Calls supervisord's XML-RPC interface. */
 
 import xmlrpc from 'xmlrpc';
+import { serializeMethodCall } from 'xmlrpc/lib/serializer.js';
 import type { RpcCall } from '../src/rpc/client.ts';
 import { within } from '../test/support/deadline.ts';
 
 const TIMEOUT_MS = 60_000;
+/** For a call that thousands of processes make slow. */
+const UNREAD_TIMEOUT_MS = 300_000;
 /** supervisord's fault code for stopping a process that is not running. */
 const NOT_RUNNING = 70;
 
@@ -18,8 +21,10 @@ export interface ProcessInfo {
 
 export class SupervisordRpc {
   readonly #client: xmlrpc.Client;
+  readonly #url: string;
 
   constructor(port: number) {
+    this.#url = `http://127.0.0.1:${port}/RPC2`;
     this.#client = xmlrpc.createClient({ host: '127.0.0.1', port, path: '/RPC2' });
   }
 
@@ -30,6 +35,17 @@ export class SupervisordRpc {
   /** Several calls that supervisord runs in one turn of its loop. */
   multicall(calls: readonly RpcCall[]): Promise<unknown[]> {
     return this.#call('system.multicall', [calls]);
+  }
+
+  /** Makes a call and receives the reply without parsing it. */
+  async unread(method: string, params: readonly unknown[]): Promise<void> {
+    const reply = await fetch(this.#url, {
+      method: 'POST',
+      headers: { 'Content-Type': 'text/xml' },
+      body: serializeMethodCall(method, params),
+      signal: AbortSignal.timeout(UNREAD_TIMEOUT_MS),
+    });
+    await reply.arrayBuffer();
   }
 
   processes(): Promise<ProcessInfo[]> {

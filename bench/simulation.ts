@@ -11,6 +11,7 @@ import { ACKNOWLEDGED, RunningExporter } from '../test/support/exporter.ts';
 import { remote, step, tick } from '../test/support/wire.ts';
 import { atEnd } from './clean-up.ts';
 import { residentBytes } from './proc.ts';
+import { progress } from './progress.ts';
 import { metricsReaderAt, Scraper } from './scraper.ts';
 import { type Question, SimulatedRpc } from './simulated-rpc.ts';
 import { median, type Summary, summarize } from './statistics.ts';
@@ -202,6 +203,7 @@ async function runExporter({ processes, rounds }: SimulationPlan, pauses: Pauses
   const readMs: number[] = [];
   for (let scrape = 0; scrape < WARM_UP_SCRAPES; scrape++) await scraper.scrape();
   for (let round = 0; round < rounds; round++) {
+    progress(`simulated: round ${round + 1} of ${rounds}`);
     const began = Date.now() / 1_000;
     const read = answered('snapshot');
     await dialogue.tick();

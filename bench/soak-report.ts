@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { type ProgramAccount, readAccount, readDiscarded } from '../test/support/account.ts';
 import type { Exposition } from '../test/support/exposition.ts';
 import { descriptorsOf, residentBytes } from './proc.ts';
-import { formatGoals, formatTable, type Goal } from './report.ts';
+import { atMost, formatTable, type Goal, reportGoals } from './report.ts';
 import type { ProcessInfo } from './rpc.ts';
 import type { SteadyScraper } from './soak-load.ts';
 import { median } from './statistics.ts';
@@ -199,8 +199,7 @@ const RESIDENT_ALLOWED = { share: 0.05, mb: 4 };
 const HEAP_ALLOWED = { share: 0.2, mb: 4 };
 const DESCRIPTORS_ALLOWED = 2;
 
-/** Prints the results. Returns whether all goals are reached. */
-export function reportSoak(outcome: Outcome): boolean {
+export function reportSoak(outcome: Outcome): void {
   const vitals = vitalsIn(outcome);
   const isLong = outcome.minutes >= JUDGED_FROM_MINUTES;
   const goals = [
@@ -211,10 +210,10 @@ export function reportSoak(outcome: Outcome): boolean {
   console.log(formatTable(tableOfCounts(outcome.comparisons)));
   console.log(`\n${formatTable(tableOfVitals(vitals))}`);
   console.log(`\n${formatTable(tableOfLoad(outcome))}`);
-  console.log(`\n${formatGoals(goals)}`);
-  if (!isLong)
-    console.log(`memory is not judged in a soak of less than ${JUDGED_FROM_MINUTES} min`);
-  return goals.every(({ isReached }) => isReached);
+  if (!isLong) {
+    console.log(`\nmemory is not judged in a soak of less than ${JUDGED_FROM_MINUTES} min`);
+  }
+  reportGoals(goals);
 }
 
 function tableOfCounts(comparisons: readonly Comparison[]): string[][] {
@@ -289,21 +288,22 @@ function goalsOfCounts({
   scrapers,
 }: Outcome): Goal[] {
   const none = (what: string, found: readonly string[]) => ({
-    what,
+    what: `storm: ${what}`,
     value: found.length === 0 ? '0' : `${found.length} (${found.slice(0, 3).join('; ')})`,
     goal: 'none',
     isReached: found.length === 0,
   });
   const zero = (what: string, value: number | undefined) => ({
-    what,
+    what: `storm: ${what}`,
     value: String(value),
     goal: '0',
     isReached: value === 0,
   });
   const of = (name: string) => metrics.sum(`supervisord_exporter_${name}`);
   return [
-    ...comparisons.map(({ kind, differing }) =>
-      none(`processes whose count of "${kind}" differs`, differing),
+    none(
+      'processes whose counts differ',
+      comparisons.flatMap(({ kind, differing }) => differing.map((name) => `${kind} of ${name}`)),
     ),
     none('processes shown in a wrong state', wrongStates),
     zero('events discarded by supervisord', discarded),
@@ -316,13 +316,7 @@ function goalsOfCounts({
 }
 
 function goalOfVital({ what, growth, allowed }: Vital): Goal {
-  const increase = growth.after - growth.before;
-  return {
-    what: `growth of ${what}`,
-    value: rounded(increase),
-    goal: `at most ${rounded(allowed)}`,
-    isReached: increase <= allowed,
-  };
+  return atMost(`growth of ${what}`, growth.after - growth.before, allowed, rounded);
 }
 
 function rounded(value: number): string {

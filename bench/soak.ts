@@ -1,6 +1,6 @@
 /** `npm run bench soak`: whether counts stay exact and memory stays constant during hours of load. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { eventually } from '../test/support/deadline.ts';
 import type { Exposition } from '../test/support/exposition.ts';
 import { freePort } from '../test/support/ports.ts';
@@ -33,12 +33,13 @@ import {
   exporterLogIn,
   logFileIn,
   type Ports,
+  printEndOfLog,
   type Supervisord,
   startSupervisord,
 } from './supervisord.ts';
 
 const SAMPLE_EVERY_MS = 10_000;
-const PRINT_EVERY_MS = 60_000;
+const PRINT_EVERY_MS = 15_000;
 const FAILURE_CHECK_EVERY_MS = 1_000;
 
 interface Monitored {
@@ -68,7 +69,7 @@ class Monitor {
       { pauseMs: evenly(SAMPLE_EVERY_MS), round: () => this.#sample() },
       {
         pauseMs: evenly(PRINT_EVERY_MS),
-        round: () => console.error(this.#progress(Math.round((Date.now() - began) / 60_000))),
+        round: () => console.error(this.#progress((Date.now() - began) / MINUTE_MS)),
       },
     ];
   }
@@ -95,7 +96,7 @@ class Monitor {
     const { log } = this.#monitored;
     const vitals = this.history.at(-1);
     return [
-      `${minutes} min: ${log.sum('spawned')} starts`,
+      `${minutes.toFixed(1)} min: ${log.sum('spawned')} starts`,
       `${this.#lag} of them not counted yet`,
       `${vitals?.residentMb.toFixed(1)} MB resident`,
       `${vitals?.heapMb.toFixed(1)} MB heap`,
@@ -150,11 +151,10 @@ function untilQuiet(scrape: () => Promise<Exposition>): Promise<Exposition> {
 const MINUTE_MS = 60_000;
 const START_DEADLINE_MS = 30_000;
 const SCRAPED_EVERY_MS = [1_000, 15_000];
-const LOG_END = 2_000;
 
 const options = readOptions({ minutes: 15 }, ['rejecting']);
 
-await cleaningUp(async () => {
+await cleaningUp(10 + 2 * options.minutes, async () => {
   const dir = temporaryFolder();
   const ports: Ports = { rpc: await freePort(), exporter: await freePort() };
   console.error(`starting a storm of ${options.minutes} min`);
@@ -166,14 +166,16 @@ await cleaningUp(async () => {
     sections: soakSections(dir, options.rejecting),
   });
   try {
-    process.exitCode = (await soak(supervisord, dir, ports)) ? 0 : 1;
+    await soak(supervisord, dir, ports);
+  } catch (error) {
+    process.exitCode = 1;
+    throw error;
   } finally {
-    if (process.exitCode !== 0) printEndOfLog(dir);
+    if (process.exitCode === 1) printEndOfLog(exporterLogIn(dir));
   }
 });
 
-/** Resolves to whether all goals are reached. */
-async function soak(supervisord: Supervisord, dir: string, ports: Ports): Promise<boolean> {
+async function soak(supervisord: Supervisord, dir: string, ports: Ports): Promise<void> {
   const rpc = new SupervisordRpc(ports.rpc);
   const url = `http://127.0.0.1:${ports.exporter}/metrics`;
   const scrapers = SCRAPED_EVERY_MS.map((ms) => new SteadyScraper(url, ms));
@@ -200,7 +202,7 @@ async function soak(supervisord: Supervisord, dir: string, ports: Ports): Promis
   const shown = await untilQuiet(metrics);
   const processes = await rpc.processes();
   log.readOn();
-  return reportSoak({
+  reportSoak({
     minutes: options.minutes,
     processes: log.processes.size,
     history: monitor.history,
@@ -213,10 +215,4 @@ async function soak(supervisord: Supervisord, dir: string, ports: Ports): Promis
     groupsRemoved: changing.removed,
     scrapers,
   });
-}
-
-function printEndOfLog(dir: string): void {
-  const log = exporterLogIn(dir);
-  if (!existsSync(log)) return;
-  console.error(`the end of the exporter's log:\n${readFileSync(log, 'utf8').slice(-LOG_END)}`);
 }

@@ -7,6 +7,7 @@ import { eventually } from '../test/support/deadline.ts';
 import { PROGRAM } from '../test/support/exporter.ts';
 import { atEnd, kill } from './clean-up.ts';
 import { childrenOf } from './proc.ts';
+import { progress } from './progress.ts';
 import type { MetricsReader } from './scraper.ts';
 
 export interface Supervisord {
@@ -52,6 +53,12 @@ export function exporterLogIn(dir: string): string {
   return join(dir, 'exporter.log');
 }
 
+/** For a bench that fails. */
+export function printEndOfLog(file: string): void {
+  if (!existsSync(file)) return;
+  console.error(`the end of the exporter's log:\n${readFileSync(file, 'utf8').slice(-2_000)}`);
+}
+
 export function startSupervisord(setup: Setup): Supervisord {
   const conf = join(setup.dir, 'supervisord.conf');
   writeFileSync(conf, configuration(setup));
@@ -82,14 +89,20 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
 }
 
-/** Stops supervisord first, so that it starts no process while its children are listed. */
-function killWithChildren(pid: number): void {
+/**
+ * Kills a process whose children lead process groups, and those. It is stopped first, so that it
+ * starts no process while its children are listed.
+ */
+export function killWithChildren(pid: number): void {
   kill(pid, 'SIGSTOP');
   const children = childrenOf(pid);
   kill(pid);
-  // Each child of supervisord is the leader of a process group.
   for (const child of children) kill(-child);
 }
+
+/** supervisord holds one end of stdin, stdout and stderr. It does not start if it may have fewer. */
+const PIPES_OF_A_PROCESS = 3;
+const OTHER_DESCRIPTORS = 1024;
 
 function configuration(setup: Setup): string {
   const { dir, ports, processes, sections } = setup;
@@ -100,7 +113,7 @@ logfile=${logFileIn(dir)}
 logfile_maxbytes=0
 pidfile=${dir}/supervisord.pid
 childlogdir=${dir}
-minfds=${1024 + 5 * processes}
+minfds=${OTHER_DESCRIPTORS + PIPES_OF_A_PROCESS * processes}
 
 [inet_http_server]
 port=127.0.0.1:${ports.rpc}
@@ -180,6 +193,7 @@ export async function allStarted(
       failure = supervisord.failure();
       if (failure !== undefined) return;
       const started = (await metrics.read()).count(STARTED_SERIES);
+      progress(`${started} of ${processes} processes have started`);
       if (started !== processes) {
         throw new Error(`${started} of ${processes} processes have started`);
       }

@@ -7,7 +7,8 @@ import { freePort } from '../test/support/ports.ts';
 import { readUpTimes } from '../test/support/up-time.ts';
 import { cleaningUp, temporaryFolder } from './clean-up.ts';
 import { readOptions } from './options.ts';
-import { formatGoals, formatTable } from './report.ts';
+import { progress } from './progress.ts';
+import { atMost, formatTable, reportGoals } from './report.ts';
 import { type ProcessInfo, SupervisordRpc } from './rpc.ts';
 import { scrapeOnce } from './soak-load.ts';
 import { logFileIn, startSupervisord } from './supervisord.ts';
@@ -33,7 +34,7 @@ stderr_logfile=NONE
 
 const options = readOptions({ cycles: 1_000 });
 
-await cleaningUp(async () => {
+await cleaningUp(10 + options.cycles / 50, async () => {
   const dir = temporaryFolder();
   const ports = { rpc: await freePort(), exporter: await freePort() };
   startSupervisord({ dir, exporter: PROGRAM, ports, processes: PROCESSES, sections: SECTION });
@@ -53,6 +54,7 @@ await cleaningUp(async () => {
     DEADLINE_MS,
     () => {
       const cycles = logged().reduce((sum, [, { runs }]) => sum + runs, 0);
+      progress(`${cycles} of ${options.cycles} cycles`);
       if (cycles < options.cycles) throw new Error(`${cycles} of ${options.cycles} cycles`);
     },
     CHECK_EVERY_MS,
@@ -89,11 +91,7 @@ await cleaningUp(async () => {
     ]),
   );
   const worst = Math.max(...rows.map(({ percent }) => Math.abs(percent)));
-  const goal = {
-    what: 'worst error of a process',
-    value: `${worst.toFixed(3)} %`,
-    goal: `at most ${GOAL_PERCENT} %`,
-    isReached: worst <= GOAL_PERCENT,
-  };
-  console.log(`\n${formatGoals([goal])}`);
+  reportGoals([
+    atMost('worst error of a process', worst, GOAL_PERCENT, (percent) => `${percent.toFixed(3)} %`),
+  ]);
 });

@@ -1,103 +1,90 @@
-/** `npm run bench [NAME [-- OPTIONS]]`: prepares and runs one bench, or lists them. */
+/**
+ * `npm run bench NAME [-- OPTIONS]` prepares and runs one bench. `npm run bench` runs those of the
+ * table of figures and prints the table; `npm run bench -- --write` also writes it into
+ * docs/performance.md. `npm run bench -- --list` lists all benches.
+ */
 
-import { spawn } from 'node:child_process';
-import { build, needSystemPackages, ROOT, type SystemPackage } from './setup.ts';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { circumstances, formatTable, GOALS_FILE, type Goal, readGoals } from '../bench/report.ts';
+import { BENCHES } from './benches.ts';
+import { writeBlock } from './document-block.ts';
+import { areReached, FIGURES_HEAD, figureRows, figuresMarkdown, RUN_OF_ALL } from './figures.ts';
+import { build, needSystemPackages, ROOT, temporaryFolder } from './setup.ts';
 
-interface Bench {
-  readonly about: string;
-  readonly packages: readonly SystemPackage[];
-}
+await main(process.argv.slice(2));
 
-const BENCHES: Readonly<Record<string, Bench>> = {
-  'round-trip': {
-    about: 'latency from an event to its acknowledgement, against a C program that does not parse',
-    packages: ['gcc', 'libc6-dev', 'python3'],
-  },
-  scrape: {
-    about: "a scrape with 1,000 processes, against node_exporter's supervisord collector",
-    packages: ['supervisor', 'prometheus-node-exporter'],
-  },
-  growth: {
-    about: 'scrapes, resyncs, memory and pauses with 10 to 10,000 processes, against node_exporter',
-    packages: ['supervisor', 'prometheus-node-exporter'],
-  },
-  resources: {
-    about: 'a scrape with the resource usage of 500 processes, against process-exporter',
-    packages: ['supervisor', 'prometheus-process-exporter', 'python3'],
-  },
-  page: {
-    about: 'the page with 1,000 processes in a storm: acknowledgements, memory, and a real browser',
-    packages: ['chromium'],
-  },
-  footprint: {
-    about: 'start to READY and resident memory, against a bare node process',
-    packages: [],
-  },
-  nudge: {
-    about: 'latency from a SIGKILL to the exit on /metrics, with and without the nudge',
-    packages: ['supervisor'],
-  },
-  alert: {
-    about: "latency from a SIGKILL to Alertmanager's webhook, against an exporter that polls",
-    packages: ['supervisor', 'prometheus', 'prometheus-alertmanager', 'python3'],
-  },
-  'up-time': {
-    about: "seconds up over 1,000 crash cycles, against supervisord's log",
-    packages: ['supervisor'],
-  },
-  'long-run': {
-    about: 'memory over a million events of programs that come and go',
-    packages: [],
-  },
-  thousands: {
-    about: 'a real supervisord with thousands of processes: boot, snapshot, scrape, page, exits',
-    packages: ['supervisor'],
-  },
-  disturbances: {
-    about: 'exact counts while the exporter, supervisord or the machine is disturbed',
-    packages: ['faketime', 'openssl', 'supervisor'],
-  },
-  attack: {
-    about: 'acknowledgements and memory while clients without a password attack the web server',
-    packages: ['openssl'],
-  },
-  soak: {
-    about:
-      "exact counts and constant memory under load for minutes or hours, against supervisord's log",
-    packages: ['supervisor', 'python3'],
-  },
-};
-
-const [name, ...options] = process.argv.slice(2);
-const bench = name === undefined ? undefined : BENCHES[name];
-if (name === undefined) {
-  console.log(list());
-} else if (bench === undefined) {
-  console.error(`there is no bench ${JSON.stringify(name)}; there are:\n${list()}`);
-  process.exitCode = 2;
-} else {
-  runBench(name, bench);
+async function main([name, ...options]: readonly string[]): Promise<void> {
+  if (name === undefined || name === '--write') return runAll(name === '--write');
+  if (name === '--list') return console.log(list());
+  const bench = BENCHES[name];
+  if (bench === undefined) {
+    console.error(`there is no bench ${JSON.stringify(name)}; there are:\n${list()}`);
+    process.exitCode = 2;
+    return;
+  }
+  needSystemPackages(bench.packages);
+  build();
+  process.exitCode = await run(name, options);
 }
 
 function list(): string {
-  const width = Math.max(...Object.keys(BENCHES).map((key) => key.length));
-  return Object.entries(BENCHES)
-    .map(([key, { about }]) => `npm run bench ${key.padEnd(width)}   ${about}`)
-    .join('\n');
+  const rows = Object.entries(BENCHES).map(([name, { about, against }]) => [name, about, against]);
+  return formatTable([['npm run bench …', 'measures', 'compares with'], ...rows], 3);
 }
 
-function runBench(file: string, { packages }: Bench): void {
-  needSystemPackages(packages);
+async function runAll(writes: boolean): Promise<void> {
+  needSystemPackages([...new Set(RUN_OF_ALL.flatMap(({ name }) => BENCHES[name]?.packages ?? []))]);
   build();
-  const child = spawn(process.execPath, ['--import', 'tsx', `bench/${file}.ts`, ...options], {
+  const file = join(temporaryFolder(), 'goals');
+  const reported = new Map<string, readonly Goal[]>();
+  const where = circumstances();
+  const began = performance.now();
+  const minutes = () => ((performance.now() - began) / 60_000).toFixed(1);
+  for (const [index, { name, options, command }] of RUN_OF_ALL.entries()) {
+    console.error(`\n== ${minutes()} min, ${index + 1} of ${RUN_OF_ALL.length}: ${command}\n`);
+    writeFileSync(file, '');
+    await run(name, options, { [GOALS_FILE]: file });
+    reported.set(name, readGoals(file));
+  }
+  const rows = figureRows(reported);
+  console.log(`\n== ${minutes()} min: the figures. ${where}\n`);
+  console.log(formatTable([FIGURES_HEAD, ...rows], FIGURES_HEAD.length));
+  if (writes) {
+    const content = `${where}\n\n${figuresMarkdown(rows)}`;
+    writeBlock('docs/performance.md', 'figures', content);
+  }
+  if (!areReached(rows)) process.exitCode = 1;
+}
+
+/** Resolves to the exit status. Each bench bounds its own time and cleans up after itself. */
+async function run(
+  name: string,
+  options: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<number> {
+  const child = spawn(process.execPath, ['--import', 'tsx', `bench/${name}.ts`, ...options], {
     cwd: ROOT,
     stdio: 'inherit',
+    env: { ...process.env, ...environment },
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    // The bench cleans up and exits, and so does this process.
-    process.on(signal, () => child.kill(signal));
-  }
-  child.on('close', (code) => {
-    process.exitCode = code ?? 1;
-  });
+  const stopForwarding = forwardSignals(child);
+  const [code] = await once(child, 'close');
+  stopForwarding();
+  return code ?? 1;
+}
+
+/** A signal ends the bench, which cleans up, and then this process. */
+function forwardSignals(child: ChildProcess): () => void {
+  const forward = (signal: NodeJS.Signals) => {
+    child.once('close', () => process.exit(1));
+    child.kill(signal);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, forward);
+  return () => {
+    for (const signal of signals) process.off(signal, forward);
+  };
 }
