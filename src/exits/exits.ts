@@ -34,6 +34,8 @@ const LONGEST_SEARCH_MS = 60_000;
 /** Compared with what supervisord reads of its own log. */
 const COMPARED_BYTES = 200;
 const COMPARISONS = 3;
+/** Where neither the log nor supervisord in /proc can be watched. */
+const READ_EVERY_MS = 100;
 
 export interface ExitsOptions {
   readonly table: ProcessTable;
@@ -80,6 +82,9 @@ export class Exits {
   readonly #finder: LogFinder;
   readonly #searches = new Backoff({ firstMs: FIRST_SEARCH_MS, longestMs: LONGEST_SEARCH_MS });
   #searchTimer: NodeJS.Timeout | undefined;
+  #readTimer: NodeJS.Timeout | undefined;
+  /** Whether /proc shows when supervisord has run, after which the log is read. */
+  #isProcWatched = false;
   /** Whether what is read was written before the exporter began to follow the log. */
   #isLookBack = false;
   /** Whether lines are missing before the next chunk. */
@@ -117,7 +122,7 @@ export class Exits {
   /** Resolves once the log is followed, or known not to be found. */
   async start(): Promise<void> {
     const { nudge, reasons } = this.#options;
-    this.#watch.start();
+    this.#isProcWatched = this.#watch.start();
     if (nudge || reasons) await this.#search();
   }
 
@@ -142,6 +147,7 @@ export class Exits {
 
   #stop(): void {
     clearTimeout(this.#searchTimer);
+    clearInterval(this.#readTimer);
     this.#watch.stop();
     this.#waker.stop();
     this.#reasons?.stop();
@@ -190,13 +196,17 @@ export class Exits {
         if (!this.#isLookBack) this.#linesWritten(entries);
       },
       onChange: () => this.#readLog(),
-      onWatchError: (error) => {
-        this.#options.log.warn("supervisord's log cannot be watched; it is read every 100 ms", {
-          reason: describeSystemError(error),
-        });
-      },
+      onWatchError: (error) => this.#cannotWatch(error),
     });
     this.#isLookBack = false;
+  }
+
+  #cannotWatch(error: unknown): void {
+    this.#options.log.warn("supervisord's log cannot be watched; it is read every 100 ms", {
+      reason: describeSystemError(error),
+    });
+    if (this.#isProcWatched) return;
+    this.#readTimer ??= setInterval(() => this.#readLog(), READ_EVERY_MS);
   }
 
   /**
