@@ -23,7 +23,7 @@ import { type LogEntry, LogEvidence } from './evidence.ts';
 import { type FoundLog, LogFinder, readConfiguredLog, tailOf } from './find-log.ts';
 import type { LoggedReason, LogMessage } from './log-lines.ts';
 import { LogRecords } from './log-records.ts';
-import { LogTailer } from './log-tailer.ts';
+import { LogTailer, type TailChunk } from './log-tailer.ts';
 import { type EndedProcess, ProcWatch } from './proc-watch.ts';
 import { ExitReasons, type LogTrust } from './reasons.ts';
 import { Waker } from './wake.ts';
@@ -102,12 +102,15 @@ export class Exits {
       readConfigured: () => readConfiguredLog(supervisorPid, options.own),
     });
     if (options.reasons) {
-      const readLog = () => this.#readLog();
-      const evidence = this.#evidence;
-      const client = this.#client;
-      const onAskEarlyFailed = () => this.#waker.wake();
-      const found = { log, evidence, readLog, client, onAskEarlyFailed };
-      this.#reasons = new ExitReasons({ table, changes, ...found });
+      this.#reasons = new ExitReasons({
+        table,
+        changes,
+        log,
+        evidence: this.#evidence,
+        client: this.#client,
+        readLog: () => this.#readLog(),
+        onAskEarlyFailed: () => this.#waker.wake(),
+      });
     }
     this.#watch = new ProcWatch({
       table,
@@ -186,19 +189,21 @@ export class Exits {
         if (isComplete && this.#isLookBack) this.#evidence.beginAt(0);
       },
       onTruncated: () => this.#evidence.truncatedAt(Date.now() / 1000),
-      onChunk: (chunk) => {
-        const { entries, firstAt } = this.#records.push(chunk);
-        if (this.#isAfterGap && firstAt !== undefined) {
-          this.#evidence.beginAt(firstAt);
-          this.#isAfterGap = false;
-        }
-        for (const entry of entries) this.#evidence.add(entry);
-        if (!this.#isLookBack) this.#linesWritten(entries);
-      },
+      onChunk: (chunk) => this.#chunkRead(chunk),
       onChange: () => this.#readLog(),
       onWatchError: (error) => this.#cannotWatch(error),
     });
     this.#isLookBack = false;
+  }
+
+  #chunkRead(chunk: TailChunk): void {
+    const { entries, firstAt } = this.#records.push(chunk);
+    if (this.#isAfterGap && firstAt !== undefined) {
+      this.#evidence.beginAt(firstAt);
+      this.#isAfterGap = false;
+    }
+    for (const entry of entries) this.#evidence.add(entry);
+    if (!this.#isLookBack) this.#linesWritten(entries);
   }
 
   #cannotWatch(error: unknown): void {
