@@ -24,7 +24,7 @@ import { type LogEntry, LogEvidence } from './evidence.ts';
 import { type FoundLog, LogFinder, readConfiguredLog, tailOf } from './find-log.ts';
 import type { LoggedReason, LogMessage } from './log-lines.ts';
 import { LogRecords } from './log-records.ts';
-import { LogTailer } from './log-tailer.ts';
+import { LogTailer, type TailChunk } from './log-tailer.ts';
 import { LogTails } from './log-tails.ts';
 import { OomKills } from './oom-kills.ts';
 import { type OpenOomSources, openOomSources } from './oom-sources.ts';
@@ -40,6 +40,8 @@ const COMPARED_BYTES = 200;
 const COMPARISONS = 3;
 /** What is written while the logs of processes are read is handled as well; a process may write all the time. */
 const MAX_ROUNDS = 4;
+/** Where neither the log nor supervisord in /proc can be watched. */
+const READ_EVERY_MS = 100;
 
 export interface ExitsOptions {
   readonly table: ProcessTable;
@@ -93,6 +95,9 @@ export class Exits {
   readonly #finder: LogFinder;
   readonly #searches = new Backoff({ firstMs: FIRST_SEARCH_MS, longestMs: LONGEST_SEARCH_MS });
   #searchTimer: NodeJS.Timeout | undefined;
+  #readTimer: NodeJS.Timeout | undefined;
+  /** Whether /proc shows when supervisord has run, after which the log is read. */
+  #isProcWatched = false;
   /** Whether what is read was written before the exporter began to follow the log. */
   #isLookBack = false;
   /** Whether lines are missing before the next chunk. */
@@ -114,16 +119,20 @@ export class Exits {
       readConfigured: () => readConfiguredLog(supervisorPid, options.own),
     });
     if (options.reasons) {
-      const readLog = () => this.#readLog();
-      const evidence = this.#evidence;
-      const client = this.#client;
       this.#oomSources = openOomSources();
       this.#oomKills = this.#oomSources && new OomKills(this.#oomSources);
       const oomKills = this.#oomKills;
       if (oomKills !== undefined) changes.subscribe((change) => followRuns(change, oomKills));
-      const onAskEarlyFailed = () => this.#waker.wake();
-      const found = { log, evidence, readLog, client, oomKills, onAskEarlyFailed };
-      this.#reasons = new ExitReasons({ table, changes, ...found });
+      this.#reasons = new ExitReasons({
+        table,
+        changes,
+        log,
+        evidence: this.#evidence,
+        client: this.#client,
+        readLog: () => this.#readLog(),
+        oomKills,
+        onAskEarlyFailed: () => this.#waker.wake(),
+      });
     }
     if (options.reasons && options.logTailBytes > 0) {
       this.#logTails = new LogTails({
@@ -151,7 +160,7 @@ export class Exits {
   /** Resolves once the log is followed, or known not to be found. */
   async start(): Promise<void> {
     const { nudge, reasons } = this.#options;
-    this.#watch.start();
+    this.#isProcWatched = this.#watch.start();
     this.#oomSources?.watch(() => this.#oomKills?.read());
     if (nudge || reasons) await this.#search();
   }
@@ -192,6 +201,7 @@ export class Exits {
 
   #stop(): void {
     clearTimeout(this.#searchTimer);
+    clearInterval(this.#readTimer);
     this.#watch.stop();
     this.#waker.stop();
     this.#reasons?.stop();
@@ -242,24 +252,30 @@ export class Exits {
         if (isComplete && this.#isLookBack) this.#evidence.beginAt(0);
       },
       onTruncated: () => this.#evidence.truncatedAt(Date.now() / 1000),
-      onChunk: (chunk) => {
-        const { entries, firstAt } = this.#records.push(chunk);
-        if (this.#isAfterGap && firstAt !== undefined) {
-          this.#evidence.beginAt(firstAt);
-          this.#isAfterGap = false;
-        }
-        for (const entry of entries) this.#evidence.add(entry);
-        this.#logsStarts ||= entries.some((entry) => this.#isOwnStart(entry));
-        if (!this.#isLookBack) this.#written.push(...entries);
-      },
+      onChunk: (chunk) => this.#chunkRead(chunk),
       onChange: () => this.#readLog(),
-      onWatchError: (error) => {
-        this.#options.log.warn("supervisord's log cannot be watched; it is read every 100 ms", {
-          reason: describeSystemError(error),
-        });
-      },
+      onWatchError: (error) => this.#cannotWatch(error),
     });
     this.#isLookBack = false;
+  }
+
+  #chunkRead(chunk: TailChunk): void {
+    const { entries, firstAt } = this.#records.push(chunk);
+    if (this.#isAfterGap && firstAt !== undefined) {
+      this.#evidence.beginAt(firstAt);
+      this.#isAfterGap = false;
+    }
+    for (const entry of entries) this.#evidence.add(entry);
+    this.#logsStarts ||= entries.some((entry) => this.#isOwnStart(entry));
+    if (!this.#isLookBack) this.#written.push(...entries);
+  }
+
+  #cannotWatch(error: unknown): void {
+    this.#options.log.warn("supervisord's log cannot be watched; it is read every 100 ms", {
+      reason: describeSystemError(error),
+    });
+    if (this.#isProcWatched) return;
+    this.#readTimer ??= setInterval(() => this.#readLog(), READ_EVERY_MS);
   }
 
   /**

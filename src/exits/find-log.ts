@@ -53,7 +53,7 @@ const MAX_READINGS = 3;
 
 export class LogFinder {
   readonly #options: LogFinderOptions;
-  /** supervisord reads its configuration at its start only, and the exporter does not outlive it. */
+  /** supervisord reads its configuration at its start and at a reload, which restarts the exporter. */
   #configured: ConfiguredLog | undefined;
   #readings = 0;
 

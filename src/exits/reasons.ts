@@ -297,9 +297,7 @@ export class ExitReasons {
       this.#isRpcFailing = false;
       this.success = true;
       for (const [index, [key, lookup]] of lookups.entries()) {
-        if (this.#lookups.get(key) !== lookup) continue;
-        this.#lookups.delete(key);
-        this.#settle(lookup, this.#factsOfInfo(infos[index], lookup));
+        this.#answer(key, lookup, () => this.#factsOfInfo(infos[index], lookup));
       }
       for (const [index, [key, { pid }]] of early.entries()) {
         this.#keepEarly(key, pid, infos[lookups.length + index]);
@@ -310,17 +308,20 @@ export class ExitReasons {
       if (lookups.length > 0) this.success = false;
       log.debug?.('exit reasons could not be looked up', { reason: messageOf(error) });
       if (early.length > 0) this.#options.onAskEarlyFailed();
-      for (const [key, lookup] of lookups) {
-        if (this.#lookups.get(key) !== lookup) continue;
-        this.#lookups.delete(key);
-        this.#settle(lookup, UNKNOWN);
-      }
+      for (const [key, lookup] of lookups) this.#answer(key, lookup, () => UNKNOWN);
     }
     this.#isCalling = false;
     const pause = this.#duty.record(began, performance.now());
     if (pause > 0 || this.#lookups.size + this.#early.size > 0) {
       this.#timer = setTimeout(() => void this.#call(), pause);
     }
+  }
+
+  /** Unless a later exit of the process is looked up by now. */
+  #answer(key: ProcessKey, lookup: Lookup, factsOf: () => TerminationFacts): void {
+    if (this.#lookups.get(key) !== lookup) return;
+    this.#lookups.delete(key);
+    this.#settle(lookup, factsOf());
   }
 
   /** Keeps the reply for the event, or uses it if the event was received in the meantime. */

@@ -1,6 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { suite } from 'uvu';
@@ -101,7 +99,6 @@ interface PoorLog {
   readonly conf?: string;
   readonly spoil?: (log: string) => void;
   readonly flags?: readonly string[];
-  readonly stdout?: () => number;
   /** The only warning; undefined if there must be none. */
   readonly warning?: RegExp;
   /** What is known about a process that was killed by SIGTERM and restarted. */
@@ -114,34 +111,17 @@ const MOST_KILLS = 5;
 
 const BY_SIGTERM = { status: -1, signal: 15 };
 const BY_SOME_SIGNAL = { status: -1, signal: undefined };
-const NOT_FOLLOWED = /msg="supervisord's log cannot be followed/;
 const NO_LINE = /msg="supervisord's log has no line of an exit/;
 
 /** With the nudge the exit code is known without the log; the signal is not. */
 const POOR_LOGS: readonly PoorLog[] = [
   { title: 'a good log', killed: BY_SIGTERM },
   {
-    title: '/dev/null',
-    conf: 'logfile=/dev/null',
-    warning: NOT_FOLLOWED,
-    killed: BY_SOME_SIGNAL,
-  },
-  {
-    title: '/dev/stdout',
-    conf: 'logfile=/dev/stdout\nlogfile_maxbytes=0',
-    stdout: makePipe,
-    warning: NOT_FOLLOWED,
-    killed: BY_SOME_SIGNAL,
-  },
-  { title: 'loglevel=warn', conf: 'loglevel=warn', killed: BY_SIGTERM },
-  { title: 'loglevel=trace', conf: 'loglevel=trace', killed: BY_SIGTERM },
-  {
     title: 'loglevel=error',
     conf: 'loglevel=error',
     warning: NO_LINE,
     killed: BY_SOME_SIGNAL,
   },
-  { title: 'no file', spoil: rmSync, killed: BY_SIGTERM },
   {
     title: 'not UTF-8',
     spoil: (log) => appendFileSync(log, Buffer.from([0xff, 0xfe, 0x0a])),
@@ -181,8 +161,7 @@ async function playInTurn(logs: readonly PoorLog[] = []): Promise<void> {
 function playPoorLog(poor: PoorLog): Promise<void> {
   const { title, conf = '', flags = [], coded = { status: 7, signal: 0 } } = poor;
   const files = { 'log.conf': `[supervisord]\n${conf}\n` };
-  const stdout = poor.stdout === undefined ? {} : { stdout: poor.stdout() };
-  return play({ conf: 'poor-log', flags, files, ...stdout }, async (supervisord) => {
+  return play({ conf: 'poor-log', flags, files }, async (supervisord) => {
     await supervisord.until(30_000, (metrics) => assertState(metrics, 'killed', 20));
     poor.spoil?.(join(supervisord.dir, 'supervisord.log'));
     await killUntilKnown(supervisord, poor);
@@ -220,18 +199,6 @@ async function killUntilKnown(
     if (needsLog || kills === MOST_KILLS || isDeepStrictEqual(known, reason)) {
       return assert.equal(known, reason, title);
     }
-  }
-}
-
-/** A pipe, as the stdout of a container is. It holds 64 KiB that nothing reads. */
-function makePipe(): number {
-  const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
-  try {
-    const path = join(dir, 'stdout');
-    execFileSync('mkfifo', [path]);
-    return openSync(path, 'r+');
-  } finally {
-    rmSync(dir, { recursive: true });
   }
 }
 
