@@ -88,8 +88,10 @@ export class EventHandler {
         return this.#publishLater(table.apply(event, at));
       case 'process-group':
         return this.#applyGroup(event, at);
-      case 'tick':
-        return () => resync.tickReceived(event);
+      case 'tick': {
+        const isInOrder = !this.#losses.mayHaveOvertaken(event.serial, at);
+        return () => resync.tickReceived(event, isInOrder);
+      }
       case 'remote-communication':
         return () => {
           if (resync.remoteCommunicationReceived(event)) this.#losses.markerReceived(event.serial);

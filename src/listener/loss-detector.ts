@@ -43,6 +43,11 @@ export class LossDetector {
     this.#passed = Math.max(this.#passed, serial);
   }
 
+  /** Whether an event may have been received ahead of others that supervisord queued before it. */
+  mayHaveOvertaken(serial: number, at: number): boolean {
+    return this.#sequence.mayHaveOvertaken(serial, at);
+  }
+
   /** Gaps that are remembered, pending or lost. */
   get gapCount(): number {
     return this.#sequence.gapCount;

@@ -122,6 +122,17 @@ export class SequenceTracker {
     return this.#gaps.some((gap) => gap.status === 'pending' && gap.last > serial);
   }
 
+  /**
+   * Whether this serial may have been put ahead of others, as a rejected event is: serials before
+   * it are missing, and the queue has moved among them or has just left them out.
+   */
+  mayHaveOvertaken(serial: number, at: number): boolean {
+    return this.#gaps.some(
+      ({ status, first, since }) =>
+        status === 'pending' && first < serial && at < since + LOST_AFTER_SECONDS,
+    );
+  }
+
   #extendUp(serial: number, at: number): Observation {
     const opensGap = serial > this.#highest + 1;
     if (opensGap) {

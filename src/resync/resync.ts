@@ -150,9 +150,10 @@ export class Resync {
     return data.startsWith(this.#markerPrefix);
   }
 
-  tickReceived({ when, period }: TickEvent): void {
+  /** `isInOrder`: every event that supervisord queued before the tick was received, or is lost. */
+  tickReceived({ when, period }: TickEvent, isInOrder: boolean): void {
     const before = this.#ordering.areMarkersUnavailable;
-    this.#ordering.tickReceived(when);
+    if (isInOrder) this.#ordering.tickReceived(when);
     if (this.#ordering.areMarkersUnavailable && !before) {
       this.#options.log.warn(
         'REMOTE_COMMUNICATION is not among the events of this listener: snapshots are ordered by from_state alone',

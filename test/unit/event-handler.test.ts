@@ -232,6 +232,47 @@ handler('not synced while a lost event waits for a later snapshot', () =>
   }),
 );
 
+for (const [title, pauses] of [
+  ['at once', [0, 0, 0]],
+  ['after pauses', [2, 4, 3]],
+] as const) {
+  handler(
+    `a tick that was put ahead of a backlog loses nothing: the backlog follows ${title}`,
+    () =>
+      play(async (world) => {
+        world.event(running(0));
+        await world.snapshot();
+        // Another listener has rejected it; the marker is still in the backlog.
+        world.event(tick(40, 5, 120));
+        for (const [index, seconds] of pauses.entries()) {
+          await world.seconds(seconds);
+          for (let serial = 1; serial < 10; serial++) world.event(running(index * 10 + serial));
+          world.event(tick(60 + index, 5, 130 + index));
+          world.event(running(index * 10 + 10));
+        }
+        world.marker(31);
+        for (let serial = 32; serial < 60; serial++) {
+          if (serial !== 40) world.event(running(serial));
+        }
+        await world.seconds(20);
+        assert.is(world.lost, 0);
+      }),
+  );
+}
+
+handler('without markers, a hole at the start is lost after the next tick', () =>
+  play(async (world) => {
+    world.event(running(30));
+    await world.snapshot();
+    await world.seconds(1);
+    world.event(tick(31, 5, 120));
+    await world.seconds(4);
+    world.event(tick(32, 5, 125));
+    await world.seconds(1);
+    assert.is(world.lost, 30);
+  }),
+);
+
 handler('a state of supervisord that an event reports counts before the first snapshot', () =>
   play(async (world) => {
     world.event(
