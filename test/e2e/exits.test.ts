@@ -1,12 +1,11 @@
-import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually, timed } from '../support/deadline.ts';
 import type { Exposition } from '../support/exposition.ts';
+import { makePipe } from '../support/pipe.ts';
 import { play, type Supervisord } from '../support/supervisord.ts';
 
 const exits = suite('exit reasons');
@@ -220,18 +219,6 @@ async function killUntilKnown(
     if (needsLog || kills === MOST_KILLS || isDeepStrictEqual(known, reason)) {
       return assert.equal(known, reason, title);
     }
-  }
-}
-
-/** A pipe, as the stdout of a container is. It holds 64 KiB that nothing reads. */
-function makePipe(): number {
-  const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
-  try {
-    const path = join(dir, 'stdout');
-    execFileSync('mkfifo', [path]);
-    return openSync(path, 'r+');
-  } finally {
-    rmSync(dir, { recursive: true });
   }
 }
 
