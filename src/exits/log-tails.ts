@@ -11,7 +11,7 @@
 
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { LogTail } from '../processes/log-tail.ts';
-import type { Process } from '../processes/process.ts';
+import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Termination } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
@@ -126,6 +126,18 @@ export class LogTails {
     this.#ask({ id, run: { kind: 'noticed', at: Date.now() / 1000, pid } });
   }
 
+  /** The log does not have the starts of processes, so that supervisord has to be asked. */
+  logged(entries: readonly LogEntry[]): void {
+    for (const { message } of entries) {
+      if (message.kind !== 'ended' || message.expected !== false) continue;
+      for (const id of this.#idsOfName.get(message.name)?.values() ?? []) {
+        const process = this.#options.table.get(id);
+        const pid = process && livePid(process);
+        if (pid !== undefined) this.noticed(id, pid);
+      }
+    }
+  }
+
   #ask(question: Question): void {
     if (this.#options.client === undefined || this.#questions.length >= MAX_QUESTIONS) return;
     this.#questions.push(question);
@@ -177,6 +189,9 @@ export class LogTails {
     if (termination.expected === false || isFailedStart) this.#kept.delete(key);
     this.#lastTerminations.set(key, termination);
     this.#match(key);
+    const { expected, pid } = termination;
+    const isUnread = expected === false && !this.#kept.has(key) && !this.#options.readLog();
+    if (isUnread && pid !== undefined) this.noticed(id, pid);
   }
 
   /** The time of its line in supervisord's log is known. */

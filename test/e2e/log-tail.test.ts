@@ -1,13 +1,16 @@
 /** The end of the logs of processes that fail, with a real supervisord. */
 
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually, timed } from '../support/deadline.ts';
 import { makePipe } from '../support/pipe.ts';
 import { freePort } from '../support/ports.ts';
+import { htpasswd } from '../support/secure.ts';
 import { play, type Supervisord } from '../support/supervisord.ts';
 
 const tails = suite('log tails of real processes');
@@ -138,6 +141,24 @@ tails(
   ),
 );
 
+for (const [title, conf] of [
+  ['does not report starts', 'loglevel=warn'],
+  ['cannot be read', 'logfile=/dev/null'],
+]) {
+  tails(
+    `where supervisord's own log ${title} it is asked for the logs`,
+    timed(120_000, () =>
+      play(
+        { conf: 'log-tail', flags: [FLAG], files: { 'log.conf': `[supervisord]\n${conf}\n` } },
+        async (supervisord) => {
+          const { files, plain, merged } = EXPECTED;
+          await expectTails(supervisord, { files, plain, merged });
+        },
+      ),
+    ),
+  );
+}
+
 tails(
   'pushed alerts carry the tail as an annotation, also where HTTP does not show it',
   timed(120_000, async () => {
@@ -184,6 +205,30 @@ tails(
       alertmanager.close();
       alertmanager.closeAllConnections();
     }
+  }),
+);
+
+tails(
+  'a password shows them on an open address, to those who know it',
+  timed(120_000, async () => {
+    const open = await freePort();
+    const prepare = (dir: string) =>
+      writeFileSync(
+        join(dir, 'web.yml'),
+        `basic_auth_users: { alice: ${htpasswd('secret', 4)} }\n`,
+      );
+    const file = '--web.config.file=%(ENV_STORY_DIR)s/web.yml';
+    const flags = [FLAG, `--web.listen-address=0.0.0.0:${open}`, file];
+    await play({ conf: 'log-tail', flags, files: INFO, prepare }, async (supervisord) => {
+      const authorization = `Basic ${Buffer.from('alice:secret').toString('base64')}`;
+      const url = supervisord.url('/-/programs?name=files');
+      await eventually(40_000, async () => {
+        const answer = await fetch(url, { headers: { authorization } });
+        assert.match(await answer.text(), /end of the log of files:\n {4}on stderr\n/);
+      });
+      assert.is((await fetch(url)).status, 401);
+      assert.not.match(supervisord.exporterLog, /log tails are not shown/);
+    });
   }),
 );
 
