@@ -1,7 +1,7 @@
 /** Checks of the exporter: whether it can start, and whether it runs with this configuration. */
 
 import type { Configuration } from '../configuration/configuration.ts';
-import { formatAddress } from '../util/address.ts';
+import { formatAddress, isLoopback } from '../util/address.ts';
 import { blockedBy, octal } from './check-server.ts';
 import type { Control } from './control.ts';
 import type { ExporterFacts, Facts, PortFacts, ProcessFacts, RpcFacts } from './facts.ts';
@@ -39,6 +39,27 @@ export function checkFlags(section: Section, { config }: Listener): Finding[] {
       `${write(section, 'command=…')} with flags that "supervisor-exporter --help" lists`,
     ),
   ];
+}
+
+/** Whether the ends of logs that the exporter keeps are shown over HTTP: logs hold secrets. */
+export function checkLogTail(section: Section, { listener, ports }: ExporterFacts): Finding[] {
+  const { config } = listener;
+  if (config.kind !== 'valid' || config.config.logTailBytes === 0) return [];
+  const { listenAddresses, webConfigFile } = config.config;
+  if (listenAddresses.every(({ host }) => isLoopback(host))) {
+    return [ok('log tail', 'shown to this host alone')];
+  }
+  const owners = (ports ?? []).map(({ owner }) => owner.kind);
+  if (webConfigFile === undefined || owners.includes('exporter')) {
+    return [
+      warn(
+        'log tail',
+        'not shown over HTTP, because every client that reaches the port could read it',
+        `${write(section, 'command=…')} with a --web.config.file that has basic_auth_users, or with --web.listen-address=127.0.0.1:PORT`,
+      ),
+    ];
+  }
+  return owners.includes('protected') ? [ok('log tail', 'shown to clients with credentials')] : [];
 }
 
 /** Whether the exporter may use XML-RPC: its user may open the socket, and its credentials are accepted. */

@@ -10,6 +10,7 @@ import {
   checkCommand,
   checkGroups,
   checkLoaded,
+  checkLogTail,
   checkPorts,
   checkState,
 } from './check-runtime.ts';
@@ -74,6 +75,7 @@ function checkSections(
       return [
         ok('section', `[${section.name}], ${describeSection(section)}`),
         ...checkCommand(section, exporter),
+        ...checkLogTail(section, exporter),
         ...checkSettings(section, exporter, facts.rpc, configuration),
         ...checkAccess(section, exporter, facts, servers),
         ...checkProcess(exporter, facts, sectionOf),

@@ -359,7 +359,8 @@ export class Exits {
     for (let round = 0; this.#written.length > 0; round++) {
       const entries = this.#written;
       this.#written = [];
-      if (this.#reportsStarts && round < MAX_ROUNDS) this.#keepLogTails(entries, tailer);
+      if (!this.#reportsStarts) this.#logTails?.logged(entries);
+      else if (round < MAX_ROUNDS) this.#keepLogTails(entries, tailer);
       this.#wakeFor(entries);
     }
   }

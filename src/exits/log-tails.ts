@@ -11,7 +11,7 @@
 
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { LogTail } from '../processes/log-tail.ts';
-import type { Process } from '../processes/process.ts';
+import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Termination } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
@@ -68,6 +68,10 @@ const MAX_WAITING = 256;
 const MAX_QUESTIONS = 64;
 /** Processes in one call. */
 const QUESTIONS_PER_CALL = 8;
+const READ_METHODS = {
+  stderr: 'supervisor.readProcessStderrLog',
+  stdout: 'supervisor.readProcessStdoutLog',
+} as const;
 /** An exit is noticed within this; a run that began earlier than before this is the one that has ended. */
 const NOTICED_WITHIN_SECONDS = 3;
 
@@ -76,8 +80,8 @@ export class LogTails {
   readonly #idsOfName = new Map<string, Map<ProcessKey, ProcessId>>();
   /** The oldest first. */
   #waiting: ReadTail[] = [];
-  /** The last unexpected exit or failed start of each process, as far as its tail is expected. */
-  readonly #expected = new Map<ProcessKey, Termination>();
+  /** Of each process. */
+  readonly #lastTerminations = new Map<ProcessKey, Termination>();
   readonly #kept = new Map<ProcessKey, LogTail>();
   #questions: Question[] = [];
   #isAsking = false;
@@ -122,6 +126,18 @@ export class LogTails {
     this.#ask({ id, run: { kind: 'noticed', at: Date.now() / 1000, pid } });
   }
 
+  /** The log does not have the starts of processes, so that supervisord has to be asked. */
+  logged(entries: readonly LogEntry[]): void {
+    for (const { message } of entries) {
+      if (message.kind !== 'ended' || message.expected !== false) continue;
+      for (const id of this.#idsOfName.get(message.name)?.values() ?? []) {
+        const process = this.#options.table.get(id);
+        const pid = process && livePid(process);
+        if (pid !== undefined) this.noticed(id, pid);
+      }
+    }
+  }
+
   #ask(question: Question): void {
     if (this.#options.client === undefined || this.#questions.length >= MAX_QUESTIONS) return;
     this.#questions.push(question);
@@ -141,16 +157,11 @@ export class LogTails {
         this.#remove(change.process.id);
         return;
       case 'exited':
-        this.#expect(change.process, change.termination);
+        this.#ended(change.process, change.termination);
         return;
-      case 'reason': {
-        const termination = this.#expected.get(keyOf(change.id));
-        if (termination?.id !== change.terminationId) return;
-        const finishedAt = change.facts.finishedAt ?? termination.finishedAt;
-        this.#expected.set(keyOf(change.id), { ...termination, finishedAt });
-        this.#match(keyOf(change.id));
+      case 'reason':
+        this.#settled(keyOf(change.id), change.terminationId, change.facts.finishedAt);
         return;
-      }
       default:
     }
   }
@@ -167,17 +178,27 @@ export class LogTails {
     ids?.delete(key);
     if (ids?.size === 0) this.#idsOfName.delete(id.name);
     this.#kept.delete(key);
-    this.#expected.delete(key);
+    this.#lastTerminations.delete(key);
     this.#waiting = this.#waiting.filter((tail) => keyOf(tail.id) !== key);
   }
 
-  /** The tail of an earlier exit is no longer that of the last one. */
-  #expect({ id, failedStart }: Readonly<Process>, termination: Termination): void {
+  /** The tail of an earlier unexpected exit is no longer that of the last one. */
+  #ended({ id, failedStart }: Readonly<Process>, termination: Termination): void {
     const key = keyOf(id);
     const isFailedStart = failedStart?.id === termination.id;
-    if (termination.expected !== false && !isFailedStart) return;
-    this.#kept.delete(key);
-    this.#expected.set(key, termination);
+    if (termination.expected === false || isFailedStart) this.#kept.delete(key);
+    this.#lastTerminations.set(key, termination);
+    this.#match(key);
+    const { expected, pid } = termination;
+    const isUnread = expected === false && !this.#kept.has(key) && !this.#options.readLog();
+    if (isUnread && pid !== undefined) this.noticed(id, pid);
+  }
+
+  /** The time of its line in supervisord's log is known. */
+  #settled(key: ProcessKey, terminationId: number, finishedAt: number | undefined): void {
+    const termination = this.#lastTerminations.get(key);
+    if (termination?.id !== terminationId || finishedAt === undefined) return;
+    this.#lastTerminations.set(key, { ...termination, finishedAt });
     this.#match(key);
   }
 
@@ -187,9 +208,9 @@ export class LogTails {
     this.#match(keyOf(tail.id));
   }
 
-  /** Keeps the tail of the last unexpected exit once both are there. */
+  /** Keeps the tail of the last exit once both are there; none is read for an expected one. */
   #match(key: ProcessKey): void {
-    const termination = this.#expected.get(key);
+    const termination = this.#lastTerminations.get(key);
     if (termination === undefined) return;
     const tail = this.#waiting.find(
       (each) => keyOf(each.id) === key && isOf(each.run, termination),
@@ -237,28 +258,33 @@ export class LogTails {
     questions: readonly Question[],
   ): Promise<void> {
     const { table, maxBytes } = this.#options;
-    const asked = questions.flatMap(({ id, run }) => {
-      const [log] = logsOf(table.get(id));
-      return log === undefined ? [] : [{ id, run, stream: log.stream }];
-    });
-    if (asked.length === 0) return;
+    const asked = questions.map((question) => ({
+      ...question,
+      logs: logsOf(table.get(question.id)),
+    }));
     const results = await client.multicallSettled(
-      asked.flatMap(({ id, stream }) => {
+      asked.flatMap(({ id, logs }) => {
         const name = displayName(id);
-        const method = stream === 'stderr' ? 'readProcessStderrLog' : 'readProcessStdoutLog';
         return [
-          { methodName: `supervisor.${method}`, params: [name, -maxBytes, 0] },
           { methodName: 'supervisor.getProcessInfo', params: [name] },
+          ...logs.map(({ stream }) => ({
+            methodName: READ_METHODS[stream],
+            params: [name, -maxBytes, 0],
+          })),
         ];
       }),
     );
-    // The answer of a logged exit counts where the log shows no further start by now.
+    // The answer for a logged exit counts where the log shows no further start by now.
     const isLogComplete = this.#options.readLog();
-    for (const [index, { id, run, stream }] of asked.entries()) {
-      const [text, info] = results.slice(2 * index, 2 * index + 2);
-      if (typeof text !== 'string' || text === '' || !hasEnded(info, run)) continue;
-      if (run.kind === 'logged' && !(isLogComplete && this.#isStillLast({ id, run }))) continue;
-      this.#take({ id, run, stream, text: toHarmlessText(Buffer.from(text)) });
+    let next = 0;
+    for (const { id, run, logs } of asked) {
+      const [info, ...texts] = results.slice(next, next + 1 + logs.length);
+      next += 1 + logs.length;
+      const isCertain = run.kind === 'noticed' || (isLogComplete && this.#isStillLast({ id, run }));
+      const at = texts.findIndex((text) => typeof text === 'string' && text !== '');
+      const stream = logs[at]?.stream;
+      if (stream === undefined || !isCertain || !hasEnded(info, run)) continue;
+      this.#take({ id, run, stream, text: toHarmlessText(Buffer.from(String(texts[at]))) });
     }
   }
 }

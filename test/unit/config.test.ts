@@ -4,9 +4,19 @@ import * as assert from 'uvu/assert';
 import { FLAGS, parseCommandLine } from '../../src/cli/flags.ts';
 import { helpText } from '../../src/cli/help.ts';
 import type { Flag } from '../../src/cli/usage.ts';
+import { isLoopback } from '../../src/util/address.ts';
 import { UsageError } from '../../src/util/errors.ts';
 
 const config = suite('config');
+
+config('which addresses only this host can reach', () => {
+  for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost', '::ffff:127.0.0.1']) {
+    assert.ok(isLoopback(host), host);
+  }
+  for (const host of ['', '0.0.0.0', '::', '10.0.0.1', '127.example.com', '::ffff:10.0.0.1', 'a']) {
+    assert.not(isLoopback(host), host);
+  }
+});
 
 config('the defaults', () => {
   assert.equal(parseCommandLine([], {}), {
@@ -21,6 +31,7 @@ config('the defaults', () => {
       supervisorLogFile: undefined,
       nudge: true,
       exitReasons: true,
+      logTailBytes: 0,
       resources: true,
       resourcesIo: false,
       selection: { include: undefined, exclude: undefined },
@@ -65,6 +76,12 @@ const ACCEPTED: ReadonlyArray<readonly [args: readonly string[], field: string, 
   [['--no-collector.resources'], 'resources', false],
   [['--collector.resources'], 'resources', true],
   [['--collector.resources.io'], 'resourcesIo', true],
+  [[], 'logTailBytes', 0],
+  [['--collector.log-tail=0'], 'logTailBytes', 0],
+  [['--collector.log-tail=4096'], 'logTailBytes', 4_096],
+  [['--collector.log-tail=4096B'], 'logTailBytes', 4_096],
+  [['--collector.log-tail=4KiB'], 'logTailBytes', 4_096],
+  [['--collector.log-tail=8KiB'], 'logTailBytes', 8_192],
   [
     ['--collector.process-include=web:.*|db', '--collector.process-exclude=web:1.'],
     'selection',
@@ -181,6 +198,11 @@ const REFUSED: ReadonlyArray<readonly [arg: string, message: RegExp]> = [
   ['--supervisor.url=/var/run/supervisor.sock', /; write unix:\/\/\/PATH for a socket$/],
   ['--supervisor.log-file=', /^--supervisor\.log-file is not the name of a file$/],
   ['--supervisor.url=unix://', /is not of the form/],
+  ['--collector.log-tail=9KiB', /^--collector\.log-tail is not a number of bytes .* up to 8KiB$/],
+  ['--collector.log-tail=8193', /up to 8KiB/],
+  ['--collector.log-tail=4K', /up to 8KiB/],
+  ['--collector.log-tail=-1', /up to 8KiB/],
+  ['--collector.log-tail=', /up to 8KiB/],
   ['--supervisor.timeout=5', /^--supervisor\.timeout is not a duration/],
   ['--supervisor.timeout=0s', /is not a duration/],
   ['--supervisor.timeout=-1s', /is not a duration/],
@@ -211,6 +233,10 @@ for (const [arg, message] of REFUSED) {
 
 const REFUSED_COMMANDS: ReadonlyArray<readonly [args: readonly string[], message: RegExp]> = [
   [['doctor', 'more'], /^doctor takes no argument: argument 2$/],
+  [
+    ['--collector.log-tail=1KiB', '--no-collector.exit-reason'],
+    /^--collector\.log-tail needs --collector\.exit-reason$/,
+  ],
   [['doctor', '--web.listen-address=:1'], /^--web\.listen-address is not a flag of doctor$/],
   [['doctor', '--supervisor.config='], /^--supervisor\.config is not the name of a file$/],
   [['doctor', '--supervisor.url=x'], /is not of the form/],

@@ -148,6 +148,41 @@ doctor('all is well', () => {
   assert.is(exitStatusOf(find({})), 0);
 });
 
+const LOG_TAILS: ReadonlyArray<
+  readonly [title: string, flags: string, owner: 'exporter' | 'protected' | 'free', found: RegExp]
+> = [
+  ['an open port', '', 'exporter', /^warn log tail: not shown over HTTP, .* basic_auth_users/],
+  ['a port that is not open yet', '', 'free', /^warn log tail: not shown over HTTP/],
+  ['a loopback address', '--web.listen-address=127.0.0.1:1', 'exporter', /^ok log tail/],
+  [
+    'a loopback address beside an open one',
+    '--web.listen-address=[::1]:1 --web.listen-address=:2',
+    'exporter',
+    /^warn log tail/,
+  ],
+  ['a password', '--web.config.file=/w.yml', 'protected', /^ok log tail/],
+  ['TLS without a password', '--web.config.file=/w.yml', 'exporter', /^warn log tail/],
+  ['a port that cannot be judged yet', '--web.config.file=/w.yml', 'free', /^$/],
+];
+
+for (const [title, flags, kind, found] of LOG_TAILS) {
+  doctor(`whether log tails are shown: ${title}`, () => {
+    const words = ['node', '/opt/supervisor-exporter.cjs', '--collector.log-tail=4KiB'].concat(
+      flags.split(' ').filter((flag) => flag !== ''),
+    );
+    const settings = { command: words.join(' '), words };
+    const owner = kind === 'exporter' ? OWNER : { kind };
+    const findings = find({
+      configuration: { groups: [groupOf({ settings })] },
+      exporter: { ports: [{ address: ADDRESS, owner }] },
+    });
+    const shown = findings
+      .filter(({ check }) => check === 'log tail')
+      .map(({ level, check, message, fix }) => `${level} ${check}: ${message} -> ${fix}`);
+    assert.match(shown.join(), found);
+  });
+}
+
 const without = (...events: readonly string[]) =>
   EXPORTER_EVENTS.filter((event) => !events.includes(event));
 

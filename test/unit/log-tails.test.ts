@@ -283,9 +283,9 @@ const ENDED = {
 tails(
   'without its log supervisord is asked, and answers for the run that has ended',
   inScene(async (scene) => {
-    scene.reply = [`${ESC}[1mlast words\n`, ENDED];
+    scene.reply = [ENDED, `${ESC}[1mlast words\n`];
     scene.subject.noticed(id('web'), 1);
-    assert.equal(scene.calls[0]?.[0], {
+    assert.equal(scene.calls[0]?.[1], {
       methodName: 'supervisor.readProcessStderrLog',
       params: ['web:web', -100, 0],
     });
@@ -296,11 +296,11 @@ tails(
 );
 
 const USELESS: ReadonlyArray<readonly [title: string, reply: readonly unknown[]]> = [
-  ['runs again', ['of the next run\n', { ...ENDED, state: 20, pid: 2 }]],
-  ['has run again', ['of the next run\n', { ...ENDED, start: Math.floor(Date.now() / 1000) }]],
+  ['runs again', [{ ...ENDED, state: 20, pid: 2 }, 'of the next run\n']],
+  ['has run again', [{ ...ENDED, start: Math.floor(Date.now() / 1000) }, 'of the next run\n']],
   ['is unknown', [new RpcError('ERR_RPC_FAULT', 'BAD_NAME'), new RpcError('ERR_RPC_FAULT', 'x')]],
-  ['has no log', [new RpcError('ERR_RPC_FAULT', 'NO_FILE'), ENDED]],
-  ['has an empty log', ['', ENDED]],
+  ['has no log', [ENDED, new RpcError('ERR_RPC_FAULT', 'NO_FILE')]],
+  ['has an empty log', [ENDED, '']],
 ];
 
 for (const [title, reply] of USELESS) {

@@ -110,6 +110,16 @@ programs('an unreported exit is trouble, and a kept log is in the JSON', async (
   assert.is(process.logTail, 'out of cheese');
 });
 
+programs('a kept log of a process in trouble is in the text, and no other', async () => {
+  const logTailOf = () => 'one\ntwo\n';
+  const { text } = await request('?group=web', { logTailOf });
+  assert.match(
+    text,
+    /^trouble\nweb:web-1 is FATAL.*\n\nend of the log of web:web-1:\n {4}one\n {4}two\n$/,
+  );
+  assert.not.match((await request('?group=db', { logTailOf })).text, /end of the log/);
+});
+
 programs('while the table is not complete the reason is given', async () => {
   const whyNotSynced = () => 'waiting for the first snapshot of supervisord';
   for (const query of ['', '?group=db', '?name=nothing']) {

@@ -38,6 +38,7 @@ snapshots('an answer of supervisord is parsed', () => {
         exitStatus: 0,
         pid: 3986,
         spawnError: undefined,
+        stdoutLog: '/tmp/cat.log',
       },
     ],
   });
