@@ -1,6 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
@@ -15,6 +13,7 @@ import {
   killTogether,
   untilRunning,
 } from '../support/killing.ts';
+import { makePipe } from '../support/pipe.ts';
 import { play, type Story, type Supervisord } from '../support/supervisord.ts';
 
 const exits = suite('exits with every kind of log and user');
@@ -151,18 +150,6 @@ const UNREADABLE: readonly Situation[] = [
 function makePrivateLog(dir: string): void {
   openFolder(dir);
   writeFileSync(join(dir, 'supervisord.log'), '', { mode: 0o600 });
-}
-
-/** A pipe, as the stdout of a container is. It holds 64 KiB that nothing reads. */
-function makePipe(): number {
-  const dir = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
-  try {
-    const path = join(dir, 'stdout');
-    execFileSync('mkfifo', [path]);
-    return openSync(path, 'r+');
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
 }
 
 function playSituation(
