@@ -91,7 +91,9 @@ export async function measurePushed(
       pushed.push(...(await measure(situation, bed)));
       bed.supervisord.stop();
       const last = pushed.at(-1)?.latencyMs;
-      console.error(`pushed, ${situation.title}: ${pushed.length} of ${alerts}, last ${last} ms`);
+      console.error(
+        `pushed, ${situation.title}: ${Math.min(pushed.length, alerts)} of ${alerts}, last ${last} ms`,
+      );
     }
     const measured = pushed.slice(0, alerts);
     outcomes.push({
