@@ -104,6 +104,7 @@ function print({ file, passed, failed, ms, output }: Result): void {
   const verdict = failed === 0 ? 'ok    ' : 'FAILED';
   console.log(`${verdict} ${file} (${passed} passed, ${(ms / 1000).toFixed(1)} s)`);
   if (failed > 0) console.log(output);
+  else for (const [line] of output.matchAll(/^not run: .*$/gm)) console.log(`       ${line}`);
 }
 
 function findTests(folders: readonly string[], patterns: readonly string[]): string[] {

@@ -22,6 +22,7 @@ import {
   killTogether,
   untilRunning,
 } from '../support/killing.ts';
+import { needsRoot } from '../support/not-run.ts';
 import { play, type Supervisord } from '../support/supervisord.ts';
 
 const rotations = suite("exits across rotations of supervisord's log");
@@ -120,7 +121,7 @@ rotations(
 rotations(
   'on a full disk exits are seen early, and the missing lines are reported once',
   timed(120_000, async () => {
-    if (process.getuid?.() !== 0) return;
+    if (!needsRoot('exits on a full disk')) return;
     const files = {
       'log.conf': '[supervisord]\nloglevel=info\nlogfile=%(ENV_STORY_DIR)s/disk/supervisord.log\n',
     };

@@ -13,13 +13,13 @@ import {
   killTogether,
   untilRunning,
 } from '../support/killing.ts';
+import { needsRoot } from '../support/not-run.ts';
 import { makePipe } from '../support/pipe.ts';
 import { play, type Story, type Supervisord } from '../support/supervisord.ts';
 
 const exits = suite('exits with every kind of log and user');
 
 const CODED = ['coded-0', 'coded-1'];
-const IS_ROOT = process.getuid?.() === 0;
 
 interface Situation {
   readonly title: string;
@@ -153,10 +153,10 @@ function makePrivateLog(dir: string): void {
 }
 
 function playSituation(
-  { conf = 'killed', log = '', isSocketPublic = false, story = {}, needsRoot = false }: Situation,
+  { title, conf = 'killed', log = '', isSocketPublic = false, story = {}, ...needs }: Situation,
   body: (supervisord: Supervisord) => Promise<void>,
 ): Promise<void> {
-  if (needsRoot && !IS_ROOT) return Promise.resolve();
+  if (needs.needsRoot && !needsRoot(title)) return Promise.resolve();
   const files = {
     'log.conf': `[supervisord]\nloglevel=info\n${log}\n`,
     'socket-mode.conf': isSocketPublic ? PUBLIC_SOCKET : '',

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { openOomSources } from '../../src/exits/oom-sources.ts';
 import { eventually, timed } from '../support/deadline.ts';
 import { type TestCgroup, withMemoryCgroup } from '../support/memory-cgroup.ts';
+import { notRun } from '../support/not-run.ts';
 import { play, type Supervisord } from '../support/supervisord.ts';
 
 const oom = suite('OOM kills of a real kernel');
@@ -30,7 +31,7 @@ for (const { title, user, hasLog } of SOURCES) {
     timed(240_000, () =>
       inCgroup(title, user, async (supervisord, cgroup) => {
         if (hasLog && !isKernelLogReadable)
-          return skip(title, 'the exporter cannot read /dev/kmsg');
+          return notRun(`OOM kills ${title}`, 'the exporter cannot read /dev/kmsg');
         // Kills at the same time can be distinguished by the pid alone.
         if (!hasLog) await killAndCheck(supervisord, 'victim');
         await supervisord.ctl('start', 'hog');
@@ -142,11 +143,7 @@ async function inCgroup(
       },
     ),
   );
-  if (obstacle !== undefined) skip(title, obstacle);
-}
-
-function skip(title: string, reason: string): void {
-  console.log(`not run: OOM kills ${title}: ${reason}`);
+  if (obstacle !== undefined) notRun(`OOM kills ${title}`, obstacle);
 }
 
 oom.run();

@@ -24,11 +24,11 @@ import {
 } from '../../src/configuration/supervisord-process.ts';
 import { readConfigurationOf } from '../../src/doctor/collect.ts';
 import { eventually, timed, within } from '../support/deadline.ts';
+import { needsRoot } from '../support/not-run.ts';
 
 const reader = suite("supervisord's reader");
 
 const NOBODY = 65534;
-const IS_ROOT = process.getuid?.() === 0;
 const PATH = process.env['PATH'] ?? '';
 
 /** Where Debian has the module. */
@@ -160,7 +160,7 @@ reader(
 reader(
   'as root, the modules of another user are imported as that user',
   timed(60_000, async () => {
-    if (!IS_ROOT) return;
+    if (!needsRoot('the modules of another user')) return;
     await withFolder((dir) =>
       withSupervisord(dir, NOBODY, async ({ conf, witness }) => {
         const request = { supervisor: undefined, supervisorTimeoutMs: 5_000, configFile: conf };
