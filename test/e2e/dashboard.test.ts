@@ -176,6 +176,8 @@ dashboard(
             [{ ...JOB, instance: never }, DOWN],
             [{ ...JOB, instance: 'no-such:1' }, ABSENT],
             [{ job: 'no-such' }, ABSENT],
+            // While the query of the variable finds no job.
+            [{ job: '' }, ABSENT],
           ] as const) {
             await untilShown(prometheus, choices, shown);
             await nothingIsGreen(prometheus, choices);

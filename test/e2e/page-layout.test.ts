@@ -68,6 +68,8 @@ page(
           await page.locator('#tools input[type=search]').fill(text);
           await eventually(15_000, async () => assert.equal(await places(), before));
         }
+        // The rows appear in the next animation frame.
+        await page.locator('#rows .long').first().waitFor();
         const end = await page.evaluate(`(() => {
           const name = document.querySelector('#rows .long').getBoundingClientRect();
           const end = document.querySelector('#rows .long :last-child');

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Detail } from '../../src/web/page/detail.ts';
 import { MAX_SUBSCRIBERS, SseHub } from '../../src/web/page/sse-hub.ts';
-import { applyChange, type Message, type View } from '../../src/web/page/view.ts';
+import { applyChanges, type Message, type View } from '../../src/web/page/view.ts';
 import { eventually, timed } from '../support/deadline.ts';
 import { ACKNOWLEDGED, type RunningExporter, withExporter } from '../support/exporter.ts';
 import { openStream, type StreamReader } from '../support/stream.ts';
@@ -367,7 +367,7 @@ function viewOf(stream: StreamReader, check: (view: View) => boolean): Promise<V
     let view: View | undefined;
     for (const message of messages) {
       if (message.kind === 'snapshot') view = message.view;
-      else if (view !== undefined) view = applyChange(view, message);
+      else if (view !== undefined) view = applyChanges(view, [message]);
     }
     if (view === undefined || !check(view)) throw new Error('the view does not pass the check');
     return view;

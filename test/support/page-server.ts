@@ -9,7 +9,7 @@ import { findRow } from '../../src/web/page/detail-parts.ts';
 import { renderDocument } from '../../src/web/page/document.ts';
 import { parseQuery } from '../../src/web/page/table-query.ts';
 import type { Change, View } from '../../src/web/page/view.ts';
-import { applyChange } from '../../src/web/page/view.ts';
+import { applyChanges } from '../../src/web/page/view.ts';
 
 const PAGE = fileURLToPath(new URL('../../src/web/page', import.meta.url));
 const BUILD = 'test';
@@ -68,7 +68,7 @@ export class PageServer {
   }
 
   send(change: Change): void {
-    this.#view = applyChange(this.#view, change);
+    this.#view = applyChanges(this.#view, [change]);
     this.#send({ kind: 'change', ...change });
   }
 

@@ -11,11 +11,12 @@ import { CpuRates } from '../../src/web/page/cpu-rate.ts';
 import { RecentTransitions } from '../../src/web/page/recent-transitions.ts';
 import { RowStore } from '../../src/web/page/row-store.ts';
 import {
-  applyChange,
+  applyChanges,
   type Row,
   type RowFacts,
   rowOf,
   transitionOf,
+  type View,
 } from '../../src/web/page/view.ts';
 import { event, id } from '../support/facts.ts';
 import { row, transition, view } from '../support/page.ts';
@@ -116,7 +117,7 @@ page('the stream of changes leads to the same rows as a new snapshot', async () 
         await runInSlices(store.update());
         const { rows, removed } = store.takeChanges();
         const message = `{"now":1,"rows":[${rows.join(',')}],"removed":${JSON.stringify(removed)}}`;
-        seen = applyChange(seen, JSON.parse(message));
+        seen = applyChanges(seen, [JSON.parse(message)]);
         assert.equal(inOrder(seen.rows), inOrder(JSON.parse(store.json())));
       }
     }),
@@ -143,11 +144,30 @@ page('only rows that have changed are sent, and unchanged ones stay the same obj
   assert.is(rows.length, 1);
   assert.equal(removed, [keyOf(id('c'))]);
   const change = { now: 5, rows: rows.map((json) => JSON.parse(json)), removed };
-  const after = applyChange(before, change);
+  const after = applyChanges(before, [change]);
   assert.is(after.rows[0], before.rows[0]);
   assert.is(after.rows[1]?.state, 'RUNNING');
   assert.is(after.rows.length, 2);
   assert.equal(store.takeChanges(), { rows: [], removed: [] });
+});
+
+page('changes that are applied together give what they give one after the other', () => {
+  const start: View = { ...view([]), transitions: [transition(1, 'web')] };
+  const changes = [
+    {
+      now: 2,
+      rows: [row('a', { exits: 1 }), row('b', { exits: 1 })],
+      transitions: [transition(2, 'a')],
+    },
+    { now: 3, rows: [row('a', { exits: 2 })], removed: [keyOf(id('b'))] },
+    { now: 4, context: { ...start.context, eventsLost: 7 }, rows: [row('b', { exits: 3 })] },
+  ];
+  const single = changes.reduce((seen, change) => applyChanges(seen, [change]), start);
+  assert.equal(applyChanges(start, changes), single);
+  assert.equal(
+    single.rows.map(({ name, exits }) => `${name} ${exits}`),
+    ['a 2', 'b 3'],
+  );
 });
 
 page('a process that is gone shows neither pid nor memory', () => {
@@ -166,7 +186,7 @@ page('a transition whose reason becomes known late keeps its place', () => {
   const before = { ...view([]), transitions: [transition(2, 'web'), transition(1, 'web')] };
   const change = { now: 5, transitions: [{ ...transition(1, 'web'), reason: 'SIGKILL' }] };
   assert.equal(
-    applyChange(before, change).transitions.map(({ number, reason }) => [number, reason]),
+    applyChanges(before, [change]).transitions.map(({ number, reason }) => [number, reason]),
     [
       [2, transition(2, 'web').reason],
       [1, 'SIGKILL'],

@@ -151,21 +151,23 @@ export function transitionOf(
   };
 }
 
-/** A row that has not changed stays the same object. */
-export function applyChange(view: View, change: Change): View {
+/** Changes in the order of their messages. A row that has not changed stays the same object. */
+export function applyChanges(view: View, changes: readonly Change[]): View {
   const rows = new Map(view.rows.map((row) => [keyOf(row), row]));
-  for (const row of change.rows ?? []) rows.set(keyOf(row), row);
-  for (const key of change.removed ?? []) rows.delete(key);
   const transitions = new Map(
     view.transitions.map((transition) => [transition.number, transition]),
   );
-  for (const transition of change.transitions ?? []) transitions.set(transition.number, transition);
+  let { now, context } = view;
+  for (const change of changes) {
+    for (const row of change.rows ?? []) rows.set(keyOf(row), row);
+    for (const key of change.removed ?? []) rows.delete(key);
+    for (const transition of change.transitions ?? []) {
+      transitions.set(transition.number, transition);
+    }
+    now = change.now;
+    context = change.context ?? context;
+  }
   // A reason that becomes known late does not move its transition.
   const inOrder = [...transitions.values()].sort((one, other) => other.number - one.number);
-  return {
-    now: change.now,
-    context: change.context ?? view.context,
-    rows: [...rows.values()],
-    transitions: inOrder.slice(0, MAX_TRANSITIONS),
-  };
+  return { now, context, rows: [...rows.values()], transitions: inOrder.slice(0, MAX_TRANSITIONS) };
 }

@@ -1,6 +1,7 @@
 /** Creates elements from markup, and patches them where the markup has changed. */
 
 import type { Child, Markup } from '../markup.ts';
+import { longestIncreasing } from './longest-increasing.ts';
 
 /** One element of the document that follows its markup. */
 export class PatchedElement {
@@ -24,17 +25,35 @@ export class PatchedElement {
   }
 }
 
-/** The rows of a table, identified by key, so that a row that moves stays the same element. */
+/** Key and markup of a row, which is written when it is needed. */
+export type RowSource = readonly [key: string, write: () => Markup];
+
+interface PatchedRow {
+  readonly element: Element;
+  markup: Markup;
+  write: () => Markup;
+}
+
+/** Rows outside the screen that are patched at each update. */
+const PATCHES_OFF_SCREEN = 200;
+
+/**
+ * The rows of a table, identified by key, so that a row that moves stays the same element. Rows off
+ * the screen may lag behind while many change, since layout takes most of the time.
+ */
 export class PatchedRows {
   readonly #body: Element;
-  #rows = new Map<string, { readonly element: Element; markup: Markup }>();
+  #rows = new Map<string, PatchedRow>();
+  #order: readonly PatchedRow[] = [];
+  /** The index from which rows off the screen are patched next. */
+  #nextOffScreen = 0;
 
   constructor(id: string) {
     this.#body = byId(id);
   }
 
   /** Rows that have lost the focus by being moved get it back. */
-  update(rows: readonly (readonly [key: string, markup: Markup])[]): void {
+  update(rows: readonly RowSource[]): void {
     const focused = document.activeElement;
     this.#update(rows);
     if (focused instanceof HTMLElement && focused !== document.activeElement) {
@@ -46,24 +65,81 @@ export class PatchedRows {
     return this.#rows.get(key)?.element;
   }
 
-  #update(rows: readonly (readonly [key: string, markup: Markup])[]): void {
+  /** Patches the rows on the screen, after it was scrolled. */
+  refresh(): void {
+    for (const row of this.#onScreen(this.#order)) patchRow(row);
+  }
+
+  #update(rows: readonly RowSource[]): void {
     const isFirst = this.#rows.size === 0;
     if (isFirst) this.#body.replaceChildren();
-    const next = new Map<string, { readonly element: Element; markup: Markup }>();
-    for (const [key, markup] of rows) {
-      const row = this.#rows.get(key) ?? { element: create(markup), markup };
-      patch(row.element, row.markup, markup);
-      row.markup = markup;
-      next.set(key, row);
-    }
+    const next = new Map<string, PatchedRow>();
+    for (const [key, write] of rows) next.set(key, this.#rowOf(key, write));
+    const order = [...next.values()];
+    // Reads the layout before it is changed.
+    const onScreen = this.#onScreen(order);
     for (const [key, { element }] of this.#rows) if (!next.has(key)) element.remove();
-    let place = this.#body.firstElementChild;
-    for (const { element } of next.values()) {
-      if (element === place) place = place.nextElementSibling;
-      else this.#body.insertBefore(element, place);
-    }
+    this.#arrange(order.map(({ element }) => element));
     this.#rows = next;
+    this.#order = order;
+    for (const row of onScreen) patchRow(row);
+    this.#patchOffScreen();
   }
+
+  #rowOf(key: string, write: () => Markup): PatchedRow {
+    const known = this.#rows.get(key);
+    if (known !== undefined) {
+      known.write = write;
+      return known;
+    }
+    const markup = write();
+    return { element: create(markup), markup, write };
+  }
+
+  /** The rows on the screen and one screen above and below, as if all had the same height. */
+  #onScreen(order: readonly PatchedRow[]): readonly PatchedRow[] {
+    const { top, height } = this.#body.getBoundingClientRect();
+    if (height === 0) return [];
+    const rowHeight = height / this.#body.childElementCount;
+    const from = Math.floor((-top - innerHeight) / rowHeight);
+    const to = Math.ceil((-top + 2 * innerHeight) / rowHeight);
+    return order.slice(Math.max(0, from), Math.max(0, to));
+  }
+
+  #patchOffScreen(): void {
+    const { length } = this.#order;
+    let patches = 0;
+    for (let count = 0; count < length && patches < PATCHES_OFF_SCREEN; count++) {
+      const row = this.#order[this.#nextOffScreen % length];
+      this.#nextOffScreen = (this.#nextOffScreen + 1) % length;
+      if (row !== undefined && patchRow(row)) patches++;
+    }
+  }
+
+  /**
+   * Moves as few rows as possible, since a row that moves is laid out again: those stay that are
+   * in order already, as many of them as there can be.
+   */
+  #arrange(elements: readonly Element[]): void {
+    const placeOf = new Map([...this.#body.children].map((element, place) => [element, place]));
+    const staying = longestIncreasing(elements.map((element) => placeOf.get(element)));
+    let next: Element | null = null;
+    for (let at = elements.length - 1; at >= 0; at--) {
+      const element = elements[at];
+      if (element === undefined) continue;
+      if (!staying.has(at)) this.#body.insertBefore(element, next);
+      next = element;
+    }
+  }
+}
+
+/** Returns whether the markup has changed. */
+function patchRow(row: PatchedRow): boolean {
+  const markup = row.write();
+  if (markup === row.markup) return false;
+  patch(row.element, row.markup, markup);
+  row.markup = markup;
+  return true;
 }
 
 export function byId(id: string): HTMLElement {
@@ -93,11 +169,11 @@ function createChild(child: Child): Element | Text {
 /** `element` was created from `before`, whose tag is that of `after`. */
 function patch(element: Element, before: Markup, after: Markup): void {
   if (before === after) return;
-  for (const name of Object.keys({ ...before.attributes, ...after.attributes })) {
-    const value = after.attributes[name];
-    if (value === before.attributes[name]) continue;
-    if (value === undefined) element.removeAttribute(name);
-    else element.setAttribute(name, value);
+  for (const [name, value] of Object.entries(after.attributes)) {
+    if (value !== undefined && value !== before.attributes[name]) element.setAttribute(name, value);
+  }
+  for (const [name, value] of Object.entries(before.attributes)) {
+    if (value !== undefined && after.attributes[name] === undefined) element.removeAttribute(name);
   }
   for (let at = before.children.length - 1; at >= after.children.length; at--) {
     element.lastChild?.remove();

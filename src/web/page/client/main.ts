@@ -9,7 +9,7 @@ import { zoneName } from '../format.ts';
 import { alerts, heading, health, liveStatus, title, warnings, zoneNote } from '../notices.ts';
 import { keyOfItem, rowCount, stateFilter, tableHead } from '../parts.ts';
 import { COLUMNS, formatQuery, parseQuery, type TableQuery } from '../table-query.ts';
-import { applyChange, type Message, type Row, type View } from '../view.ts';
+import { applyChanges, type Change, type Message, type Row, type View } from '../view.ts';
 import { byId, PatchedElement, PatchedRows } from './dom.ts';
 import { LineCache } from './line-cache.ts';
 import { followStream } from './stream.ts';
@@ -39,16 +39,18 @@ const lines = new LineCache();
 
 let query: TableQuery = parseQuery(location.search);
 let view: View | undefined;
+/** Received since `view` was made. They are applied together, since that costs as much as applying one. */
+let changes: Change[] = [];
+/** So that what is not drawn does not pile up: ten seconds of a storm. */
+const MAX_CHANGES = 100;
 /** When the last message was received, in milliseconds since the page was opened. */
 let receivedAt = 0;
 let isConnected = false;
 
-/**
- * Limits drawing, with the layout that follows, to a share of the time. Messages, which are read as
- * they arrive, take about as much again.
- */
+/** Limits drawing, with the layout that follows, to a share of the time. Messages are read as they arrive. */
 const DRAWING = new DutyCycle({ share: 0.04, burstMs: 100, longestPauseMs: 5_000 });
 let isDrawScheduled = false;
+let hasDrawn = false;
 let drawTimer: number | undefined;
 /** Milliseconds since the page was opened before which only the reader causes drawing. */
 let pausedUntil = 0;
@@ -57,12 +59,19 @@ function handleMessage(message: Message): void {
   if (message.kind === 'snapshot') {
     if (message.build !== build) reloadOnce(message.build);
     view = message.view;
-  } else if (view !== undefined) {
-    view = applyChange(view, message);
+    changes = [];
+  } else {
+    changes.push(message);
+    if (changes.length >= MAX_CHANGES) applyReceived();
   }
   receivedAt = performance.now();
   isConnected = true;
   drawSoon();
+}
+
+function applyReceived(): void {
+  if (view !== undefined && changes.length > 0) view = applyChanges(view, changes);
+  changes = [];
 }
 
 /** Loads the page of another build of the exporter. Only once, since a proxy may cache the old page. */
@@ -91,11 +100,16 @@ function drawNow(): void {
   requestAnimationFrame(() => {
     const began = performance.now();
     isDrawScheduled = false;
-    if (view !== undefined) draw(view);
+    applyReceived();
+    if (view === undefined) return;
+    draw(view);
+    const isFirst = !hasDrawn;
+    hasDrawn = true;
     // A task after the frame: layout and paint are included.
     setTimeout(() => {
       const now = performance.now();
-      pausedUntil = now + DRAWING.record(began, now);
+      // The first drawing creates all elements, and is not repeated.
+      if (!isFirst) pausedUntil = now + DRAWING.record(began, now);
     });
   });
 }
@@ -124,7 +138,7 @@ function draw(view: View): void {
   parts.transitions.update(
     current.transitions.map((transition) => [
       String(transition.number),
-      lines.transition(transition, current, options),
+      () => lines.transition(transition, current, options),
     ]),
   );
   moveFocus();
@@ -135,7 +149,7 @@ function drawTable(current: View): void {
   const arrangement = arrange(current.rows, query, current.now);
   lines.begin(current, options);
   parts.head.update(tableHead(current, options));
-  parts.rows.update(arrangement.items.map((item) => [keyOfItem(item), lines.line(item)]));
+  parts.rows.update(arrangement.items.map((item) => [keyOfItem(item), () => lines.line(item)]));
   parts.rowCount.update(rowCount(arrangement, current, options));
 }
 
@@ -245,6 +259,20 @@ function showSort(): void {
   selected.value = `${query.isDescending ? '-' : ''}${query.sort}`;
   selected.selected = true;
 }
+
+let isRefreshScheduled = false;
+document.addEventListener(
+  'scroll',
+  () => {
+    if (isRefreshScheduled) return;
+    isRefreshScheduled = true;
+    requestAnimationFrame(() => {
+      isRefreshScheduled = false;
+      parts.rows.refresh();
+    });
+  },
+  { passive: true },
+);
 
 setInterval(() => {
   if (isConnected && document.visibilityState !== 'hidden') drawSoon();
