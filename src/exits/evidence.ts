@@ -147,6 +147,13 @@ export class LogEvidence {
     return last?.kind === 'ended' && last.at === at;
   }
 
+  /** The pid of the run after the end whose line has this time, where that has just begun; undefined otherwise. */
+  pidAfterEnd(name: string, at: number): number | undefined {
+    const [end, start] = (this.#runs.get(name) ?? []).slice(-2);
+    const isNext = end?.kind === 'ended' && end.at === at && start?.kind === 'spawned';
+    return isNext ? start.pid : undefined;
+  }
+
   /** When a run began, in epoch seconds; undefined where no certain line reports it. */
   beganAt(name: string, pid: number): number | undefined {
     const runs = this.#runs.get(name) ?? [];

@@ -4,7 +4,7 @@
  * supervisord writes all output of a run before it logs the exit, and logs the next start before
  * it reads the output of that run. So what is read after the line of an exit is of that run or of
  * earlier ones as long as supervisord's log has no later line of a start, which is looked for
- * after the read. What the exporter may not read, supervisord is asked for: it answers the calls
+ * after the read, or the process that was started has written nothing by then. What the exporter may not read, supervisord is asked for: it answers the calls
  * of one system.multicall in one turn of its loop, in which it starts nothing, so that
  * getProcessInfo shows whether there was a further start.
  */
@@ -22,6 +22,7 @@ import type { Logger } from '../util/log.ts';
 import type { LogEntry, LogEvidence } from './evidence.ts';
 import { toHarmlessText } from './harmless-text.ts';
 import { readLogEnd } from './log-end.ts';
+import { hasWrittenNothing } from './run-activity.ts';
 
 /** Which run a tail is of. */
 type Run =
@@ -53,7 +54,9 @@ export interface LogTailsOptions {
   readonly changes: ChangeFeed;
   readonly maxBytes: number;
   readonly supervisorPid: number;
-  readonly evidence: Pick<LogEvidence, 'isLastEnd'>;
+  readonly evidence: Pick<LogEvidence, 'isLastEnd' | 'pidAfterEnd'>;
+  /** Whether a process has written nothing yet. */
+  readonly hasWrittenNothing?: (pid: number, supervisorPid: number) => boolean;
   /** Reads what has been written to supervisord's log; returns whether that reports every start. */
   readonly readLog: () => boolean;
   /** undefined where supervisord has no HTTP server. */
@@ -101,8 +104,8 @@ export class LogTails {
     const unread: Question[] = [];
     for (const { at, message } of entries) {
       if (message.kind !== 'ended' || message.expected !== false) continue;
-      if (!this.#options.evidence.isLastEnd(message.name, at)) continue;
       const run = { kind: 'logged', at } as const;
+      if (!this.#isBeforeNextOutput(message.name, run)) continue;
       for (const id of this.#idsOfName.get(message.name)?.values() ?? []) {
         if (read.length + unread.length >= MAX_READ_AT_ONCE) return { read, unread };
         const tail = this.#readFiles(id);
@@ -117,7 +120,7 @@ export class LogTails {
   keep({ read, unread }: TailCandidates): void {
     for (const question of unread) this.#ask(question);
     for (const tail of read) {
-      if (this.#isStillLast(tail)) this.#take(tail);
+      if (this.#isBeforeNextOutput(tail.id.name, tail.run)) this.#take(tail);
     }
   }
 
@@ -144,8 +147,19 @@ export class LogTails {
     if (!this.#isAsking) void this.#callAll(this.#options.client);
   }
 
-  #isStillLast({ id, run }: Question): boolean {
-    return run.kind === 'noticed' || this.#options.evidence.isLastEnd(id.name, run.at);
+  /** Whether the log of the process can have no output of a later run. */
+  #isBeforeNextOutput(name: string, run: Run): boolean {
+    if (run.kind === 'noticed') return true;
+    const {
+      evidence,
+      supervisorPid,
+      hasWrittenNothing: isSilent = hasWrittenNothing,
+    } = this.#options;
+    if (evidence.isLastEnd(name, run.at)) return true;
+    const next = evidence.pidAfterEnd(name, run.at);
+    // Of several processes of this name, another one may have been started.
+    const isAlone = this.#idsOfName.get(name)?.size === 1;
+    return next !== undefined && isAlone && isSilent(next, supervisorPid);
   }
 
   #handle(change: Change): void {
@@ -280,7 +294,9 @@ export class LogTails {
     for (const { id, run, logs } of asked) {
       const [info, ...texts] = results.slice(next, next + 1 + logs.length);
       next += 1 + logs.length;
-      const isCertain = run.kind === 'noticed' || (isLogComplete && this.#isStillLast({ id, run }));
+      const isCertain =
+        run.kind === 'noticed' ||
+        (isLogComplete && this.#options.evidence.isLastEnd(id.name, run.at));
       const at = texts.findIndex((text) => typeof text === 'string' && text !== '');
       const stream = logs[at]?.stream;
       if (stream === undefined || !isCertain || !hasEnded(info, run)) continue;

@@ -173,10 +173,11 @@ export class OomKills {
     const at = this.#now();
     this.#readAt = at;
     const log = this.#sources.readKernelLog?.();
-    if (log !== undefined) this.#takeVictims(log, at);
     const { host, cgroup } = this.#sources.readCounters();
     this.#host.observe(host, at);
     this.#cgroup.observe(cgroup, at);
+    // The kernel logs a victim after it has raised the counters.
+    if (log !== undefined) this.#takeVictims(log, at);
   }
 
   /** A run has begun: its cgroup is needed where the kernel's log cannot be read. */
@@ -202,7 +203,10 @@ export class OomKills {
     if (!isComplete) this.#logCompleteSince = Number.POSITIVE_INFINITY;
     else if (!Number.isFinite(this.#logCompleteSince)) this.#logCompleteSince = at;
     // Earlier victims are not of a run whose exit is still to come.
-    if (this.#isLogCurrent) for (const pid of pids) this.#victims.set(pid, at);
+    for (const pid of this.#isLogCurrent ? pids : []) {
+      this.#victims.set(pid, at);
+      this.#host.match();
+    }
     this.#isLogCurrent ||= isComplete;
     for (const [pid, since] of this.#victims) {
       const isOld = since < at - REMEMBERED_SECONDS || this.#victims.size > MAX_VICTIMS;
@@ -225,19 +229,26 @@ export class OomKills {
     const { pid, at } = killed;
     const isLogUsable = pid !== undefined && this.#logCompleteSince <= at - NOTICED_WITHIN_SECONDS;
     if (pid !== undefined && this.#victims.delete(pid)) {
-      this.#host.match();
       this.#cgroup.match();
       done(true);
-    } else if (isCovered(this.#host, at) && this.#host.unmatched === 0) done(false);
-    else if (isLogUsable && retries < LOG_RETRIES) this.#await(candidate);
+    } else if (this.#host.unmatched === 0 && this.#host.isReadable) {
+      done(isCovered(this.#host, at) ? false : undefined);
+    } else if (isLogUsable && retries < LOG_RETRIES) this.#await(candidate);
     else if (isLogUsable || this.#isRuledOut(killed)) done(false);
-    else this.#settle(candidate);
+    else if (this.#isSettleable(at)) this.#settle(candidate);
+    else done(undefined);
   }
 
   /** Whether the counter of supervisord's cgroup, which the process is in, has stood still. */
   #isRuledOut(killed: KilledProcess): boolean {
     const isStill = isCovered(this.#cgroup, killed.at) && this.#cgroup.unmatched === 0;
     return isStill && this.#isShared(killed) === true;
+  }
+
+  /** Whether there was an OOM kill shortly before. */
+  #isSettleable(at: number): boolean {
+    const after = at - NOTICED_WITHIN_SECONDS;
+    return this.#host.unmatchedSince(after) > 0 || this.#cgroup.unmatchedSince(after) > 0;
   }
 
   #isShared({ key, pid }: KilledProcess): boolean | undefined {

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -9,6 +9,7 @@ import { toHarmlessText } from '../../src/exits/harmless-text.ts';
 import { readLogEnd } from '../../src/exits/log-end.ts';
 import type { LogMessage } from '../../src/exits/log-lines.ts';
 import { LogTails } from '../../src/exits/log-tails.ts';
+import { hasWrittenNothing } from '../../src/exits/run-activity.ts';
 import { ChangeFeed } from '../../src/processes/changes.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { RpcCall } from '../../src/rpc/client.ts';
@@ -129,6 +130,8 @@ class Scene {
   readonly calls: (readonly RpcCall[])[] = [];
   reply: readonly unknown[] = [];
   readonly subject: LogTails;
+  /** Whether the next run has written nothing yet. */
+  isNextSilent = false;
   #serial = 0;
 
   constructor(stderrLog = join(this.dir, 'stderr')) {
@@ -138,6 +141,7 @@ class Scene {
       maxBytes: 100,
       supervisorPid: process.pid,
       evidence: this.evidence,
+      hasWrittenNothing: (pid) => pid === 2 && this.isNextSilent,
       readLog: () => true,
       client: {
         multicallSettled: async (calls) => {
@@ -258,6 +262,72 @@ tails(
     scene.subject.keep(candidates);
     assert.is(scene.event(AT).text, undefined);
   }),
+);
+
+tails(
+  'what was read after the next start is kept as long as that run has written nothing',
+  inScene((scene) => {
+    const reason = { kind: 'exited', exitCode: 3 } as const;
+    const message = { kind: 'ended', name: 'web', expected: false, reason } as const;
+    const entry = { at: AT, message, isCertain: true };
+    writeFileSync(join(scene.dir, 'stderr'), 'last words\n');
+    scene.evidence.add(entry);
+    scene.start(AT + 0.01).isNextSilent = true;
+    const candidates = scene.subject.read([entry]);
+    scene.isNextSilent = false;
+    scene.subject.keep(candidates);
+    assert.is(scene.event(AT).text, undefined, 'it may have written while the log was read');
+    scene.isNextSilent = true;
+    scene.subject.keep(scene.subject.read([entry]));
+    assert.is(scene.text, 'last words\n');
+  }),
+);
+
+/** A shell whose child runs `script` with the shell's stdin. Node's own children have written a byte. */
+async function withChild(
+  script: string,
+  body: (pid: number, parent: number, write: (text: string) => void) => Promise<void>,
+): Promise<void> {
+  const shell = spawn('sh', ['-c', `exec 3<&0; sh -c '${script}' <&3 >/dev/null & echo $!; wait`], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  let pid = Number.NaN;
+  shell.stdout.setEncoding('utf8').on('data', (text: string) => {
+    pid = Number(text);
+  });
+  try {
+    await eventually(5_000, () => {
+      assert.is(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[2], script);
+    });
+    await body(pid, shell.pid ?? 0, (text) => void shell.stdin.write(text));
+  } finally {
+    shell.stdin.end();
+    shell.kill('SIGKILL');
+  }
+}
+
+tails(
+  'a process has written nothing until it writes',
+  timed(20_000, () =>
+    withChild('read line; echo done; read line', async (pid, parent, write) => {
+      assert.ok(hasWrittenNothing(pid, parent));
+      assert.not(hasWrittenNothing(pid, process.pid), 'it is not a child of that process');
+      write('go\n');
+      await eventually(5_000, () => assert.not(hasWrittenNothing(pid, parent)));
+      assert.not(hasWrittenNothing(2 ** 30, parent), 'there is no such process');
+    }),
+  ),
+);
+
+tails(
+  'a process that has had a child may have written something',
+  timed(20_000, () =>
+    withChild('read line; (true); read line', async (pid, parent, write) => {
+      assert.ok(hasWrittenNothing(pid, parent));
+      write('go\n');
+      await eventually(5_000, () => assert.not(hasWrittenNothing(pid, parent)));
+    }),
+  ),
 );
 
 tails(

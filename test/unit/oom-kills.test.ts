@@ -118,16 +118,36 @@ oomKills(
   }),
 );
 
+/** What is decided before anything else can happen; `open` where it is not decided at once. */
+function atOnce(scene: Scene, subject = scene.subject, pid = 5): OomDecision | 'open' {
+  let decision: OomDecision | 'open' = 'open';
+  const killed = { key: keyOf(id('a')), pid, at: scene.clock, isUnexplained: true };
+  subject.decide(killed, (decided) => {
+    decision = decided;
+  });
+  return decision;
+}
+
+for (const hasLog of [true, false]) {
+  oomKills(
+    `a counter that stands still rules the OOM killer out at once; hasLog=${hasLog}`,
+    inScene({ hasLog, hasCgroup: false }, (scene) => assert.is(atOnce(scene), false)),
+  );
+}
+
 oomKills(
-  'a counter that stands still rules the OOM killer out at once',
-  inScene({ hasLog: false, hasCgroup: false }, (scene) => {
-    let decision: OomDecision;
-    scene.clock += 0.05;
-    const killed = { key: keyOf(id('a')), pid: 5, at: scene.clock, isUnexplained: true };
-    scene.subject.decide(killed, (decided) => {
-      decision = decided;
-    });
-    assert.is(decision, false);
+  'an OOM kill of another process that the log names delays no decision',
+  inScene({}, (scene) => {
+    scene.oom(999).pass(0.5);
+    assert.is(atOnce(scene), false);
+  }),
+);
+
+oomKills(
+  'a step without a name in the log seconds before delays no decision without that log',
+  inScene({ hasLog: false }, (scene) => {
+    scene.oom(999).pass(5);
+    assert.is(atOnce(scene), undefined);
   }),
 );
 
@@ -142,7 +162,7 @@ oomKills(
 
 oomKills(
   'what the kernel logged before the exporter started is of no run',
-  inScene({}, async (scene) => {
+  inScene({}, (scene) => {
     const late = new OomKills({
       now: () => scene.clock,
       sources: {
@@ -152,8 +172,7 @@ oomKills(
         sharesCgroup: () => undefined,
       },
     });
-    const killed = { key: keyOf(id('a')), pid: 102, at: scene.clock, isUnexplained: true };
-    const decision = await new Promise((resolve) => late.decide(killed, resolve));
+    const decision = atOnce(scene, late, 102);
     assert.is(decision, undefined, 'nor are kills before its first reading known');
     late.stop();
   }),
