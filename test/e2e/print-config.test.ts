@@ -48,7 +48,7 @@ async function withAlertmanager(
   const server = createServer((request, response) => {
     if (request.method === 'POST') authorizations.add(request.headers.authorization);
     request.resume();
-    response.end();
+    response.end(request.method === 'GET' ? '[]' : '');
   });
   const port = await freePort();
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));

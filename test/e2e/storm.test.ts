@@ -16,7 +16,7 @@ const INFO = { 'log.conf': '[supervisord]\nloglevel=info\n' };
 
 storm(
   "with 24 processes in crash loops, starts and exits equal those in supervisord's log",
-  timed(90_000, () =>
+  timed(160_000, () =>
     play({ conf: 'storm', files: INFO }, async (supervisord) => {
       await begin(supervisord);
       await sleep(STORM_MS);
@@ -29,7 +29,7 @@ storm(
 
 storm(
   'when another listener rejects each event twice, late and repeated deliveries count once',
-  timed(90_000, () =>
+  timed(160_000, () =>
     play({ conf: 'rejecting', files: INFO }, async (supervisord) => {
       await begin(supervisord);
       await sleep(STORM_MS);
@@ -43,7 +43,7 @@ storm(
 
 storm(
   'after the exporter is killed, its next start receives the events that were not acknowledged',
-  timed(120_000, () =>
+  timed(160_000, () =>
     play({ conf: 'storm', flags: ['--log.level=debug'], files: INFO }, async (supervisord) => {
       await begin(supervisord);
       const starts = 5;
@@ -87,7 +87,7 @@ storm(
 
 /** Waits until the crash loops run and the exporter counts. */
 async function begin(supervisord: Supervisord): Promise<void> {
-  await supervisord.until(40_000, (metrics) => {
+  await supervisord.until(80_000, (metrics) => {
     assert.ok(metrics.sum('supervisord_process_exits_total') > 24);
   });
 }

@@ -138,7 +138,7 @@ export class Supervisord {
         error ? reject(error) : resolve(value),
       );
     });
-    return within(10_000, method, answer);
+    return within(30_000, method, answer);
   }
 
   /** `supervisorctl ARGS`; resolves to what it printed, whatever its exit status. */
