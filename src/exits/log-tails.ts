@@ -1,12 +1,12 @@
 /**
- * Keeps the end of the log of each process from its last unexpected exit or failed start.
+ * Keeps the end of each process' log at its last unexpected exit or failed start.
  *
  * supervisord writes all output of a run before it logs the exit, and logs the next start before
- * it reads the output of that run. So what is read after the line of an exit is of that run or of
- * earlier ones as long as supervisord's log has no later line of a start, which is looked for
- * after the read. What the exporter may not read, supervisord is asked for: it answers the calls
- * of one system.multicall in one turn of its loop, in which it starts nothing, so that
- * getProcessInfo shows whether there was a further start.
+ * it reads the output of that run. So a tail that is read after the line of an exit is of that run
+ * or earlier ones, unless supervisord has logged a further start, which is checked after the read.
+ * If the exporter may not read the log, it asks supervisord. That answers the calls of one
+ * system.multicall in one turn of its loop, in which it starts no process, so getProcessInfo shows
+ * whether there was a further start.
  */
 
 import type { Change, ChangeFeed } from '../processes/changes.ts';
@@ -23,11 +23,11 @@ import type { LogEntry, LogEvidence } from './evidence.ts';
 import { toHarmlessText } from './harmless-text.ts';
 import { readLogEnd } from './log-end.ts';
 
-/** Which run a tail is of. */
+/** The run of a tail. */
 type Run =
-  /** At the time of its line in supervisord's log, in epoch seconds. */
+  /** `at`: the time of the line in supervisord's log that reports its end, in epoch seconds. */
   | { readonly kind: 'logged'; readonly at: number }
-  /** Noticed without that log at this time. */
+  /** Its end was noticed at `at`, in epoch seconds, without that log. */
   | { readonly kind: 'noticed'; readonly at: number; readonly pid: number };
 
 interface ReadTail {
@@ -42,7 +42,7 @@ interface Question {
   readonly run: Run;
 }
 
-/** What was read at the line of an exit, and what supervisord has to be asked for. */
+/** Tails that were read at the line of an exit, and those that supervisord has to be asked for. */
 export interface TailCandidates {
   readonly read: readonly ReadTail[];
   readonly unread: readonly Question[];
@@ -54,16 +54,16 @@ export interface LogTailsOptions {
   readonly maxBytes: number;
   readonly supervisorPid: number;
   readonly evidence: Pick<LogEvidence, 'isLastEnd'>;
-  /** Reads what has been written to supervisord's log; returns whether that reports every start. */
+  /** Reads new lines of supervisord's log, and returns whether it reports every start. */
   readonly readLog: () => boolean;
   /** undefined where supervisord has no HTTP server. */
   readonly client: Pick<RpcClient, 'multicallSettled'> | undefined;
   readonly log: Logger;
 }
 
-/** Some 60 µs each, before supervisord is woken. */
+/** Each takes some 60 µs, and they delay the wake of supervisord. */
 const MAX_READ_AT_ONCE = 100;
-/** Tails whose event was not received yet. */
+/** Tails that wait for the event of their exit. */
 const MAX_WAITING = 256;
 const MAX_QUESTIONS = 64;
 /** Processes in one call. */
@@ -72,7 +72,7 @@ const READ_METHODS = {
   stderr: 'supervisor.readProcessStderrLog',
   stdout: 'supervisor.readProcessStdoutLog',
 } as const;
-/** An exit is noticed within this; a run that began earlier than before this is the one that has ended. */
+/** An exit is noticed within this time, so only a run that began before that can be the one that ended. */
 const NOTICED_WITHIN_SECONDS = 3;
 
 export class LogTails {
@@ -113,7 +113,7 @@ export class LogTails {
     return { read, unread };
   }
 
-  /** Keeps what was read, where supervisord's log, which was read again since, shows no further start. */
+  /** Keeps the tails of processes for which supervisord's log, read again after them, shows no further start. */
   keep({ read, unread }: TailCandidates): void {
     for (const question of unread) this.#ask(question);
     for (const tail of read) {
@@ -126,7 +126,7 @@ export class LogTails {
     this.#ask({ id, run: { kind: 'noticed', at: Date.now() / 1000, pid } });
   }
 
-  /** The log does not have the starts of processes, so that supervisord has to be asked. */
+  /** Asks supervisord about exits, where its log does not report starts. */
   logged(entries: readonly LogEntry[]): void {
     for (const { message } of entries) {
       if (message.kind !== 'ended' || message.expected !== false) continue;
@@ -182,7 +182,7 @@ export class LogTails {
     this.#waiting = this.#waiting.filter((tail) => keyOf(tail.id) !== key);
   }
 
-  /** The tail of an earlier unexpected exit is no longer that of the last one. */
+  /** Discards the tail of an earlier unexpected exit. */
   #ended({ id, failedStart }: Readonly<Process>, termination: Termination): void {
     const key = keyOf(id);
     const isFailedStart = failedStart?.id === termination.id;
@@ -208,7 +208,7 @@ export class LogTails {
     this.#match(keyOf(tail.id));
   }
 
-  /** Keeps the tail of the last exit once both are there; none is read for an expected one. */
+  /** Keeps the tail of the last exit once both the tail and the termination are known. */
   #match(key: ProcessKey): void {
     const termination = this.#lastTerminations.get(key);
     if (termination === undefined) return;
@@ -223,7 +223,7 @@ export class LogTails {
     );
   }
 
-  /** By path; `denied` where supervisord may be able to read it. An empty log on stderr leaves stdout. */
+  /** Reads the log of stderr, or of stdout if that is empty; `denied` if supervisord has to be asked. */
   #readFiles(id: ProcessId): Pick<LogTail, 'stream' | 'text'> | 'denied' | undefined {
     const { table, maxBytes, supervisorPid } = this.#options;
     let isDenied = false;
@@ -244,7 +244,7 @@ export class LogTails {
       try {
         await this.#call(client, questions);
       } catch (error) {
-        // A log may hold what XML cannot carry.
+        // A log may contain characters that are not allowed in XML.
         this.#options.log.debug?.('logs could not be read through XML-RPC', {
           reason: messageOf(error),
         });
@@ -274,7 +274,7 @@ export class LogTails {
         ];
       }),
     );
-    // The answer for a logged exit counts where the log shows no further start by now.
+    // A tail of a logged exit counts only if the log shows no further start by now.
     const isLogComplete = this.#options.readLog();
     let next = 0;
     for (const { id, run, logs } of asked) {

@@ -1,10 +1,10 @@
 /**
  * Decides whether the kernel's OOM killer ended a process. The kernel logs the pid of each victim
- * to /dev/kmsg, which settles it where that can be read. Elsewhere there are only counters: of
- * the host (`oom_kill` of /proc/vmstat) and of supervisord's memory cgroup. The kernel raises both
- * before it sends SIGKILL (mm/oom_kill.c, `__oom_kill_process`), so that a counter that stands
- * still rules the OOM killer out; a step is matched to an exit only where nothing else happened at
- * the same time. No I/O: the sources are read through OomSources.
+ * to /dev/kmsg, which decides if it can be read. Otherwise there are only the counters of the host
+ * (`oom_kill` of /proc/vmstat) and of supervisord's memory cgroup. The kernel increases both before
+ * it sends SIGKILL (mm/oom_kill.c, `__oom_kill_process`), so a counter that has not increased rules
+ * the OOM killer out. An increase is matched to an exit only if no other process was killed at the
+ * same time. No I/O: the sources are read through OomSources.
  */
 
 import type { ProcessKey } from '../supervisor/process-id.ts';
@@ -18,7 +18,7 @@ export interface OomCounters {
 export interface KernelLog {
   /** Victims since the last call. */
   readonly pids: readonly number[];
-  /** Whether no line was lost, and no further line waits to be read. */
+  /** Whether every line up to now was read. */
   readonly isComplete: boolean;
 }
 
@@ -44,20 +44,20 @@ export interface KilledProcess {
 
 export type OomDecision = boolean | undefined;
 
-/** The counters are read at least this often, with what ProcWatch needs to call `tick`. */
+/** The counters are read at least this often, plus the interval of ticks. */
 const READ_EVERY_SECONDS = 0.5;
-/** A step that was noticed longer than this after the reading before it has no time. */
+/** The time of an increase is unknown if the reading before it was longer ago than this. */
 const OLDEST_BASELINE_SECONDS = 1;
 /** supervisord notices an exit up to a second after the kill. */
 const NOTICED_WITHIN_SECONDS = 1.5;
 /** A process of many gigabytes takes long to exit: an OOM kill may explain an exit for this long. */
 const REMEMBERED_SECONDS = 30;
-/** The stamp of a log line has milliseconds. */
+/** The time of a log line has a resolution of milliseconds. */
 const STAMP_SECONDS = 0.002;
 /** The kernel logs a victim just after it has sent the signal. */
 const LOG_RETRY_MS = 20;
 const LOG_RETRIES = 5;
-/** Another process that was killed at the same time is noticed within this. */
+/** Another process that was killed at the same time is noticed within this time. */
 const SETTLE_MS = 300;
 const MAX_VICTIMS = 1_024;
 /** Processes whose cgroup is read at each tick. */
@@ -66,17 +66,17 @@ const CGROUPS_PER_TICK = 20;
 interface Step {
   /** When it was noticed, in epoch seconds. */
   readonly at: number;
-  /** Whether it happened shortly before it was noticed. */
+  /** Whether it is known to have happened shortly before it was noticed. */
   readonly isDated: boolean;
   /** Kills that are not matched to a process. */
   unmatched: number;
 }
 
-/** The steps of one counter within the last seconds. */
+/** The increases of one counter within REMEMBERED_SECONDS. */
 class StepLog {
   #value: number | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
-  /** Since when all steps are known, in epoch seconds. */
+  /** All increases since this time are known, in epoch seconds. */
   completeSince = Number.POSITIVE_INFINITY;
   #steps: Step[] = [];
 
@@ -101,12 +101,12 @@ class StepLog {
     return count(this.#steps);
   }
 
-  /** Those of them that are known to have happened from `after` on. */
+  /** Unmatched kills that are known to have happened since `after`. */
   unmatchedSince(after: number): number {
     return count(this.#steps.filter(({ at, isDated }) => isDated && at >= after));
   }
 
-  /** The latest kill is that of a known process. */
+  /** Matches the latest unmatched kill to a process. */
   match(): void {
     const step = this.#steps.findLast(({ unmatched }) => unmatched > 0);
     if (step !== undefined) step.unmatched -= 1;
@@ -134,16 +134,16 @@ export class OomKills {
   readonly #now: () => number;
   readonly #host = new StepLog();
   readonly #cgroup = new StepLog();
-  /** By pid: when the kernel's log was found to name it. */
+  /** By pid: when its line in the kernel's log was read. */
   readonly #victims = new Map<number, number>();
-  /** Since when all victims are known, in epoch seconds. */
+  /** All victims since this time are known, in epoch seconds. */
   #logCompleteSince = Number.POSITIVE_INFINITY;
   /** Whether what was logged before the exporter started has been read. */
   #isLogCurrent = false;
   #readAt = Number.NEGATIVE_INFINITY;
-  /** Those that wait for the kernel's log. */
+  /** Candidates that wait for the kernel's log. */
   #awaitingLog: Candidate[] = [];
-  /** Those that wait until no other process can have been killed at the same time. */
+  /** Candidates that wait until any other process that was killed at the same time is noticed. */
   #settling: Candidate[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #sharesCgroup = new Map<ProcessKey, { readonly pid: number; isShared?: boolean }>();
@@ -192,7 +192,7 @@ export class OomKills {
     this.#unreadCgroups.delete(key);
   }
 
-  /** Calls `done` with whether the OOM killer ended it, undefined where that cannot be known; mostly at once. */
+  /** Calls `done` with whether the OOM killer ended it, undefined if that is not established; often at once. */
   decide(killed: KilledProcess, done: (decision: OomDecision) => void): void {
     if (this.#readAt <= killed.at + STAMP_SECONDS) this.read();
     this.#consider({ killed, done, retries: 0 });
@@ -201,7 +201,7 @@ export class OomKills {
   #takeVictims({ pids, isComplete }: KernelLog, at: number): void {
     if (!isComplete) this.#logCompleteSince = Number.POSITIVE_INFINITY;
     else if (!Number.isFinite(this.#logCompleteSince)) this.#logCompleteSince = at;
-    // Earlier victims are not of a run whose exit is still to come.
+    // Victims that were logged before the exporter started are of earlier runs.
     if (this.#isLogCurrent) for (const pid of pids) this.#victims.set(pid, at);
     this.#isLogCurrent ||= isComplete;
     for (const [pid, since] of this.#victims) {
@@ -234,7 +234,7 @@ export class OomKills {
     else this.#settle(candidate);
   }
 
-  /** Whether the counter of supervisord's cgroup, which the process is in, has stood still. */
+  /** Whether the process is in supervisord's cgroup, and its counter has not increased. */
   #isRuledOut(killed: KilledProcess): boolean {
     const isStill = isCovered(this.#cgroup, killed.at) && this.#cgroup.unmatched === 0;
     return isStill && this.#isShared(killed) === true;
