@@ -37,7 +37,7 @@ interface ReadTail {
   readonly text: string;
 }
 
-interface Question {
+interface TailRequest {
   readonly id: ProcessId;
   readonly run: Run;
 }
@@ -45,7 +45,7 @@ interface Question {
 /** Tails that were read at the line of an exit, and those that supervisord has to be asked for. */
 export interface TailCandidates {
   readonly read: readonly ReadTail[];
-  readonly unread: readonly Question[];
+  readonly unread: readonly TailRequest[];
 }
 
 export interface LogTailsOptions {
@@ -65,9 +65,9 @@ export interface LogTailsOptions {
 const MAX_READ_AT_ONCE = 100;
 /** Tails that wait for the event of their exit. */
 const MAX_WAITING = 256;
-const MAX_QUESTIONS = 64;
+const MAX_REQUESTS = 64;
 /** Processes in one call. */
-const QUESTIONS_PER_CALL = 8;
+const REQUESTS_PER_CALL = 8;
 const READ_METHODS = {
   stderr: 'supervisor.readProcessStderrLog',
   stdout: 'supervisor.readProcessStdoutLog',
@@ -83,7 +83,7 @@ export class LogTails {
   /** Of each process. */
   readonly #lastTerminations = new Map<ProcessKey, Termination>();
   readonly #kept = new Map<ProcessKey, LogTail>();
-  #questions: Question[] = [];
+  #requests: TailRequest[] = [];
   #isAsking = false;
 
   constructor(options: LogTailsOptions) {
@@ -98,7 +98,7 @@ export class LogTails {
   /** Reads the logs of processes whose exit was just logged. */
   read(entries: readonly LogEntry[]): TailCandidates {
     const read: ReadTail[] = [];
-    const unread: Question[] = [];
+    const unread: TailRequest[] = [];
     for (const { at, message } of entries) {
       if (message.kind !== 'ended' || message.expected !== false) continue;
       if (!this.#options.evidence.isLastEnd(message.name, at)) continue;
@@ -115,15 +115,15 @@ export class LogTails {
 
   /** Keeps the tails of processes for which supervisord's log, read again after them, shows no further start. */
   keep({ read, unread }: TailCandidates): void {
-    for (const question of unread) this.#ask(question);
+    for (const request of unread) this.#request(request);
     for (const tail of read) {
-      if (this.#isStillLast(tail)) this.#take(tail);
+      if (this.#isStillLast(tail)) this.#addTail(tail);
     }
   }
 
   /** An exit without a line in supervisord's log; its event is still to come. */
   noticed(id: ProcessId, pid: number): void {
-    this.#ask({ id, run: { kind: 'noticed', at: Date.now() / 1000, pid } });
+    this.#request({ id, run: { kind: 'noticed', at: Date.now() / 1000, pid } });
   }
 
   /** Asks supervisord about exits, where its log does not report starts. */
@@ -138,13 +138,13 @@ export class LogTails {
     }
   }
 
-  #ask(question: Question): void {
-    if (this.#options.client === undefined || this.#questions.length >= MAX_QUESTIONS) return;
-    this.#questions.push(question);
+  #request(request: TailRequest): void {
+    if (this.#options.client === undefined || this.#requests.length >= MAX_REQUESTS) return;
+    this.#requests.push(request);
     if (!this.#isAsking) void this.#callAll(this.#options.client);
   }
 
-  #isStillLast({ id, run }: Question): boolean {
+  #isStillLast({ id, run }: TailRequest): boolean {
     return run.kind === 'noticed' || this.#options.evidence.isLastEnd(id.name, run.at);
   }
 
@@ -202,7 +202,7 @@ export class LogTails {
     this.#match(key);
   }
 
-  #take(tail: ReadTail): void {
+  #addTail(tail: ReadTail): void {
     this.#waiting.push(tail);
     if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
     this.#match(keyOf(tail.id));
@@ -239,10 +239,10 @@ export class LogTails {
 
   async #callAll(client: Pick<RpcClient, 'multicallSettled'>): Promise<void> {
     this.#isAsking = true;
-    while (this.#questions.length > 0) {
-      const questions = this.#questions.splice(0, QUESTIONS_PER_CALL);
+    while (this.#requests.length > 0) {
+      const requests = this.#requests.splice(0, REQUESTS_PER_CALL);
       try {
-        await this.#call(client, questions);
+        await this.#call(client, requests);
       } catch (error) {
         // A log may contain characters that are not allowed in XML.
         this.#options.log.debug?.('logs could not be read through XML-RPC', {
@@ -255,12 +255,12 @@ export class LogTails {
 
   async #call(
     client: Pick<RpcClient, 'multicallSettled'>,
-    questions: readonly Question[],
+    requests: readonly TailRequest[],
   ): Promise<void> {
     const { table, maxBytes } = this.#options;
-    const asked = questions.map((question) => ({
-      ...question,
-      logs: logsOf(table.get(question.id)),
+    const asked = requests.map((request) => ({
+      ...request,
+      logs: logsOf(table.get(request.id)),
     }));
     const results = await client.multicallSettled(
       asked.flatMap(({ id, logs }) => {
@@ -284,7 +284,7 @@ export class LogTails {
       const at = texts.findIndex((text) => typeof text === 'string' && text !== '');
       const stream = logs[at]?.stream;
       if (stream === undefined || !isCertain || !hasEnded(info, run)) continue;
-      this.#take({ id, run, stream, text: toHarmlessText(Buffer.from(String(texts[at]))) });
+      this.#addTail({ id, run, stream, text: toHarmlessText(Buffer.from(String(texts[at]))) });
     }
   }
 }

@@ -63,7 +63,7 @@ const MAX_VICTIMS = 1_024;
 /** Processes whose cgroup is read at each tick. */
 const CGROUPS_PER_TICK = 20;
 
-interface Step {
+interface Increase {
   /** When it was noticed, in epoch seconds. */
   readonly at: number;
   /** Whether it is known to have happened shortly before it was noticed. */
@@ -73,20 +73,20 @@ interface Step {
 }
 
 /** The increases of one counter within REMEMBERED_SECONDS. */
-class StepLog {
+class IncreaseLog {
   #value: number | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
   /** All increases since this time are known, in epoch seconds. */
   completeSince = Number.POSITIVE_INFINITY;
-  #steps: Step[] = [];
+  #increases: Increase[] = [];
 
   observe(value: number | undefined, at: number): void {
-    this.#steps = this.#steps.filter((step) => step.at > at - REMEMBERED_SECONDS);
+    this.#increases = this.#increases.filter((increase) => increase.at > at - REMEMBERED_SECONDS);
     if (value === undefined) this.completeSince = Number.POSITIVE_INFINITY;
     else if (this.#value === undefined || value < this.#value) this.completeSince = at;
     else if (value > this.#value) {
       const isDated = at - this.#readAt <= OLDEST_BASELINE_SECONDS;
-      this.#steps.push({ at, isDated, unmatched: value - this.#value });
+      this.#increases.push({ at, isDated, unmatched: value - this.#value });
     }
     this.#value = value;
     this.#readAt = at;
@@ -98,23 +98,23 @@ class StepLog {
 
   /** Kills that are not matched to a process. */
   get unmatched(): number {
-    return count(this.#steps);
+    return count(this.#increases);
   }
 
   /** Unmatched kills that are known to have happened since `after`. */
   unmatchedSince(after: number): number {
-    return count(this.#steps.filter(({ at, isDated }) => isDated && at >= after));
+    return count(this.#increases.filter(({ at, isDated }) => isDated && at >= after));
   }
 
   /** Matches the latest unmatched kill to a process. */
   match(): void {
-    const step = this.#steps.findLast(({ unmatched }) => unmatched > 0);
-    if (step !== undefined) step.unmatched -= 1;
+    const increase = this.#increases.findLast(({ unmatched }) => unmatched > 0);
+    if (increase !== undefined) increase.unmatched -= 1;
   }
 }
 
-function count(steps: readonly Step[]): number {
-  return steps.reduce((total, { unmatched }) => total + unmatched, 0);
+function count(increases: readonly Increase[]): number {
+  return increases.reduce((total, { unmatched }) => total + unmatched, 0);
 }
 
 interface Candidate {
@@ -132,8 +132,8 @@ export interface OomKillsOptions {
 export class OomKills {
   readonly #sources: OomSources;
   readonly #now: () => number;
-  readonly #host = new StepLog();
-  readonly #cgroup = new StepLog();
+  readonly #host = new IncreaseLog();
+  readonly #cgroup = new IncreaseLog();
   /** By pid: when its line in the kernel's log was read. */
   readonly #victims = new Map<number, number>();
   /** All victims since this time are known, in epoch seconds. */
@@ -299,6 +299,6 @@ export class OomKills {
 }
 
 /** Whether the counter was read before a process that exited at `at` can have been killed. */
-function isCovered(counter: StepLog, at: number): boolean {
+function isCovered(counter: IncreaseLog, at: number): boolean {
   return counter.isReadable && counter.completeSince <= at - NOTICED_WITHIN_SECONDS;
 }
