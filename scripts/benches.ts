@@ -1,4 +1,4 @@
-/** The benches: what each measures and needs, and which figures it gives to `npm run bench`. */
+/** The benches: what each measures and needs, and its figures in the table of `npm run bench`. */
 
 import { formatMarkdown } from '../bench/report.ts';
 import type { SystemPackage } from './setup.ts';
@@ -7,7 +7,7 @@ export interface Bench {
   readonly about: string;
   readonly against: string;
   readonly packages: readonly SystemPackage[];
-  /** Its part in the run of all benches, where it has one. */
+  /** Its part in `npm run bench`, if it has one. */
   readonly inAll?: {
     readonly options: readonly string[];
     /** The names of its goals that are rows of the table of figures. */

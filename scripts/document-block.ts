@@ -1,6 +1,6 @@
 /**
  * Blocks of documents that scripts write. A block lies between the comments `<!-- NAME: … -->`
- * and `<!-- end of NAME -->`, whose first one says which command writes it.
+ * and `<!-- end of NAME -->`. The first one names the command that writes it.
  */
 
 import { readFileSync } from 'node:fs';

@@ -86,7 +86,7 @@ async function main(): Promise<void> {
 
 /**
  * Runs each file that failed once more, alone, and replaces its result. A fault fails again. A
- * test that needed more of the processor than it got passes, and is named for all to see.
+ * file that failed only because the machine was busy passes, and its name is printed.
  */
 async function repeatFailures(results: Result[]): Promise<void> {
   const repeated: string[] = [];

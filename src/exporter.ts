@@ -60,7 +60,7 @@ export interface ExporterIo {
   readonly hostname: string;
   /** Undefined: plain HTTP, open to every client that can reach the port. */
   readonly webConfig: WebConfigServer | undefined;
-  /** How the Alertmanagers are reached; undefined: without authentication, by the system's authorities. */
+  /** Undefined: no authentication, and TLS with the certificate authorities of the system. */
   readonly alertmanagerConfig: ClientConfig | undefined;
   /** The exporter cannot go on. The reason is for the log; undefined where there is nothing to report. */
   readonly onEnd: (outcome: Outcome, reason?: string) => void;
@@ -206,7 +206,7 @@ export class Exporter {
     this.#resync.request('startup');
   }
 
-  /** Logs why the account has a hole from here on, where supervisord has not ended as well. */
+  /** Logs that events will be missed, unless supervisord is stopping as well. */
   logTermination(signal: NodeJS.Signals): void {
     if (this.#resync.server?.stateCode !== SERVER_STATE_CODES.running) return;
     this.#io.log.warn(
@@ -261,7 +261,7 @@ export class Exporter {
     this.#notifier.start();
   }
 
-  /** Logs hold secrets: they are for those who have proved who they are. */
+  /** Logs may hold secrets: over HTTP only authenticated clients and this host receive them. */
   #shownLogTail({ id }: Readonly<Process>): LogTail | undefined {
     return this.#showsLogTails ? this.#exits.logTailOf(id) : undefined;
   }

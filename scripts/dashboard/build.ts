@@ -20,12 +20,12 @@ import { DATA_SOURCE } from './panels.ts';
 import { ofProcess } from './queries.ts';
 import { exporter, numbers, processes, reasons, resources, transitions } from './sections.ts';
 
-/** That of Grafana 10.3. A later Grafana migrates the dashboard; the SDK states that of 9.0. */
+/** The schema version of Grafana 10.3, which later versions migrate. The SDK's default is that of 9.0. */
 const SCHEMA_VERSION = 39;
 
 const RUNBOOK = `https://github.com/${ownerOf()}/supervisor-exporter/blob/main/prometheus-rules/RUNBOOK.md`;
 
-/** What Grafana's data source for Prometheus reads besides, and the schemas of 10 and 11 leave out. */
+/** Fields that Grafana's data source for Prometheus reads, and the schemas of 10 and 11 lack. */
 interface PrometheusAnnotation extends AnnotationQuery {
   readonly step?: string;
   readonly tagKeys: string;

@@ -95,7 +95,7 @@ interface StatOptions extends Common {
   readonly withName?: boolean;
 }
 
-/** A number now, of what should not be. */
+/** The present number of something that should not exist. */
 export function stat(options: StatOptions): StatBuilder {
   const { color = 'red', none = 'green', unknown = { text: 'unknown', color: GREY } } = options;
   return new StatBuilder()
@@ -198,7 +198,7 @@ function legend(shown: boolean): VizLegendOptionsBuilder {
     .calcs([]);
 }
 
-/** A column whose cells are the values of a query; without a title it only decides on the rows. */
+/** A column with the values of a query. Without a title it is hidden, and only adds rows. */
 export interface Column {
   readonly title?: string;
   readonly expr: string;

@@ -1,4 +1,4 @@
-/** PromQL of the dashboard: what is chosen, and when nothing is known. */
+/** The PromQL of the dashboard. */
 
 /** A variable of the dashboard or of Grafana, where a letter could follow. */
 export const variable = (name: string) => `\${${name}}`;
@@ -33,8 +33,8 @@ const MISSING = without(SYNCED);
 const NOT_SYNCED = without(`(${SYNCED} == 1)`);
 
 /**
- * How many there are of what should not be: what is found is stated in any case; 0 only if `all` has
- * series and no exporter is in `unknown`; else -1.
+ * The number of problems. What is found is always counted; without any, 0 if `all` has series and no
+ * exporter is in `unknown`, else -1.
  */
 export function countOf(found: string, all: string, unknown: string): string {
   return `count(${found}) or (0 * count(${all}) unless on () count(${unknown})) or vector(-1)`;
@@ -56,7 +56,7 @@ export const RUNNING = [
   `or on () label_replace(vector(-1), "of", "?", "", "")`,
 ].join(' ');
 
-/** Also what was last known while the exporter is down, where the rules are loaded. */
+/** While the exporter is down, the last known state, if the rules are loaded. */
 export const FATAL = `${STATE} == 200 or ${ofProcess('instance_group_name:supervisord_process_fatal:last_known')}`;
 
 const LAST_UNEXPECTED_EXIT = ofProcess(
@@ -71,7 +71,7 @@ const DOWN_NOW = [
   `unless (${ofProcess('supervisord_process_exits_total')} == 0 and ${ofProcess('supervisord_exit_status')} != 0)))`,
 ].join(' ');
 
-/** Also what was last known while the exporter is down, where the rules are loaded. */
+/** While the exporter is down, the last known state, if the rules are loaded. */
 export const DOWN = `${DOWN_NOW} or ${ofProcess('instance_group_name:supervisord_process_down:last_known')}`;
 
 export const FAILED_STARTS = ofProcess(
@@ -84,7 +84,7 @@ export const UNEXPECTED_EXIT = `last_over_time(${LAST_UNEXPECTED_EXIT}[$__range]
 
 export const ALERTS = `count(ALERTS{job=~"$job", instance=~"$instance|", alertname=~"Supervisor.+", alertstate="firing"}) or (0 * count(${SYNCED}) unless on () count(${NOT_SYNCED})) or vector(-1)`;
 
-/** Of each exporter what is worst: no scrape, a supervisord that hangs, no list, no XML-RPC. */
+/** The worst problem of each exporter: no scrape, a supervisord that hangs, not synced, no XML-RPC. */
 export const EXPORTER_HEALTH = [
   `0 * max by (job, instance) (${MISSING})`,
   `1 + 0 * max by (job, instance) (${ofExporter('supervisord_stalled')} == 1)`,

@@ -90,7 +90,7 @@ const mapped = (values: Values) => ({ id: 'mappings', value: [mapping(values)] }
 const PROCESS_LABELS = ['instance', 'group', 'name'];
 const PROCESS_LEGEND = '{{group}}:{{name}} {{instance}}';
 
-/** A metric of each process, as it is. */
+/** A metric of each process. */
 const perProcess = (metric: string): Line => [ofProcess(metric), PROCESS_LEGEND];
 const perExporter = (metric: string): Line => [ofExporter(metric), '{{instance}}'];
 
@@ -111,7 +111,7 @@ export const numbers = () => [
   stat({
     title: 'FATAL',
     description:
-      'Processes that supervisord has given up on: only a person brings them back. Unknown while an exporter is down or not synced.',
+      'Processes that supervisord has stopped trying to start. They stay down until they are started by hand. Unknown while an exporter is down or not synced.',
     expr: countProcesses(FATAL),
     legend: 'FATAL',
   }),
@@ -125,7 +125,7 @@ export const numbers = () => [
   stat({
     title: 'Groups with a process down',
     description:
-      'Groups of which a process is down unexpectedly. Unknown while an exporter is down or not synced.',
+      'Groups with a process that is down unexpectedly. Unknown while an exporter is down or not synced.',
     expr: countProcesses(GROUPS_DOWN),
     legend: 'groups',
   }),
@@ -180,7 +180,7 @@ export const numbers = () => [
   stat({
     title: 'supervisord hung',
     description:
-      'supervisords that have not run for 5 s, though they do so at least once a second. Unknown where the exporter cannot read that.',
+      'Instances of supervisord that have not run for 5 s. They normally run at least once a second. Unknown where the exporter cannot read that.',
     expr: countExporters('supervisord_stalled', '== 1'),
     legend: 'supervisords',
   }),
@@ -196,8 +196,7 @@ export const numbers = () => [
   }),
   stat({
     title: 'Collectors failing',
-    description:
-      'Exporters of which a collector failed: the resources or the reasons of exits are missing.',
+    description: 'Exporters with a failed collector: resource usage or exit reasons are missing.',
     expr: countOf(
       `max by (job, instance) (${ofExporter('supervisord_exporter_collector_success')} == 0)`,
       ofExporter('supervisord_exporter_collector_success'),
@@ -212,7 +211,7 @@ export const reasons = () => [
   timeline({
     title: 'Exporters and supervisords',
     description:
-      'The worst of each exporter: Prometheus cannot scrape it, its supervisord hangs, it does not know all processes, or its XML-RPC calls fail.',
+      'The worst problem of each exporter: Prometheus cannot scrape it, its supervisord hangs, it does not know all processes, or its XML-RPC calls fail.',
     expr: EXPORTER_HEALTH,
     legend: '{{instance}}',
     values: {
@@ -228,7 +227,7 @@ export const reasons = () => [
     .span(24),
   table({
     title: 'Errors at start',
-    description: 'Why processes in BACKOFF or FATAL did not start, in the words of supervisord.',
+    description: 'Why processes in BACKOFF or FATAL did not start, as supervisord reports it.',
     labels: [...PROCESS_LABELS, 'error'],
     columns: [
       {
@@ -240,7 +239,7 @@ export const reasons = () => [
   table({
     title: 'Last terminations',
     description:
-      'How and when each process last ended, the latest first. What is not known yet is empty. Exit code -1 is any signal.',
+      'How and when each process last ended, the latest first. What is not known yet is empty. Exit code -1 stands for any signal.',
     labels: PROCESS_LABELS,
     columns: [
       { title: 'Ended', expr: LAST_EXIT_TIME, properties: unit('dateTimeFromNow') },
@@ -267,7 +266,7 @@ export const reasons = () => [
   timeline({
     title: 'States',
     description:
-      'The state of each process over time, and within each step the worst that was scraped. Processes without trouble are shown if you choose "all processes" above. Transitions between two scrapes are counted below.',
+      'The state of each process over time, and within each step the worst state that was scraped. Processes without trouble are shown if you choose "all processes" above. Transitions between two scrapes are counted below.',
     expr: STATES,
     legend: PROCESS_LEGEND,
     values: STATE_VALUES,
@@ -367,7 +366,7 @@ export const processes = () => [
   chart({
     title: 'Share of time up',
     description:
-      'The share of time that each process was up (in STARTING or RUNNING), by events: what is shorter than a scrape interval counts.',
+      'The share of time that each process was up (in STARTING or RUNNING). It comes from events, so times shorter than a scrape interval count.',
     unit: 'percentunit',
     lines: [[each('max', `clamp_max(rate(${UP_SECONDS}[$__rate_interval]), 1)`), PROCESS_LEGEND]],
   }),
@@ -406,14 +405,14 @@ export const transitions = () => [
   }),
   chart({
     title: 'Transitions by state',
-    description: 'Transitions a second to each state.',
+    description: 'Transitions per second to each state.',
     unit: 'ops',
     drawn: 'areas',
     lines: [[`sum by (to) (rate(${TRANSITIONS}[$__rate_interval]))`, '{{to}}']],
   }),
   chart({
-    title: 'Killed for lack of memory',
-    description: "Exits of processes by the kernel's OOM killer, for each process that had one.",
+    title: 'OOM kills',
+    description: "Runs that the kernel's OOM killer ended, for each process that had one.",
     unit: 'none',
     drawn: 'bars',
     lines: [happened(ofProcess('supervisord_process_oom_kills_total'))],
@@ -427,7 +426,8 @@ export const transitions = () => [
   }),
   chart({
     title: 'Attempts to start against the limit',
-    description: 'Failed attempts to start, as a share of startretries. Above 1 it is FATAL.',
+    description:
+      'Failed attempts to start, as a share of startretries. Above 1 the process is FATAL.',
     unit: 'percentunit',
     lines: [
       [
@@ -453,13 +453,13 @@ export const transitions = () => [
 export const resources = () => [
   chart({
     title: 'CPU',
-    description: 'CPU time a second of each process and its descendants; 1 is one core.',
+    description: 'CPU time per second of each process and its descendants; 1 is one core.',
     unit: 'percentunit',
     lines: [[each('sum', `rate(${CPU_SECONDS}[$__rate_interval])`), PROCESS_LEGEND]],
   }),
   chart({
     title: 'CPU by mode',
-    description: 'CPU time a second of all processes, in the kernel and outside of it.',
+    description: 'CPU time per second of all processes, in the kernel and outside of it.',
     unit: 'percentunit',
     drawn: 'areas',
     lines: [[`sum by (mode) (rate(${CPU_SECONDS}[$__rate_interval]))`, '{{mode}}']],
@@ -489,7 +489,7 @@ export const resources = () => [
   }),
   chart({
     title: 'Major page faults',
-    description: 'Page faults a second that required a read from storage.',
+    description: 'Page faults per second that required a read from storage.',
     unit: 'ops',
     lines: [
       [
@@ -565,7 +565,7 @@ export const exporter = () => [
   chart({
     title: 'Age of the last tick',
     description:
-      'supervisord sends a tick each minute. Much older than 60 s: it hangs, or does not send events to the exporter.',
+      'supervisord sends a tick each minute. If the last tick is much older than 60 s, supervisord hangs or does not send events to the exporter.',
     unit: 's',
     lines: [
       [
@@ -576,7 +576,7 @@ export const exporter = () => [
   }),
   chart({
     title: 'Events',
-    description: 'Events that the exporter received a second, by type.',
+    description: 'Events per second that the exporter received, by type.',
     unit: 'ops',
     drawn: 'areas',
     lines: [rateOf('supervisord_exporter_events_total', 'event', '{{event}}')],
@@ -625,13 +625,13 @@ export const exporter = () => [
   }),
   chart({
     title: 'Nudges',
-    description: 'Times a second that supervisord was woken because a process had exited.',
+    description: 'How often per second supervisord was woken because a process had exited.',
     unit: 'ops',
     lines: [rateOf('supervisord_exporter_nudges_total', 'instance', '{{instance}}')],
   }),
   chart({
     title: 'Alerts pushed',
-    description: 'Alerts a second that Alertmanager accepted, and that it did not accept.',
+    description: 'Alerts per second that Alertmanager accepted, and that it did not accept.',
     unit: 'ops',
     lines: [
       rateOf('supervisord_exporter_alerts_sent_total', 'alertmanager', 'sent to {{alertmanager}}'),
@@ -650,7 +650,7 @@ export const exporter = () => [
   }),
   chart({
     title: 'CPU of the exporter',
-    description: 'CPU time a second of the exporter itself; 1 is one core.',
+    description: 'CPU time per second of the exporter itself; 1 is one core.',
     unit: 'percentunit',
     lines: [[`rate(${ofExporter('process_cpu_seconds_total')}[$__rate_interval])`, '{{instance}}']],
   }),

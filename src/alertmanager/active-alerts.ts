@@ -60,7 +60,7 @@ export interface StartFailure {
   readonly spawnError: string | undefined;
   /** undefined where it is not established. */
   readonly reason: ExitReason | undefined;
-  /** When it ended, in epoch seconds; undefined where there was no run. */
+  /** When the run ended, in epoch seconds; undefined where there was none. */
   readonly at: number | undefined;
 }
 
@@ -76,7 +76,7 @@ export const RESEND_SECONDS = 30;
 /** How long an alert outlives the exporter. */
 export const EXPIRY_SECONDS = 3 * RESEND_SECONDS;
 
-/** For how long after an unexpected exit or a kill its alert fires: the rules compare with the same number. */
+/** How long the alert of an unexpected exit or a kill fires. The rules have the same number. */
 export const UNEXPECTED_EXIT_SECONDS = 120;
 
 /** Different processes that make SupervisorManyExits. */
@@ -280,7 +280,7 @@ export class ActiveAlerts {
     this.#open(key, cause, exit.at);
   }
 
-  /** What happened at `happenedAt` begins an alert, or prolongs it while its condition holds. */
+  /** Opens the alert, or prolongs it if its condition still held at `happenedAt`. */
   #open(key: string, cause: AlertCause, happenedAt: number): void {
     const active = this.#active.get(key);
     const conditionEndsAt = happenedAt + UNEXPECTED_EXIT_SECONDS;
@@ -333,10 +333,10 @@ function pastTime(seconds: number | undefined, now: number): number {
   return seconds !== undefined && seconds > 0 && seconds <= now ? seconds : now;
 }
 
-/** Whether the reason of the failed start, or whether the OOM killer ended it, is being looked up. */
+/** Whether the reason of the failed start, or the part about the OOM killer, is being looked up. */
 function isFailurePending({ failedStart, termination }: Readonly<Process>): boolean {
   if (failedStart !== undefined) return isReasonPending(failedStart.reason);
-  // A failed start that was a run is the last termination once its signal is known.
+  // Once the signal of a failed start is known, it is the last termination.
   return termination?.reason.kind === 'signalled' && isReasonPending(termination.reason);
 }
 

@@ -16,7 +16,7 @@ export type HttpResult =
       readonly kind: 'answered';
       readonly status: number;
       readonly location: string | undefined;
-      /** Undefined where it is too long. */
+      /** Undefined where it is longer than `maxBodyBytes`. */
       readonly body: string | undefined;
     }
   | { readonly kind: 'failed'; readonly reason: string };
@@ -33,7 +33,7 @@ export interface RequestOptions {
   readonly followRedirects?: boolean;
   /** False: a connection for this request alone. */
   readonly agent: http.Agent | false;
-  /** For everything, a redirect included. */
+  /** For the whole request, a redirect included. */
   readonly timeoutMs: number;
   /** A longer body is not read to its end. */
   readonly maxBodyBytes?: number;
@@ -47,7 +47,7 @@ interface Destination {
   readonly tls: TlsOptions;
 }
 
-/** Requests `path` (with its query) under `base`, and follows one redirect of status 307 or 308. */
+/** Requests `path`, which may have a query, under `base`, and follows one redirect of status 307 or 308. */
 export async function httpRequest(
   base: HttpUrl,
   path: string,

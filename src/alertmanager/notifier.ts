@@ -22,7 +22,7 @@ const EVALUATION_INTERVAL_MS = 1_000;
  */
 const REASON_TIMEOUT_MS = 1_000;
 
-/** An evaluation looks at every process: 3 ms with 5,000 of them, after each event of a storm. */
+/** Bounds the CPU time: an evaluation of 5,000 processes takes 3 ms, and may follow every event. */
 const EVALUATION = { share: 0.2, burstMs: 20, longestPauseMs: 500 } as const;
 
 export interface NotifierOptions {
@@ -36,7 +36,7 @@ export interface NotifierOptions {
   readonly log: Logger;
   /** Whether exit reasons are looked up. */
   readonly exitReasons: boolean;
-  /** The end of the log of a process from its last unexpected exit or failed start, where it is kept. */
+  /** The end of the process' log at its last unexpected exit or failed start, if one was kept. */
   readonly logTailOf: (process: ProcessId) => LogTail | undefined;
   /** Aborting it stops the notifier. */
   readonly signal: AbortSignal;
@@ -52,7 +52,7 @@ export class Notifier {
   readonly #activeAlerts: ActiveAlerts;
   #evaluation: NodeJS.Immediate | undefined;
   #pause: NodeJS.Timeout | undefined;
-  /** Something may have changed since the last evaluation began. */
+  /** Whether the table may have changed since the last evaluation. */
   #isDue = false;
   readonly #dutyCycle = new DutyCycle(EVALUATION);
   #interval: NodeJS.Timeout | undefined;
@@ -93,8 +93,8 @@ export class Notifier {
   }
 
   /**
-   * The table may have changed. It is evaluated after this turn, when the event is acknowledged, or
-   * after the pause that many processes impose.
+   * Evaluates the alerts after this turn of the event loop, in which the event is acknowledged, or
+   * after the pause that follows a long evaluation.
    */
   #schedule(): void {
     if (this.#signal.aborted) return;

@@ -26,8 +26,8 @@ export interface PayloadOptions {
 }
 
 /**
- * The labels that every pushed alert has. `instance` is the address under which Prometheus scrapes
- * this exporter, as far as it is known; those that the user gives prevail.
+ * The labels of every pushed alert. `instance` is by default the address at which Prometheus is
+ * expected to scrape this exporter. `given`, the labels of the user, override the defaults.
  */
 export function pushedLabels(address: ListenAddress, hostname: string, given: Labels): Labels {
   const host = address.host === '' ? hostname : address.host;
@@ -87,7 +87,7 @@ export function toPostableAlert(
   };
 }
 
-/** When the run ended that the alert is about, in epoch seconds; undefined where there is none. */
+/** When the run of the alert ended, in epoch seconds; undefined for alerts without a log tail. */
 function endOfRun(alert: Alert): number | undefined {
   switch (alert.name) {
     case 'SupervisorProcessFatal':

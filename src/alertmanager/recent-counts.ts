@@ -1,4 +1,4 @@
-/** What a counter of each process has counted within ten minutes. Pure. */
+/** The increase of a counter of each process within ten minutes. Pure. */
 
 import type { ProcessKey } from '../supervisor/process-id.ts';
 

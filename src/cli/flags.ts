@@ -38,7 +38,7 @@ export interface Config {
   readonly nudge: boolean;
   /** Whether to look up exit codes and signals. */
   readonly exitReasons: boolean;
-  /** How much of a process' own log to keep of an unexpected exit or failed start; 0: nothing. */
+  /** Bytes to keep from the end of a process' own log at an unexpected exit or failed start; 0: none. */
   readonly logTailBytes: number;
   /** Whether to read CPU time, memory and descriptors of processes. */
   readonly resources: boolean;
@@ -169,13 +169,13 @@ export const FLAGS = {
   'collector.exit-reason': {
     type: 'boolean',
     initially: 'on',
-    help: "Look up the exit code or signal of each exit through XML-RPC and in supervisord's log, and whether the kernel's OOM killer sent it.",
+    help: "Look up the exit code or signal of each exit through XML-RPC and in supervisord's log, and detect whether the kernel's OOM killer caused it.",
   },
   'collector.log-tail': {
     type: 'string',
     default: '0',
     value: 'BYTES',
-    help: "Keep the end of a process' own log of stderr (else stdout) from its last unexpected exit or failed start, up to 8KiB: for pushed alerts, the page and /-/programs. Off by default, since logs hold secrets; over HTTP it is shown only with a password or client certificate, or on a loopback address.",
+    help: "Number of bytes, up to 8KiB, to keep from the end of each process' stderr log (its stdout log if that is empty) at the last unexpected exit or failed start. Pushed alerts, the page and /-/programs show it. 0 keeps nothing and is the default, because logs may hold secrets. Over HTTP it is shown only if the exporter requires a password or client certificate, or listens only on loopback addresses.",
   },
   'collector.resources': {
     type: 'boolean',
@@ -189,12 +189,12 @@ export const FLAGS = {
   'collector.process-include': {
     type: 'string',
     value: 'REGEXP',
-    help: 'Regular expression that matches GROUP:NAME, as a whole, of the processes that have series, raise pushed alerts and count for /-/programs. All of them by default.',
+    help: 'Regular expression that must match the whole GROUP:NAME. Only matching processes have series, raise pushed alerts and count for /-/programs. All processes by default.',
   },
   'collector.process-exclude': {
     type: 'string',
     value: 'REGEXP',
-    help: 'Regular expression that matches GROUP:NAME, as a whole, of processes that have no series, raise no pushed alert and do not count for /-/programs; it prevails over --collector.process-include.',
+    help: 'Regular expression that must match the whole GROUP:NAME. Matching processes have no series, raise no pushed alerts and do not count for /-/programs. It overrides --collector.process-include.',
   },
   // Alertmanager
   'alertmanager.url': {
@@ -354,7 +354,7 @@ function readConfig(values: Values, environment: Environment): Config {
   };
 }
 
-/** A tail is kept for an exit whose line in supervisord's log is known. */
+/** The lookup of exit reasons reads supervisord's log, which shows when a tail has to be read. */
 function readLogTailBytes(values: Values): number {
   const bytes = readLogTail(values['collector.log-tail']);
   if (bytes > 0 && !values['collector.exit-reason']) {

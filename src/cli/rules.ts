@@ -54,8 +54,8 @@ const SHIPPED_JOB = 'supervisor';
 /**
  * The files with the request in them. What is replaced has the same form in every file: the selector
  * `job="supervisor"`, the line `job_name: supervisor` and the intervals of that job and of rule groups,
- * and the annotations `runbook_url`, which end in the fragment of the alert, and `page_url`. The
- * dashboard has the job and the address of the runbook.
+ * and the annotations `runbook_url`, which end in the fragment of the alert, and `page_url`. In the
+ * dashboard the job and the address of the runbook are replaced.
  */
 export function adaptFiles(files: RuleFiles, request: RulesRequest): RuleFiles {
   return Object.fromEntries(

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { UsageError } from '../util/errors.ts';
 import { nearest } from './nearest.ts';
 
-/** A flag of the table. `User` is who may take it: the exporter, or a command. */
+/** A flag. `User` names those that accept it: the exporter and the commands. */
 export interface Flag<User extends string = string> {
   readonly type: 'string' | 'boolean';
   readonly multiple?: boolean;
@@ -23,7 +23,7 @@ export interface Flag<User extends string = string> {
   readonly initially?: 'on' | 'off';
   /** The value names a file or folder; print-config makes it absolute. */
   readonly isFile?: boolean;
-  /** Which ways of running take it; without it, the exporter and print-config. */
+  /** The commands that accept it; by default the exporter and print-config. */
   readonly commands?: readonly User[];
   readonly help: string;
 }

@@ -119,7 +119,6 @@ function parseDuration(text: string): number {
   return Number(amount) * MILLISECONDS[unit as keyof typeof MILLISECONDS];
 }
 
-/** The longest end of a log that is kept. */
 const MAX_LOG_TAIL_BYTES = 8 * 1024;
 
 export function readLogTail(text: string): number {

@@ -1,4 +1,4 @@
-/** Asks each Alertmanager whether it answers, and which alerts of ours it holds. */
+/** Asks each Alertmanager for the alerts that it holds of those that the exporter pushes. */
 
 import { loadClientConfig, readSettings } from '../alertmanager/client-config.ts';
 import { httpRequest } from '../alertmanager/http-request.ts';
@@ -11,10 +11,10 @@ import type { AlertmanagerFacts, HeldAlert } from './facts.ts';
 const TIMEOUT_MS = 3_000;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
-/** The alerts that the exporter pushes, in Alertmanager's API v2. */
+/** Filter of Alertmanager's API v2 for the alerts that the exporter pushes. */
 const QUERY = new URLSearchParams({ filter: `alertname=~"${Object.keys(FIXED).join('|')}"` });
 
-/** The labels of what this exporter pushes; undefined where the system chooses its port. */
+/** The labels of the alerts that this exporter pushes; undefined where the system chooses its port. */
 export function labelsOf(
   { listenAddresses, alertLabels }: Config,
   hostname: string,
@@ -76,7 +76,7 @@ function readAlert(value: unknown): HeldAlert {
     labels: Object.fromEntries(
       Object.entries(labels as Record<string, unknown>).map(([name, text]) => [name, String(text)]),
     ),
-    // Prometheus gives each alert the address of its rule; the exporter gives none.
+    // Prometheus sets the address of the rule; the exporter sets none.
     isFromRule: typeof generatorURL === 'string' && generatorURL !== '',
     startedAt: Date.parse(String(startsAt)) / 1000,
   };

@@ -1,14 +1,13 @@
 /**
- * Compares the labels of the alerts that the exporter pushes with those of the rules, by what
- * Alertmanager holds. Where they differ, each alert is notified twice, and the one never ends the
- * other.
+ * Compares the labels of pushed alerts with those of the rules' alerts that Alertmanager holds.
+ * Where they differ, Alertmanager notifies each alert twice and resolves them separately.
  */
 
 import type { Labels } from '../alertmanager/payload.ts';
 import type { AlertmanagerFacts, HeldAlert } from './facts.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
-/** Labels that belong to the alert and not to its source. */
+/** Labels that are set for each alert, and not for the exporter. */
 const OF_THE_ALERT: readonly string[] = ['alertname', 'severity', 'name', 'group'];
 /** The push and the rule report the same exit within this time. */
 const SAME_SECONDS = 120;
@@ -37,7 +36,10 @@ export function checkAlertmanager(
   ];
 }
 
-/** In words, each once. Alerts of rules that cannot be attributed to this exporter establish nothing. */
+/**
+ * Describes each difference once. Alerts of rules count only if they are of this exporter: they have
+ * its instance, or report the same exit as an alert that it pushed.
+ */
 function differencesBetween(own: Labels, alerts: readonly HeldAlert[]): readonly string[] {
   const ofRules = alerts.filter(({ isFromRule }) => isFromRule);
   const ofThisInstance = ofRules.filter(({ labels }) => labels['instance'] === own['instance']);

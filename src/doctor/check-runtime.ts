@@ -41,7 +41,7 @@ export function checkFlags(section: Section, { config }: Listener): Finding[] {
   ];
 }
 
-/** Whether the ends of logs that the exporter keeps are shown over HTTP: logs hold secrets. */
+/** Whether log tails are shown over HTTP: logs may hold secrets. */
 export function checkLogTail(section: Section, { listener, ports }: ExporterFacts): Finding[] {
   const { config } = listener;
   if (config.kind !== 'valid' || config.config.logTailBytes === 0) return [];

@@ -5,7 +5,7 @@
  * A line is `isCertain` where it cannot be part of such a copy. The true line is always among
  * the candidates, because supervisord writes it before it sends the event. So a reason is known
  * when all candidates agree, or all certain ones; candidates that disagree establish nothing.
- * A truncation may have erased the true line: across it, only certain lines count.
+ * A truncation may have erased the true line: after it, only certain lines establish a reason.
  */
 
 import type { TimeWindow } from '../processes/termination.ts';
@@ -78,14 +78,14 @@ export class LogEvidence {
   #names: string[] = [];
   #oldest = 0;
   #spawnErrors: { readonly at: number; readonly text: string }[] = [];
-  /** By name: the last stop that took too long. */
+  /** By name: the last kill at a stop. */
   readonly #kills = new Map<string, { readonly pid: number; readonly isCertain: boolean }>();
   /** By name: the last line that was matched to a termination without its pid. */
   readonly #used = new Map<string, number>();
   #order = 0;
   /** All lines from this time on are known, in epoch seconds. */
   #completeSince = Number.POSITIVE_INFINITY;
-  /** Up to this time single lines may have been erased before they were read, in epoch seconds. */
+  /** Lines written up to this time may have been erased before they were read, in epoch seconds. */
   #truncatedAt = Number.NEGATIVE_INFINITY;
 
   /** Lines that follow were preceded by ones that are not known. `at`: the time of the first of them. */
@@ -99,7 +99,7 @@ export class LogEvidence {
     this.#completeSince = at;
   }
 
-  /** The log was truncated, in epoch seconds: what was written since the last read is not known. */
+  /** The log was truncated at `at`, in epoch seconds: lines since the last read may be missing. */
   truncatedAt(at: number): void {
     this.#truncatedAt = at;
   }
@@ -141,7 +141,7 @@ export class LogEvidence {
     return (this.#runs.get(name) ?? []).some((run) => run.kind === 'ended' && run.order > used);
   }
 
-  /** Whether the line of this time, of an end, is the last that reports an end or a start of the process. */
+  /** Whether the last line about the process reports its end, and is of this time. */
   isLastEnd(name: string, at: number): boolean {
     const last = this.#runs.get(name)?.at(-1);
     return last?.kind === 'ended' && last.at === at;
@@ -162,8 +162,8 @@ export class LogEvidence {
   }
 
   /**
-   * Whether supervisord killed this run because its stop took too long. A line that is not certain
-   * counts where the run is known to have ended by SIGKILL.
+   * Whether supervisord killed this run because its stop took too long. An uncertain line counts
+   * only if the run is known to have ended by SIGKILL.
    */
   wasKilledAtStop(name: string, pid: number, isKnownKill: boolean): boolean {
     const kill = this.#kills.get(name);
@@ -239,7 +239,7 @@ export class LogEvidence {
     return left.length > 1 ? { kind: 'contradictory' } : this.#judge(left, query, after);
   }
 
-  /** `after`: from when on the true line was written. */
+  /** `after`: the earliest time of the true line. */
   #judge(candidates: readonly Ended[], { name, isShared }: Query, after: number): Finding {
     const certain = candidates.filter(({ isCertain }) => isCertain);
     const needsCertain = certain.length > 0 || after <= this.#truncatedAt;

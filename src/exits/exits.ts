@@ -38,9 +38,9 @@ const LONGEST_SEARCH_MS = 60_000;
 /** Compared with what supervisord reads of its own log. */
 const COMPARED_BYTES = 200;
 const COMPARISONS = 3;
-/** What is written while the logs of processes are read is handled as well; a process may write all the time. */
+/** Lines that supervisord logs meanwhile are handled in further rounds, which a busy log must not prolong. */
 const MAX_ROUNDS = 4;
-/** Where neither the log nor supervisord in /proc can be watched. */
+/** The interval if neither the log nor supervisord in /proc can be watched. */
 const READ_EVERY_MS = 100;
 
 export interface ExitsOptions {
@@ -56,7 +56,7 @@ export interface ExitsOptions {
   readonly nudge: boolean;
   /** Whether to look up exit reasons. */
   readonly reasons: boolean;
-  /** Of the end of a process' own log to keep of an unexpected exit or failed start; 0: none. */
+  /** Bytes to keep from the end of a process' own log at an unexpected exit or failed start; 0: none. */
   readonly logTailBytes: number;
   /** The path of supervisord's log; undefined: search for it. */
   readonly logFile: string | undefined;
@@ -96,15 +96,15 @@ export class Exits {
   readonly #searches = new Backoff({ firstMs: FIRST_SEARCH_MS, longestMs: LONGEST_SEARCH_MS });
   #searchTimer: NodeJS.Timeout | undefined;
   #readTimer: NodeJS.Timeout | undefined;
-  /** Whether /proc shows when supervisord has run, after which the log is read. */
+  /** Whether /proc shows that supervisord has run; the log is read each time. */
   #isProcWatched = false;
   /** Whether what is read was written before the exporter began to follow the log. */
   #isLookBack = false;
   /** Whether lines are missing before the next chunk. */
   #isAfterGap = false;
-  /** What has been read of the log and is still to be acted upon. */
+  /** Lines that were read and not handled yet. */
   #written: LogEntry[] = [];
-  /** Whether the log has the starts of processes: it has none at loglevel=warn. */
+  /** Whether supervisord logs starts, which it does not at loglevel=warn. */
   #logsStarts = false;
 
   constructor(options: ExitsOptions) {
@@ -179,17 +179,17 @@ export class Exits {
     return this.#watch.isUnreported(process);
   }
 
-  /** Whether OOM kills of processes are found. */
+  /** Whether OOM kills of processes can be detected. */
   get countsOomKills(): boolean {
     return this.#oomKills !== undefined;
   }
 
-  /** Whether supervisord's log reports the stops that take too long. */
+  /** Whether supervisord's log reports kills at a stop. */
   get countsStopKills(): boolean {
     return this.#trust === 'trusted' && this.#reasons?.hasMissedLine === false;
   }
 
-  /** The end of the log of a process from its last unexpected exit or failed start, where it is kept. */
+  /** The end of the process' log at its last unexpected exit or failed start, if one was kept. */
   logTailOf(id: ProcessId): LogTail | undefined {
     return this.#logTails?.of(id);
   }
@@ -230,7 +230,7 @@ export class Exits {
     if (this.#watchesLog) this.#tailer?.startWatching();
   }
 
-  /** Whether something has to be done at once when supervisord logs an exit. */
+  /** Whether lines of exits have to be handled at once. */
   get #watchesLog(): boolean {
     return this.#options.nudge || this.#logTails !== undefined;
   }
@@ -284,7 +284,7 @@ export class Exits {
    */
   async #verify({ source, path, openAt }: FoundLog): Promise<void> {
     const isVerified = source === 'flag' || (await this.#isOwnLog(openAt ?? path));
-    // A read that failed in the meantime has closed it.
+    // A read failed in the meantime and closed the tailer.
     if (this.#options.signal.aborted || this.#tailer === undefined) return;
     if (isVerified) {
       this.#trust = 'trusted';
@@ -348,13 +348,13 @@ export class Exits {
     return this.#trust;
   }
 
-  /** An older start may be of another supervisord, with another log level. */
+  /** A start from before the exporter's may be of an earlier supervisord with another log level. */
   #isOwnStart({ message, isCertain }: LogEntry): boolean {
     if (message.kind !== 'spawned' || !isCertain) return false;
     return !this.#isLookBack || message.pid === this.#options.ownPid;
   }
 
-  /** The logs of processes are read before supervisord is woken, and may start them again. */
+  /** The logs of processes are read before supervisord is woken, because it may then restart them. */
   #handleWritten(tailer: LogTailer): void {
     for (let round = 0; this.#written.length > 0; round++) {
       const entries = this.#written;

@@ -36,7 +36,7 @@ const O_APPEND = 0o2000;
 /** Enough for the last lines of a log. */
 const TAIL_BYTES = 64 * 1024;
 
-/** What the configuration of supervisord names as its log. */
+/** The log that supervisord's configuration names. */
 export type ConfiguredLog =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'none'; readonly reason: string };
@@ -48,7 +48,7 @@ export interface LogFinderOptions {
   readonly readConfigured: () => Promise<ConfiguredLog>;
 }
 
-/** Reading the configuration runs Python. What fails this often in a row does not succeed later. */
+/** Reading the configuration runs Python. After this many failures it is not tried again. */
 const MAX_READINGS = 3;
 
 export class LogFinder {

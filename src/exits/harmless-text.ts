@@ -1,4 +1,4 @@
-/** Makes the output of a process harmless for terminals, pages and mail. Pure. */
+/** Makes the output of a process safe to show in terminals, pages and mail. Pure. */
 
 /** CSI, OSC with its text, and shorter escape sequences (ECMA-48). */
 const ESCAPE_SEQUENCE =
@@ -6,8 +6,8 @@ const ESCAPE_SEQUENCE =
   /\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[ -/]*[0-~])/g;
 
 /**
- * Control characters but tab and newline, separators that end a line in some readers only, and
- * characters that reorder or hide text (Unicode UAX #9, UTR #36).
+ * Control characters except tab and newline, separators that only some programs treat as the end of
+ * a line, and characters that reorder or hide text (Unicode UAX #9, UTR #36).
  */
 const UNSAFE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is replaced
@@ -15,7 +15,7 @@ const UNSAFE =
 
 /**
  * The end of a log, as text. Escape sequences are removed; any other unsafe character, and what is
- * not UTF-8, becomes U+FFFD. The first character may have been cut.
+ * not UTF-8, becomes U+FFFD. The first character may be incomplete, and is then removed.
  */
 export function toHarmlessText(bytes: Uint8Array): string {
   return new TextDecoder('utf-8', { ignoreBOM: true })

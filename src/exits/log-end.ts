@@ -5,18 +5,18 @@ import { errorCode } from '../util/errno.ts';
 
 export type LogEnd =
   | { readonly kind: 'read'; readonly bytes: Buffer }
-  /** There is no such file, or it is none whose end can be read. */
+  /** There is no such file, or it is not a regular one. */
   | { readonly kind: 'none' }
-  /** supervisord may be able to read it. */
+  /** The exporter may not read it; supervisord may be able to. */
   | { readonly kind: 'denied' };
 
 const NONE: LogEnd = { kind: 'none' };
 const DENIED: LogEnd = { kind: 'denied' };
 
-/** Below these a name means something else in each process, such as /dev/stdout. */
+/** Names in these folders, such as /dev/stdout, mean a different file in each process. */
 const PROCESS_FOLDERS = /^\/(?:dev|proc)\//;
 
-/** `folder`: where a relative path begins. */
+/** `folder`: the working directory to which a relative path refers. */
 export function readLogEnd(path: string, folder: string, maxBytes: number): LogEnd {
   if (PROCESS_FOLDERS.test(path)) return NONE;
   const file = path.startsWith('/') ? path : `${folder}/${path}`;
@@ -29,7 +29,7 @@ export function readLogEnd(path: string, folder: string, maxBytes: number): LogE
   return { kind: 'read', bytes: Buffer.concat([rotated.bytes, end.bytes]) };
 }
 
-/** Opening a FIFO would wait for its other end, so that the kind is looked at before and after. */
+/** Checks the file type before and after opening: opening a FIFO could block. */
 function readEnd(file: string, maxBytes: number): LogEnd {
   let fd: number | undefined;
   try {

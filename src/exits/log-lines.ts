@@ -39,7 +39,7 @@ export type LogMessage =
   | { readonly kind: 'spawn-error'; readonly text: string }
   /** Transitions whose event follows. */
   | { readonly kind: 'running' | 'gave-up'; readonly name: string }
-  /** A stop takes longer than `stopwaitsecs`. */
+  /** A stop took longer than `stopwaitsecs`. */
   | { readonly kind: 'killing'; readonly name: string; readonly pid: number }
   /** The output of a process follows, which supervisord copies into its log at loglevel=debug. */
   | {

@@ -3,8 +3,8 @@
  * is in the file before its event can be sent, so that one read finds it.
  *
  * With `logfile_backups=0` supervisord writes the line that fills its log and opens the same file
- * with truncation within some 50 µs (doRollover in its loggers.py): that line cannot be read in
- * time, and lines between the last read and any other truncation may be lost as well.
+ * with truncation within some 50 µs (doRollover in its loggers.py), so that line cannot be read in
+ * time. Lines between the last read and any other truncation may be lost as well.
  *
  * Watched with inotify through `fs.watch(FILE)`, which follows the inode. The folder is not
  * watched, since the logs of all processes may be in it.

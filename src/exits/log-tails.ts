@@ -1,12 +1,12 @@
 /**
- * Keeps the end of the log of each process from its last unexpected exit or failed start.
+ * Keeps the end of each process' log at its last unexpected exit or failed start.
  *
  * supervisord writes all output of a run before it logs the exit, and logs the next start before
- * it reads the output of that run. So what is read after the line of an exit is of that run or of
- * earlier ones as long as supervisord's log has no later line of a start, which is looked for
- * after the read, or the process that was started has written nothing by then. What the exporter may not read, supervisord is asked for: it answers the calls
- * of one system.multicall in one turn of its loop, in which it starts nothing, so that
- * getProcessInfo shows whether there was a further start.
+ * it reads the output of that run. So a tail that is read after the line of an exit is of that run
+ * or earlier ones, unless supervisord has logged a further start and the new process has written
+ * something, both of which are checked after the read. If the exporter may not read the log, it
+ * asks supervisord. That answers the calls of one system.multicall in one turn of its loop, in
+ * which it starts no process, so getProcessInfo shows whether there was a further start.
  */
 
 import type { Change, ChangeFeed } from '../processes/changes.ts';
@@ -24,11 +24,11 @@ import { toHarmlessText } from './harmless-text.ts';
 import { readLogEnd } from './log-end.ts';
 import { hasWrittenNothing } from './run-activity.ts';
 
-/** Which run a tail is of. */
+/** The run of a tail. */
 type Run =
-  /** At the time of its line in supervisord's log, in epoch seconds. */
+  /** `at`: the time of the line in supervisord's log that reports its end, in epoch seconds. */
   | { readonly kind: 'logged'; readonly at: number }
-  /** Noticed without that log at this time. */
+  /** Its end was noticed at `at`, in epoch seconds, without that log. */
   | { readonly kind: 'noticed'; readonly at: number; readonly pid: number };
 
 interface ReadTail {
@@ -38,15 +38,15 @@ interface ReadTail {
   readonly text: string;
 }
 
-interface Question {
+interface TailRequest {
   readonly id: ProcessId;
   readonly run: Run;
 }
 
-/** What was read at the line of an exit, and what supervisord has to be asked for. */
+/** Tails that were read at the line of an exit, and those that supervisord has to be asked for. */
 export interface TailCandidates {
   readonly read: readonly ReadTail[];
-  readonly unread: readonly Question[];
+  readonly unread: readonly TailRequest[];
 }
 
 export interface LogTailsOptions {
@@ -64,18 +64,18 @@ export interface LogTailsOptions {
   readonly log: Logger;
 }
 
-/** Some 60 µs each, before supervisord is woken. */
+/** Each takes some 60 µs, and they delay the wake of supervisord. */
 const MAX_READ_AT_ONCE = 100;
-/** Tails whose event was not received yet. */
+/** Tails that wait for the event of their exit. */
 const MAX_WAITING = 256;
-const MAX_QUESTIONS = 64;
+const MAX_REQUESTS = 64;
 /** Processes in one call. */
-const QUESTIONS_PER_CALL = 8;
+const REQUESTS_PER_CALL = 8;
 const READ_METHODS = {
   stderr: 'supervisor.readProcessStderrLog',
   stdout: 'supervisor.readProcessStdoutLog',
 } as const;
-/** An exit is noticed within this; a run that began earlier than before this is the one that has ended. */
+/** An exit is noticed within this time, so only a run that began before that can be the one that ended. */
 const NOTICED_WITHIN_SECONDS = 3;
 
 export class LogTails {
@@ -86,7 +86,7 @@ export class LogTails {
   /** Of each process. */
   readonly #lastTerminations = new Map<ProcessKey, Termination>();
   readonly #kept = new Map<ProcessKey, LogTail>();
-  #questions: Question[] = [];
+  #requests: TailRequest[] = [];
   #isAsking = false;
 
   constructor(options: LogTailsOptions) {
@@ -101,7 +101,7 @@ export class LogTails {
   /** Reads the logs of processes whose exit was just logged. */
   read(entries: readonly LogEntry[]): TailCandidates {
     const read: ReadTail[] = [];
-    const unread: Question[] = [];
+    const unread: TailRequest[] = [];
     for (const { at, message } of entries) {
       if (message.kind !== 'ended' || message.expected !== false) continue;
       const run = { kind: 'logged', at } as const;
@@ -116,20 +116,20 @@ export class LogTails {
     return { read, unread };
   }
 
-  /** Keeps what was read, where supervisord's log, which was read again since, shows no further start. */
+  /** Keeps the tails of processes for which supervisord's log, read again after them, shows no further start. */
   keep({ read, unread }: TailCandidates): void {
-    for (const question of unread) this.#ask(question);
+    for (const request of unread) this.#request(request);
     for (const tail of read) {
-      if (this.#isBeforeNextOutput(tail.id.name, tail.run)) this.#take(tail);
+      if (this.#isBeforeNextOutput(tail.id.name, tail.run)) this.#addTail(tail);
     }
   }
 
   /** An exit without a line in supervisord's log; its event is still to come. */
   noticed(id: ProcessId, pid: number): void {
-    this.#ask({ id, run: { kind: 'noticed', at: Date.now() / 1000, pid } });
+    this.#request({ id, run: { kind: 'noticed', at: Date.now() / 1000, pid } });
   }
 
-  /** The log does not have the starts of processes, so that supervisord has to be asked. */
+  /** Asks supervisord about exits, where its log does not report starts. */
   logged(entries: readonly LogEntry[]): void {
     for (const { message } of entries) {
       if (message.kind !== 'ended' || message.expected !== false) continue;
@@ -141,9 +141,9 @@ export class LogTails {
     }
   }
 
-  #ask(question: Question): void {
-    if (this.#options.client === undefined || this.#questions.length >= MAX_QUESTIONS) return;
-    this.#questions.push(question);
+  #request(request: TailRequest): void {
+    if (this.#options.client === undefined || this.#requests.length >= MAX_REQUESTS) return;
+    this.#requests.push(request);
     if (!this.#isAsking) void this.#callAll(this.#options.client);
   }
 
@@ -196,7 +196,7 @@ export class LogTails {
     this.#waiting = this.#waiting.filter((tail) => keyOf(tail.id) !== key);
   }
 
-  /** The tail of an earlier unexpected exit is no longer that of the last one. */
+  /** Discards the tail of an earlier unexpected exit. */
   #ended({ id, failedStart }: Readonly<Process>, termination: Termination): void {
     const key = keyOf(id);
     const isFailedStart = failedStart?.id === termination.id;
@@ -216,13 +216,13 @@ export class LogTails {
     this.#match(key);
   }
 
-  #take(tail: ReadTail): void {
+  #addTail(tail: ReadTail): void {
     this.#waiting.push(tail);
     if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
     this.#match(keyOf(tail.id));
   }
 
-  /** Keeps the tail of the last exit once both are there; none is read for an expected one. */
+  /** Keeps the tail of the last exit once both the tail and the termination are known. */
   #match(key: ProcessKey): void {
     const termination = this.#lastTerminations.get(key);
     if (termination === undefined) return;
@@ -237,7 +237,7 @@ export class LogTails {
     );
   }
 
-  /** By path; `denied` where supervisord may be able to read it. An empty log on stderr leaves stdout. */
+  /** Reads the log of stderr, or of stdout if that is empty; `denied` if supervisord has to be asked. */
   #readFiles(id: ProcessId): Pick<LogTail, 'stream' | 'text'> | 'denied' | undefined {
     const { table, maxBytes, supervisorPid } = this.#options;
     let isDenied = false;
@@ -253,12 +253,12 @@ export class LogTails {
 
   async #callAll(client: Pick<RpcClient, 'multicallSettled'>): Promise<void> {
     this.#isAsking = true;
-    while (this.#questions.length > 0) {
-      const questions = this.#questions.splice(0, QUESTIONS_PER_CALL);
+    while (this.#requests.length > 0) {
+      const requests = this.#requests.splice(0, REQUESTS_PER_CALL);
       try {
-        await this.#call(client, questions);
+        await this.#call(client, requests);
       } catch (error) {
-        // A log may hold what XML cannot carry.
+        // A log may contain characters that are not allowed in XML.
         this.#options.log.debug?.('logs could not be read through XML-RPC', {
           reason: messageOf(error),
         });
@@ -269,12 +269,12 @@ export class LogTails {
 
   async #call(
     client: Pick<RpcClient, 'multicallSettled'>,
-    questions: readonly Question[],
+    requests: readonly TailRequest[],
   ): Promise<void> {
     const { table, maxBytes } = this.#options;
-    const asked = questions.map((question) => ({
-      ...question,
-      logs: logsOf(table.get(question.id)),
+    const asked = requests.map((request) => ({
+      ...request,
+      logs: logsOf(table.get(request.id)),
     }));
     const results = await client.multicallSettled(
       asked.flatMap(({ id, logs }) => {
@@ -288,7 +288,7 @@ export class LogTails {
         ];
       }),
     );
-    // The answer for a logged exit counts where the log shows no further start by now.
+    // A tail of a logged exit counts only if the log shows no further start by now.
     const isLogComplete = this.#options.readLog();
     let next = 0;
     for (const { id, run, logs } of asked) {
@@ -300,7 +300,7 @@ export class LogTails {
       const at = texts.findIndex((text) => typeof text === 'string' && text !== '');
       const stream = logs[at]?.stream;
       if (stream === undefined || !isCertain || !hasEnded(info, run)) continue;
-      this.#take({ id, run, stream, text: toHarmlessText(Buffer.from(String(texts[at]))) });
+      this.#addTail({ id, run, stream, text: toHarmlessText(Buffer.from(String(texts[at]))) });
     }
   }
 }

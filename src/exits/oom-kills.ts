@@ -1,10 +1,10 @@
 /**
  * Decides whether the kernel's OOM killer ended a process. The kernel logs the pid of each victim
- * to /dev/kmsg, which settles it where that can be read. Elsewhere there are only counters: of
- * the host (`oom_kill` of /proc/vmstat) and of supervisord's memory cgroup. The kernel raises both
- * before it sends SIGKILL (mm/oom_kill.c, `__oom_kill_process`), so that a counter that stands
- * still rules the OOM killer out; a step is matched to an exit only where nothing else happened at
- * the same time. No I/O: the sources are read through OomSources.
+ * to /dev/kmsg, which decides if it can be read. Otherwise there are only the counters of the host
+ * (`oom_kill` of /proc/vmstat) and of supervisord's memory cgroup. The kernel increases both before
+ * it sends SIGKILL (mm/oom_kill.c, `__oom_kill_process`), so a counter that has not increased rules
+ * the OOM killer out. An increase is matched to an exit only if no other process was killed at the
+ * same time. No I/O: the sources are read through OomSources.
  */
 
 import type { ProcessKey } from '../supervisor/process-id.ts';
@@ -18,7 +18,7 @@ export interface OomCounters {
 export interface KernelLog {
   /** Victims since the last call. */
   readonly pids: readonly number[];
-  /** Whether no line was lost, and no further line waits to be read. */
+  /** Whether every line up to now was read. */
   readonly isComplete: boolean;
 }
 
@@ -44,49 +44,49 @@ export interface KilledProcess {
 
 export type OomDecision = boolean | undefined;
 
-/** The counters are read at least this often, with what ProcWatch needs to call `tick`. */
+/** The counters are read at least this often, plus the interval of ticks. */
 const READ_EVERY_SECONDS = 0.5;
-/** A step that was noticed longer than this after the reading before it has no time. */
+/** The time of an increase is unknown if the reading before it was longer ago than this. */
 const OLDEST_BASELINE_SECONDS = 1;
 /** supervisord notices an exit up to a second after the kill. */
 const NOTICED_WITHIN_SECONDS = 1.5;
 /** A process of many gigabytes takes long to exit: an OOM kill may explain an exit for this long. */
 const REMEMBERED_SECONDS = 30;
-/** The stamp of a log line has milliseconds. */
+/** The time of a log line has a resolution of milliseconds. */
 const STAMP_SECONDS = 0.002;
 /** The kernel logs a victim just after it has sent the signal. */
 const LOG_RETRY_MS = 20;
 const LOG_RETRIES = 5;
-/** Another process that was killed at the same time is noticed within this. */
+/** Another process that was killed at the same time is noticed within this time. */
 const SETTLE_MS = 300;
 const MAX_VICTIMS = 1_024;
 /** Processes whose cgroup is read at each tick. */
 const CGROUPS_PER_TICK = 20;
 
-interface Step {
+interface Increase {
   /** When it was noticed, in epoch seconds. */
   readonly at: number;
-  /** Whether it happened shortly before it was noticed. */
+  /** Whether it is known to have happened shortly before it was noticed. */
   readonly isDated: boolean;
   /** Kills that are not matched to a process. */
   unmatched: number;
 }
 
-/** The steps of one counter within the last seconds. */
-class StepLog {
+/** The increases of one counter within REMEMBERED_SECONDS. */
+class IncreaseLog {
   #value: number | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
-  /** Since when all steps are known, in epoch seconds. */
+  /** All increases since this time are known, in epoch seconds. */
   completeSince = Number.POSITIVE_INFINITY;
-  #steps: Step[] = [];
+  #increases: Increase[] = [];
 
   observe(value: number | undefined, at: number): void {
-    this.#steps = this.#steps.filter((step) => step.at > at - REMEMBERED_SECONDS);
+    this.#increases = this.#increases.filter((increase) => increase.at > at - REMEMBERED_SECONDS);
     if (value === undefined) this.completeSince = Number.POSITIVE_INFINITY;
     else if (this.#value === undefined || value < this.#value) this.completeSince = at;
     else if (value > this.#value) {
       const isDated = at - this.#readAt <= OLDEST_BASELINE_SECONDS;
-      this.#steps.push({ at, isDated, unmatched: value - this.#value });
+      this.#increases.push({ at, isDated, unmatched: value - this.#value });
     }
     this.#value = value;
     this.#readAt = at;
@@ -98,23 +98,23 @@ class StepLog {
 
   /** Kills that are not matched to a process. */
   get unmatched(): number {
-    return count(this.#steps);
+    return count(this.#increases);
   }
 
-  /** Those of them that are known to have happened from `after` on. */
+  /** Unmatched kills that are known to have happened since `after`. */
   unmatchedSince(after: number): number {
-    return count(this.#steps.filter(({ at, isDated }) => isDated && at >= after));
+    return count(this.#increases.filter(({ at, isDated }) => isDated && at >= after));
   }
 
-  /** The latest kill is that of a known process. */
+  /** Matches the latest unmatched kill to a process. */
   match(): void {
-    const step = this.#steps.findLast(({ unmatched }) => unmatched > 0);
-    if (step !== undefined) step.unmatched -= 1;
+    const increase = this.#increases.findLast(({ unmatched }) => unmatched > 0);
+    if (increase !== undefined) increase.unmatched -= 1;
   }
 }
 
-function count(steps: readonly Step[]): number {
-  return steps.reduce((total, { unmatched }) => total + unmatched, 0);
+function count(increases: readonly Increase[]): number {
+  return increases.reduce((total, { unmatched }) => total + unmatched, 0);
 }
 
 interface Candidate {
@@ -132,18 +132,18 @@ export interface OomKillsOptions {
 export class OomKills {
   readonly #sources: OomSources;
   readonly #now: () => number;
-  readonly #host = new StepLog();
-  readonly #cgroup = new StepLog();
-  /** By pid: when the kernel's log was found to name it. */
+  readonly #host = new IncreaseLog();
+  readonly #cgroup = new IncreaseLog();
+  /** By pid: when its line in the kernel's log was read. */
   readonly #victims = new Map<number, number>();
-  /** Since when all victims are known, in epoch seconds. */
+  /** All victims since this time are known, in epoch seconds. */
   #logCompleteSince = Number.POSITIVE_INFINITY;
   /** Whether what was logged before the exporter started has been read. */
   #isLogCurrent = false;
   #readAt = Number.NEGATIVE_INFINITY;
-  /** Those that wait for the kernel's log. */
+  /** Candidates that wait for the kernel's log. */
   #awaitingLog: Candidate[] = [];
-  /** Those that wait until no other process can have been killed at the same time. */
+  /** Candidates that wait until any other process that was killed at the same time is noticed. */
   #settling: Candidate[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #sharesCgroup = new Map<ProcessKey, { readonly pid: number; isShared?: boolean }>();
@@ -193,7 +193,7 @@ export class OomKills {
     this.#unreadCgroups.delete(key);
   }
 
-  /** Calls `done` with whether the OOM killer ended it, undefined where that cannot be known; mostly at once. */
+  /** Calls `done` with whether the OOM killer ended it, undefined if that is not established; often at once. */
   decide(killed: KilledProcess, done: (decision: OomDecision) => void): void {
     if (this.#readAt <= killed.at + STAMP_SECONDS) this.read();
     this.#consider({ killed, done, retries: 0 });
@@ -239,7 +239,7 @@ export class OomKills {
     else done(undefined);
   }
 
-  /** Whether the counter of supervisord's cgroup, which the process is in, has stood still. */
+  /** Whether the process is in supervisord's cgroup, and its counter has not increased. */
   #isRuledOut(killed: KilledProcess): boolean {
     const isStill = isCovered(this.#cgroup, killed.at) && this.#cgroup.unmatched === 0;
     return isStill && this.#isShared(killed) === true;
@@ -310,6 +310,6 @@ export class OomKills {
 }
 
 /** Whether the counter was read before a process that exited at `at` can have been killed. */
-function isCovered(counter: StepLog, at: number): boolean {
+function isCovered(counter: IncreaseLog, at: number): boolean {
   return counter.isReadable && counter.completeSince <= at - NOTICED_WITHIN_SECONDS;
 }

@@ -1,5 +1,5 @@
 /**
- * Where the kernel reports what its OOM killer does. A record of /dev/kmsg is
+ * The sources from which OOM kills are read. A record of /dev/kmsg is
  * `PRIORITY,SEQUENCE,MICROSECONDS,FLAGS;TEXT` (Documentation/ABI/testing/dev-kmsg).
  */
 
@@ -22,21 +22,21 @@ const INITIAL_CGROUP_NAMESPACE = 'cgroup:[4026531835]';
 
 /** The longest record (CONSOLE_EXT_LOG_MAX). */
 const RECORD_BYTES = 8 * 1024;
-/** Some 5 µs each; the others follow at the next reading. */
+/** Each takes some 5 µs. Further records are read the next time. */
 const RECORDS_PER_READING = 500;
 
 const COUNTER = 'oom_kill';
 
 export interface OpenOomSources {
   readonly sources: OomSources;
-  /** Calls back when the counter of the cgroup may have changed, where the kernel reports that. */
+  /** Calls `onChange` when the counter of the cgroup may have changed; with cgroup v1 never. */
   readonly watch: (onChange: () => void) => void;
   readonly close: () => void;
 }
 
 /**
  * undefined where the kernel has no counter of OOM kills. The exporter is a child of supervisord,
- * and so in its cgroup. `root`: of the file system.
+ * and so in its cgroup. `root`: the root of the file system, for tests.
  */
 export function openOomSources(root = ''): OpenOomSources | undefined {
   const vmstat = `${root}/proc/vmstat`;
@@ -68,7 +68,7 @@ export function openOomSources(root = ''): OpenOomSources | undefined {
         watcher.on('error', () => watcher.close());
         watchers.push(watcher);
       } catch (error) {
-        // It is read regularly all the same.
+        // The counter is also read at intervals.
         if (errorCode(error) === undefined) throw error;
       }
     },
@@ -79,7 +79,7 @@ export function openOomSources(root = ''): OpenOomSources | undefined {
   };
 }
 
-/** v2 counts the victims in the groups below as well. */
+/** The counter of v2 includes the descendants of the group. */
 const COUNTER_FILES = { 1: 'memory.oom_control', 2: 'memory.events' } as const;
 
 function openKernelLog(
@@ -121,8 +121,8 @@ function openKernelLog(
 }
 
 /**
- * The pid of the process that a record reports as killed. What a program writes to /dev/kmsg has a
- * facility, so that its priority is above 7. Linux 3.10 adds the UID after the pid.
+ * The pid of the process that a record reports as killed. A record that a program wrote to /dev/kmsg has a
+ * facility, so its priority is above 7. Linux 3.10 adds the UID after the pid.
  */
 export function victimOf(record: string): number | undefined {
   const [, pid] =

@@ -55,7 +55,7 @@ export interface ExitReasonsOptions {
   readonly readLog: () => LogTrust;
   /** One that keeps its connection open; undefined where supervisord has no HTTP server. */
   readonly client: Pick<RpcClient, 'multicallSettled' | 'close'> | undefined;
-  /** Asking about exits before their event has failed, so that supervisord was not woken. */
+  /** A call of `askEarly` has failed, so supervisord was not woken. */
   readonly onAskEarlyFailed: () => void;
   /** undefined where the kernel reports no OOM kills. */
   readonly oomKills?: Pick<OomKills, 'decide'> | undefined;
@@ -91,9 +91,9 @@ export class ExitReasons {
   #isCalling = false;
   #timer: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
-  /** Since the last call. */
+  /** Whether the last call failed. */
   #isRpcFailing = false;
-  /** Whether supervisord's log had no line of an exit. */
+  /** Whether supervisord's log had no line of some exit. */
   hasMissedLine = false;
   /** Whether the last lookup by XML-RPC succeeded; undefined before the first. */
   success: boolean | undefined;
@@ -227,7 +227,7 @@ export class ExitReasons {
       else this.#publish(lookup, decided);
       isPublished = true;
     });
-    // The signal does not wait for the kernel's log or for a counter.
+    // The signal is published before the OOM killer is established or ruled out.
     if (!isPublished)
       this.#publish(lookup, { ...facts, reason: { ...reason, oomKilled: 'pending' } });
     isPublished = true;
@@ -317,7 +317,7 @@ export class ExitReasons {
     }
   }
 
-  /** Unless a later exit of the process is looked up by now. */
+  /** Answers the lookup, unless one of a later exit has replaced it. */
   #answer(key: ProcessKey, lookup: Lookup, factsOf: () => TerminationFacts): void {
     if (this.#lookups.get(key) !== lookup) return;
     this.#lookups.delete(key);

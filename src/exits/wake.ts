@@ -6,8 +6,8 @@
  *   works without an HTTP server. The line is in the user's log, so it is a useful one: one for
  *   each exit, at most one in 100 ms.
  * - Connecting to supervisord's HTTP server and closing the connection leaves no trace, but
- *   makes supervisord create and discard a channel. For everything that deserves no line. Where
- *   it fails, as where the exporter's user may not use the socket, a line follows.
+ *   makes supervisord create and discard a channel. It is used for all other purposes. If it fails,
+ *   for example because the exporter's user may not use the socket, a line is written instead.
  */
 
 import { connect, type Socket } from 'node:net';
@@ -78,7 +78,7 @@ export class Waker {
     socket.on('error', () => this.#wakeByLine());
   }
 
-  /** Where a line is the only way: even at a log level that would not show it. */
+  /** The line is written at every log level, because nothing else can wake supervisord. */
   #wakeByLine(): void {
     const wait = this.#lineAt + LINE_EVERY_MS - performance.now();
     if (wait > 0) {

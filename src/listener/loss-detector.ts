@@ -43,7 +43,7 @@ export class LossDetector {
     this.#passed = Math.max(this.#passed, serial);
   }
 
-  /** Whether an event may have been received ahead of others that supervisord queued before it. */
+  /** Whether the event may have been received before others that supervisord queued earlier. */
   mayHaveOvertaken(serial: number, at: number): boolean {
     return this.#sequence.mayHaveOvertaken(serial, at);
   }

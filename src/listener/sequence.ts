@@ -123,8 +123,8 @@ export class SequenceTracker {
   }
 
   /**
-   * Whether this serial may have been put ahead of others, as a rejected event is: serials before
-   * it are missing, and the queue has moved among them or has just left them out.
+   * Whether supervisord may have moved this event ahead of others, as it does with a rejected one:
+   * serials before it are missing, and not long enough to count as lost.
    */
   mayHaveOvertaken(serial: number, at: number): boolean {
     return this.#gaps.some(

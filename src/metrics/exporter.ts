@@ -53,9 +53,9 @@ export interface ExporterSources {
     /** Whether supervisord does not run; undefined where that cannot be read. */
     readonly stalled: boolean | undefined;
     readonly isUnreported: (process: Readonly<Process>) => boolean | undefined;
-    /** Whether OOM kills of processes are found. */
+    /** Whether OOM kills of processes can be detected. */
     readonly countsOomKills: boolean;
-    /** Whether stops that take too long are found. */
+    /** Whether kills at a stop can be detected. */
     readonly countsStopKills: boolean;
   };
   readonly alertmanagers: () => readonly AlertmanagerStats[];

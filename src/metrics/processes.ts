@@ -49,14 +49,14 @@ export const PROCESS_FAMILIES: readonly Family[] = [
   {
     name: 'supervisord_exit_oom_killed',
     type: 'gauge',
-    help: "Whether the kernel's OOM killer ended the process the last time it ended; absent where that is not known.",
+    help: "Whether the kernel's OOM killer ended the last run of the process; absent where that is not known.",
     value: (process) => toNumber(oomKilledOf, process),
     ofExitReasons: true,
   },
   {
     name: 'supervisord_exit_core_dumped',
     type: 'gauge',
-    help: 'Whether the kernel wrote a core file the last time the process ended; absent where that is not known.',
+    help: 'Whether the last run of the process ended with a core dump; absent where that is not known.',
     value: (process) => toNumber(coreDumpedOf, process),
     ofExitReasons: true,
   },
@@ -142,13 +142,13 @@ export const PROCESS_FAMILIES: readonly Family[] = [
   },
 ];
 
-/** Shown only where such kills are found. */
+/** The counters have samples only where such kills are detected. */
 export function killFamilies({ countsOomKills, countsStopKills }: KillSources): readonly Family[] {
   return [
     {
       name: 'supervisord_process_oom_kills_total',
       type: 'counter',
-      help: "Exits and failed starts of the process that the kernel's OOM killer caused; absent where those cannot be found.",
+      help: "Runs of the process, failed starts included, that the kernel's OOM killer ended; absent where OOM kills cannot be detected.",
       value: (process) => (countsOomKills() ? process.oomKills : undefined),
     },
     {
@@ -160,13 +160,13 @@ export function killFamilies({ countsOomKills, countsStopKills }: KillSources): 
     {
       name: 'supervisord_process_stop_kills_total',
       type: 'counter',
-      help: "Stops of the process that took longer than stopwaitsecs, so that supervisord killed it; absent where supervisord's log cannot be read.",
+      help: "Stops of the process that took longer than stopwaitsecs, after which supervisord sent SIGKILL; absent where supervisord's log cannot be read.",
       value: (process) => (countsStopKills() ? process.stopKills : undefined),
     },
     {
       name: 'supervisord_process_last_stop_kill_timestamp_seconds',
       type: 'gauge',
-      help: 'When supervisord last killed the process because its stop took longer than stopwaitsecs, in epoch seconds.',
+      help: 'When supervisord last sent SIGKILL to the process because its stop took longer than stopwaitsecs, in epoch seconds.',
       value: (process) => process.lastStopKillAt,
     },
   ];

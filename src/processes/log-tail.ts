@@ -1,4 +1,4 @@
-/** The end of a process' own log, as it was when a run ended. */
+/** The end of a process' own log when a run ended. */
 
 export interface LogTail {
   readonly stream: 'stdout' | 'stderr';

@@ -52,7 +52,7 @@ export interface Process {
   /** Seconds that the last deliberate stop took. */
   stopDuration: number | undefined;
   settings: ProcessSettings | undefined;
-  /** The path of its log of stdout, and of stderr unless that is part of it. */
+  /** The paths of its logs; there is none of stderr with `redirect_stderr=true`. */
   stdoutLog: string | undefined;
   stderrLog: string | undefined;
   /** Start attempts that have failed since the process last ran. */
@@ -133,7 +133,7 @@ export function exitSignal(process: Readonly<Process>): number | undefined {
   return rpcExitStatus === undefined ? undefined : 0;
 }
 
-/** The last termination, unless it is not established yet what it was. */
+/** The last termination; undefined while a failed start is not known to have been a run. */
 export function lastTermination(process: Readonly<Process>): Termination | undefined {
   return process.failedStart === undefined ? process.termination : undefined;
 }

@@ -58,7 +58,7 @@ export interface TerminationFacts {
   readonly spawnError?: string | undefined;
   /** The start failed before there was a process: no run ended. */
   readonly neverRan?: boolean | undefined;
-  /** A stop took longer than `stopwaitsecs`, so that supervisord killed the process. */
+  /** Whether supervisord killed the process because its stop took longer than `stopwaitsecs`. */
   readonly killedAtStop?: boolean | undefined;
 }
 

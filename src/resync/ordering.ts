@@ -97,8 +97,8 @@ export class SnapshotOrdering {
   }
 
   /**
-   * A tick of `when` (epoch seconds) was received in its order. One that was made after a snapshot,
-   * and so after its marker, and is received before the marker, shows that the marker will not be.
+   * A tick of `when` (epoch seconds) was received in order. If supervisord created it after a
+   * snapshot, and so after its marker, and the marker was not received, it never will be.
    */
   tickReceived(when: number): void {
     if (this.#unordered === undefined || when <= this.#unordered.snapshot.now) return;

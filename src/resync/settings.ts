@@ -17,9 +17,10 @@ const LONGEST_PAUSE_MS = 60_000;
 const COLLECT_MS = 50;
 
 /**
- * Failures that a further call can only repeat where supervisord answers other calls, while it
- * writes two tracebacks to its log each time: one value that XML-RPC cannot carry (`stdout_logfile_maxbytes=2GB`) fails the
- * whole reply with HTTP status 500, and Supervisor 3 before 3.3 lacks the method.
+ * Failures that are permanent if supervisord answers other calls. Each further call would write two
+ * tracebacks to supervisord's log. One value that XML-RPC cannot carry
+ * (`stdout_logfile_maxbytes=2GB`) fails the whole reply with HTTP status 500, and Supervisor 3
+ * before 3.3 lacks the method.
  */
 const PERMANENT: readonly RpcErrorCode[] = [
   'ERR_RPC_HTTP_STATUS',
@@ -90,7 +91,7 @@ export class SettingsFetcher {
     if (this.#isDue && !this.#options.signal.aborted) this.#schedule();
   }
 
-  /** A supervisord that fails every call at the moment may answer this one later. */
+  /** If supervisord fails every call at the moment, it may answer this one later. */
   async #isPermanent(error: unknown): Promise<boolean> {
     if (!(error instanceof RpcError) || !PERMANENT.includes(error.code)) return false;
     return this.#options.client.call('supervisor.getState', []).then(

@@ -58,7 +58,7 @@ export function parseProcessInfo(entry: unknown): ProcessInfo {
   };
 }
 
-/** Empty where it has none. They are of use to few, so that a reply without them is one all the same. */
+/** Only log tails need the paths, so a reply without them is valid. */
 function readLogs({
   stdout_logfile: stdout,
   stderr_logfile: stderr,

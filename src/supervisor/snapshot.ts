@@ -44,7 +44,7 @@ export interface ProcessInfo extends ProcessId {
   readonly pid: number;
   /** Why it could not be started; undefined outside BACKOFF and FATAL, or where there is nothing to say. */
   readonly spawnError: string | undefined;
-  /** The path of its log of stdout, and of stderr unless that is part of it; undefined where it has none. */
+  /** The paths of its logs, where it has them; there is none of stderr with `redirect_stderr=true`. */
   readonly stdoutLog?: string | undefined;
   readonly stderrLog?: string | undefined;
 }

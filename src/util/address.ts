@@ -11,7 +11,7 @@ export function formatAddress({ host, port }: ListenAddress): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Whether only this host can reach an IP address, or the name localhost. */
+/** Whether only this host can reach the host, an IP address or name. */
 export function isLoopback(host: string): boolean {
   const address = host.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '');
   return address === 'localhost' || address === '::1' || /^127(?:\.\d{1,3}){3}$/.test(address);

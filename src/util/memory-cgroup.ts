@@ -10,11 +10,11 @@ export interface MemoryCgroup {
   readonly version: 1 | 2;
   /** As /proc/PID/cgroup names the group. */
   readonly path: string;
-  /** That of the group, then those of its ancestors up to the mount. */
+  /** The folder of the group, then those of its ancestors up to the mount. */
   readonly folders: readonly [string, ...string[]];
 }
 
-/** That of this process; undefined where there is no memory controller, or nothing can be read. */
+/** Finds the memory cgroup of this process; undefined where there is none, or it cannot be read. */
 export function findMemoryCgroup(root: string): MemoryCgroup | undefined {
   const group = readMemoryGroup(`${root}/proc/self/cgroup`);
   if (group === undefined) return undefined;
@@ -31,8 +31,8 @@ export function findMemoryCgroup(root: string): MemoryCgroup | undefined {
 }
 
 /**
- * The group that a /proc/PID/cgroup names. That of v1 where it has the memory controller, since
- * the controller can be in one hierarchy alone.
+ * Reads the memory cgroup from /proc/PID/cgroup. The one of v1 wins if it has the memory
+ * controller, since the controller can be in only one hierarchy.
  */
 export function readMemoryGroup(file: string): Pick<MemoryCgroup, 'version' | 'path'> | undefined {
   const groups = readLines(file).map((line) => {

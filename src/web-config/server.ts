@@ -85,7 +85,7 @@ export class WebConfigServer {
     return server;
   };
 
-  /** Whether no client is answered without a password or a verified certificate. */
+  /** Whether every client needs a password or a verified certificate. */
   get demandsCredentials(): boolean {
     const { tls, users } = this.#current.config;
     return users.size > 0 || tls?.clientAuth === 'RequireAndVerifyClientCert';

@@ -87,7 +87,7 @@ function checkKeyPair({ cert, key }: TlsConfig, pems: Pems): void {
 /** From Node 20.18 and 22.9 on: each certificate of `ca` is an anchor, as in Go, and not only self-signed ones. */
 const PARTIAL_TRUST_CHAIN = { allowPartialTrustChain: true };
 
-/** Whether this version of Node takes it. */
+/** Whether this version of Node supports `allowPartialTrustChain`. */
 export function supportsPartialTrustChain(): boolean {
   let isRead = false;
   const probe = {

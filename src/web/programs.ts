@@ -17,7 +17,7 @@ import { sendCompressible, sendText } from './respond.ts';
 
 export interface ProgramsOptions {
   readonly table: ProcessTable;
-  /** The processes that `--collector.process-include` and `-exclude` leave. */
+  /** From `--collector.process-include` and `--collector.process-exclude`; all processes by default. */
   readonly selection?: Selection;
   /** Why the process table is not complete; undefined while it is. */
   readonly whyNotSynced: () => string | undefined;
@@ -70,7 +70,7 @@ interface Report {
   readonly processes: readonly ProcessReport[];
 }
 
-/** JSON has them all. */
+/** The JSON form has the tail of every process. */
 const MAX_TAILS_IN_TEXT = 10;
 
 const PARAMETERS: readonly string[] = ['group', 'name', 'ignore', 'format'];

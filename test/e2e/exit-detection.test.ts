@@ -34,7 +34,7 @@ exits(
 );
 
 exits(
-  'an exit whose pipes a child keeps open is seen early and with its reason',
+  'an exit is seen early and with its reason while a child keeps the pipes of the process open',
   timed(60_000, () =>
     play({ conf: 'killed', files: INFO }, async (supervisord) => {
       await untilRunning(supervisord, ['holder']);

@@ -95,7 +95,7 @@ for (const backups of [0, 3]) {
 const MAX_BYTES = 100_000;
 
 rotations(
-  'an exit whose line supervisord erases is seen early, and its code is what XML-RPC reports',
+  'an exit is seen early, and has the code of XML-RPC, when supervisord erases its line',
   timed(120_000, () =>
     play({ conf: 'killed', files: rotatedLog(MAX_BYTES, 0) }, async (supervisord) => {
       await untilRunning(supervisord, CODED);

@@ -235,7 +235,7 @@ exits(
 );
 
 exits(
-  'with hidepid and no path of the log, exits are counted as supervisord sends them',
+  'with hidepid and no path of the log, exits are counted when supervisord sends their events',
   timed(120_000, () =>
     playSituation(
       { title: '', story: { ...AS_NOBODY, wrapper: WITH_HIDEPID }, needsRoot: true },
@@ -250,7 +250,7 @@ exits(
 );
 
 exits(
-  'without the nudge, supervisord sends an exit after its poll',
+  'without the nudge, supervisord sends the event of an exit after its poll',
   timed(120_000, () =>
     playSituation(
       { title: '', story: { flags: ['--no-supervisor.nudge'] } },

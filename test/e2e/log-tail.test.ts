@@ -86,7 +86,7 @@ tails(
 
 for (const autorestart of [false, true]) {
   tails(
-    `of ${CRASHES} crashes none carries the words of another run; autorestart=${autorestart}`,
+    `of ${CRASHES} crashes none has the log of another run; autorestart=${autorestart}`,
     timed(180_000, () => crash(autorestart)),
   );
 }
@@ -122,7 +122,7 @@ async function crash(autorestart: boolean): Promise<void> {
 }
 
 tails(
-  'logs that the exporter may not read are read by supervisord',
+  'supervisord is asked for logs that the exporter may not read',
   timed(120_000, () =>
     play(
       {
@@ -146,7 +146,7 @@ for (const [title, conf] of [
   ['cannot be read', 'logfile=/dev/null'],
 ]) {
   tails(
-    `where supervisord's own log ${title} it is asked for the logs`,
+    `where supervisord's own log ${title} supervisord is asked for the logs`,
     timed(120_000, () =>
       play(
         { conf: 'log-tail', flags: [FLAG], files: { 'log.conf': `[supervisord]\n${conf}\n` } },
@@ -160,7 +160,7 @@ for (const [title, conf] of [
 }
 
 tails(
-  'pushed alerts carry the tail as an annotation, also where HTTP does not show it',
+  'pushed alerts have the tail as an annotation, even if HTTP does not show it',
   timed(120_000, async () => {
     const annotations = new Map<string, string | undefined>();
     const alertmanager = createServer((request, response) => {
@@ -209,7 +209,7 @@ tails(
 );
 
 tails(
-  'a password shows them on an open address, to those who know it',
+  'tails are shown on an open address to clients with the password',
   timed(120_000, async () => {
     const open = await freePort();
     const prepare = (dir: string) =>

@@ -27,7 +27,7 @@ const SOURCES = [
 
 for (const { title, user, hasLog } of SOURCES) {
   oom(
-    `each of ${TIMES} OOM kills is found and none of ${TIMES} other kills is taken for one, ${title}`,
+    `each of ${TIMES} OOM kills is detected, and none of ${TIMES} other kills is reported as one, ${title}`,
     timed(240_000, () =>
       inCgroup(title, user, async (supervisord, cgroup) => {
         if (hasLog && !isKernelLogReadable)
@@ -54,7 +54,7 @@ for (const { title, user, hasLog } of SOURCES) {
 }
 
 oom(
-  'an OOM kill within startsecs is one, while another process is killed as often',
+  'an OOM kill within startsecs is detected while another process is killed as often',
   timed(120_000, () =>
     inCgroup('failed starts', 'root', async (supervisord) => {
       await supervisord.ctl('start', 'hasty');

@@ -220,7 +220,7 @@ function fail(): never {
 }
 
 push(
-  'a file of --alertmanager.config.file that cannot be used ends the exporter before READY, with 2',
+  'the exporter exits with 2 before READY if the file of --alertmanager.config.file cannot be used',
   timed(20_000, () =>
     withFolder('push', async (dir) => {
       for (const [text, reason] of [

@@ -21,7 +21,7 @@ export interface Panel {
   };
   readonly datasource?: unknown;
   readonly collapsed?: boolean;
-  /** Of a row that is closed. */
+  /** Of a collapsed row. */
   readonly panels?: readonly Panel[];
   readonly fieldConfig?: {
     readonly defaults: {
@@ -79,12 +79,12 @@ export function readDashboard(): Dashboard {
   return JSON.parse(readFileSync(file, 'utf8')) as Dashboard;
 }
 
-/** Those of closed rows as well. */
+/** The panels, including those of collapsed rows. */
 export function allPanels({ panels }: Dashboard): readonly Panel[] {
   return panels.flatMap((panel) => [panel, ...(panel.panels ?? [])]);
 }
 
-/** All but the rows. */
+/** The panels without the rows. */
 export const chartsOf = (board: Dashboard) => allPanels(board).filter(({ type }) => type !== 'row');
 
 /** A query of the dashboard, and where in it that is. */
@@ -121,7 +121,7 @@ function queryOf({ query }: Variable): string | undefined {
 /** The values of variables, by name; a variable that is not there is "All", or what is chosen at first. */
 export type Choices = Readonly<Record<string, string>>;
 
-/** What Grafana puts in for its own variables, at a scrape a second and the shortest of ranges. */
+/** The values of Grafana's own variables, at one scrape per second and the shortest range. */
 function builtIn(nowMs: number): Choices {
   return {
     __rate_interval: '4s',

@@ -1,4 +1,4 @@
-/** Kills processes of a real supervisord, and looks how scrapes show their exits. */
+/** Kills processes of a real supervisord, and checks how scrapes show their exits. */
 
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -91,7 +91,7 @@ function httpServer(port: number): string {
   return `[inet_http_server]\nport=127.0.0.1:${port}\nusername=exporter\npassword=right\n`;
 }
 
-/** As logrotate does it. */
+/** Rotates the log as logrotate does. */
 function rotateLog({ dir, pid }: Supervisord): void {
   renameSync(join(dir, 'supervisord.log'), join(dir, 'supervisord.log.1'));
   process.kill(pid, 'SIGUSR2');

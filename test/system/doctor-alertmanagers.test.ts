@@ -39,7 +39,7 @@ async function find(config: Config): Promise<string[]> {
 }
 
 alertmanagers(
-  'alerts of the rules are told from pushed ones, and their labels are compared',
+  'alerts of the rules are distinguished from pushed ones, and their labels are compared',
   timed(60_000, () =>
     withAlertmanager(async (alertmanager) => {
       const config = configOf(

@@ -89,7 +89,7 @@ dashboard('no panel lies on another or over the edge', () => {
 });
 
 dashboard(
-  'what is wrong comes first, and the rows of resources and the exporter are closed',
+  'problems are shown first, and the rows of resources and the exporter are collapsed',
   () => {
     const rows = board.panels.filter(({ type }) => type === 'row');
     const closed = rows.filter(({ collapsed }) => collapsed);

@@ -673,7 +673,7 @@ const SITUATIONS: ReadonlyArray<
     [],
   ],
   [
-    'a rule with another job and a label more',
+    'a rule with another job and an additional label',
     holding([{ ...OWN_RULE, job: 'jobs', env: 'prod' }]),
     [
       /^warn alert labels: pushed alerts have job="supervisor", and those of the rules have job="jobs": each alert is notified twice -> .*--alertmanager\.label/,

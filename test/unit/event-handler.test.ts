@@ -237,7 +237,7 @@ for (const [title, pauses] of [
   ['after pauses', [2, 4, 3]],
 ] as const) {
   handler(
-    `a tick that was put ahead of a backlog loses nothing: the backlog follows ${title}`,
+    `a tick that supervisord moved ahead of a backlog does not make events count as lost: the backlog follows ${title}`,
     () =>
       play(async (world) => {
         world.event(running(0));

@@ -139,7 +139,7 @@ reasons(
 
 for (const oomKilled of [true, false, undefined]) {
   reasons(
-    `SIGKILL is known before it is decided whether it was an OOM kill: ${oomKilled}`,
+    `SIGKILL is published before it is known whether it was an OOM kill: ${oomKilled}`,
     inScene(
       (scene) => {
         scene.logs(KILLED);
@@ -254,7 +254,7 @@ reasons(
 );
 
 reasons(
-  'asking before the event that fails is reported, and is not tried again until a call succeeds',
+  'a failed call before the event is reported, and none is made until a call succeeds',
   inScene(async (scene) => {
     scene.trust = 'none';
     const ended = [{ id: id('web'), pid: 101 }];

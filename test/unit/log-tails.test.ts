@@ -206,7 +206,7 @@ function inScene(body: (scene: Scene) => void | Promise<void>, log?: string): ()
 }
 
 tails(
-  'a tail is that of the exit whose line has the same time',
+  'a tail belongs to the exit whose line has the same time',
   inScene((scene) => {
     scene.exit(AT, 'first\n');
     assert.is(scene.text, undefined, 'not before the event');
@@ -216,7 +216,7 @@ tails(
 );
 
 tails(
-  'of two exits whose events come late each has its own, and the last one stays',
+  'two exits with late events each get their own tail, and the last one is kept',
   inScene((scene) => {
     scene
       .exit(AT, 'first\n')
@@ -228,7 +228,7 @@ tails(
 );
 
 tails(
-  'an exit without a tail takes away that of the exit before',
+  'an exit without a tail removes the tail of the exit before',
   inScene((scene) => {
     assert.is(scene.exit(AT, 'first\n').event(AT).text, 'first\n');
     assert.is(scene.event(AT + 9).text, undefined);
@@ -236,7 +236,7 @@ tails(
 );
 
 tails(
-  'what was read after the next start is left out',
+  'a log that was read after the next start is discarded',
   inScene((scene) => {
     const reason = { kind: 'exited', exitCode: 3 } as const;
     const message = { kind: 'ended', name: 'web', expected: false, reason } as const;
@@ -249,7 +249,7 @@ tails(
 );
 
 tails(
-  'what was read while the next run was started is left out',
+  'a log that was read while the next run started is discarded',
   inScene((scene) => {
     const reason = { kind: 'exited', exitCode: 3 } as const;
     const message = { kind: 'ended', name: 'web', expected: false, reason } as const;
@@ -351,7 +351,7 @@ const ENDED = {
 };
 
 tails(
-  'without its log supervisord is asked, and answers for the run that has ended',
+  "without supervisord's log, supervisord is asked, and answers for the run that has ended",
   inScene(async (scene) => {
     scene.reply = [ENDED, `${ESC}[1mlast words\n`];
     scene.subject.noticed(id('web'), 1);
@@ -375,7 +375,7 @@ const USELESS: ReadonlyArray<readonly [title: string, reply: readonly unknown[]]
 
 for (const [title, reply] of USELESS) {
   tails(
-    `the answer for a process that ${title} is left out`,
+    `the answer for a process that ${title} is discarded`,
     inScene(async (scene) => {
       scene.reply = reply;
       scene.subject.noticed(id('web'), 1);

@@ -100,7 +100,7 @@ oomKills(
 );
 
 oomKills(
-  'each of several victims is known by its pid, also where another process is killed meanwhile',
+  'each of several victims is identified by its pid, even if another process is killed meanwhile',
   inScene({}, async (scene) => {
     const decisions = [scene.oom(101).oom(102).exit(101), scene.exit(102), scene.exit(103)];
     assert.equal(await Promise.all(decisions), [true, true, false]);
@@ -108,7 +108,7 @@ oomKills(
 );
 
 oomKills(
-  'a victim that the log names a moment later is found',
+  'a victim that the kernel logs a moment later is detected',
   inScene({}, async (scene) => {
     scene.oom(101);
     scene.log = { pids: [], isComplete: true };
@@ -152,7 +152,7 @@ oomKills(
 );
 
 oomKills(
-  'lines that were lost are not taken for their absence',
+  "lost lines of the kernel's log do not rule out an OOM kill",
   inScene({ hasCgroup: false }, async (scene) => {
     scene.oom(101);
     scene.log = { pids: [], isComplete: false };
@@ -188,25 +188,25 @@ const BY_COUNTERS: ReadonlyArray<
 > = [
   ['one kill and one step of the cgroup', {}, (scene) => scene.oom(101).exit(101), true],
   [
-    'a step of the host alone, and a process of the cgroup',
+    'an increase of the host alone, and a process of the cgroup',
     { sharesCgroup: true },
     (scene) => scene.oom(999, false).exit(101),
     false,
   ],
   [
-    'a step of the host alone, and a process that may be in another cgroup',
+    'an increase of the host alone, and a process that may be in another cgroup',
     {},
     (scene) => scene.oom(101, false).exit(101),
     undefined,
   ],
   [
-    'a step of the host alone, and a process that is in another cgroup',
+    'an increase of the host alone, and a process that is in another cgroup',
     { sharesCgroup: false },
     (scene) => scene.oom(101, false).exit(101),
     true,
   ],
   [
-    'two steps of the host, and a process that is in another cgroup',
+    'two increases of the host, and a process that is in another cgroup',
     { sharesCgroup: false },
     (scene) => scene.oom(101, false).oom(999, false).exit(101),
     undefined,
@@ -232,7 +232,7 @@ const BY_COUNTERS: ReadonlyArray<
     undefined,
   ],
   [
-    'a step while the exporter did not run',
+    'an increase while the exporter did not run',
     {},
     (scene) => {
       scene.clock += 20;
@@ -252,7 +252,7 @@ for (const [title, kernel, act, expected] of BY_COUNTERS) {
 }
 
 oomKills(
-  'two candidates at once are unknown, and the next one is known again',
+  'two candidates at once stay unknown, and the next one is decided',
   inScene({ hasLog: false }, async (scene) => {
     const both = [scene.oom(101).exit(101), scene.exit(102)];
     assert.equal(await Promise.all(both), [undefined, undefined]);
@@ -351,7 +351,7 @@ oomKills(
 );
 
 oomKills(
-  "the root cgroup of the host is known by the kernel's initial namespace",
+  "the kernel's initial namespace identifies the root cgroup of the host",
   inFolder(
     { 'proc/vmstat': 'oom_kill 4\n', 'proc/self/cgroup': '0::/', 'proc/self/mountinfo': V2 },
     (root) => {

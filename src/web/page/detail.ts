@@ -17,7 +17,7 @@ export interface Detail extends ProcessId {
   readonly settings: ProcessSettings | undefined;
   /** CPU time of the present run in seconds. */
   readonly cpuSeconds: number | undefined;
-  /** From the last unexpected exit or failed start, where it is kept and may be shown. */
+  /** Of the last unexpected exit or failed start, if one was kept and may be shown. */
   readonly logTail: LogTail | undefined;
 }
 

@@ -37,7 +37,7 @@ export interface PageOptions {
   readonly resources: ResourceUsageReader | undefined;
   /** Whether a process is gone although no event has reported it. */
   readonly isUnreported?: ((process: Readonly<Process>) => boolean) | undefined;
-  /** The end of its log from the last unexpected exit or failed start, where it is kept and may be shown. */
+  /** The end of the log at the last unexpected exit or failed start, if one was kept and may be shown. */
   readonly logTailOf?: ((process: Readonly<Process>) => LogTail | undefined) | undefined;
   readonly telemetryPath: string;
   readonly signal: AbortSignal;
