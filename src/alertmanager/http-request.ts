@@ -31,7 +31,7 @@ export interface RequestOptions {
   readonly tls?: TlsOptions;
   /** False: a redirect is an answer like any other. */
   readonly followRedirects?: boolean;
-  /** False: a connection for this request alone. */
+  /** False: a connection only for this request. */
   readonly agent: http.Agent | false;
   /** For the whole request, a redirect included. */
   readonly timeoutMs: number;

@@ -69,6 +69,6 @@ function compare(own: Labels, ofRule: Labels): string[] {
       const [ours, theirs] = [own[name], ofRule[name]].map((value) =>
         value === undefined ? `have no ${name}` : `have ${name}=${JSON.stringify(value)}`,
       );
-      return `pushed alerts ${ours}, and those of the rules ${theirs}`;
+      return `pushed alerts ${ours}, and alerts of the rules ${theirs}`;
     });
 }

@@ -47,7 +47,7 @@ export function checkLogTail(section: Section, { listener, ports }: ExporterFact
   if (config.kind !== 'valid' || config.config.logTailBytes === 0) return [];
   const { listenAddresses, webConfigFile } = config.config;
   if (listenAddresses.every(({ host }) => isLoopback(host))) {
-    return [ok('log tail', 'shown to this host alone')];
+    return [ok('log tail', 'shown only to this host')];
   }
   const owners = (ports ?? []).map(({ owner }) => owner.kind);
   if (webConfigFile === undefined || owners.includes('exporter')) {

@@ -91,7 +91,7 @@ export class SettingsFetcher {
     if (this.#isDue && !this.#options.signal.aborted) this.#schedule();
   }
 
-  /** If supervisord fails every call at the moment, it may answer this one later. */
+  /** If supervisord also fails other calls, it may answer this one later. */
   async #isPermanent(error: unknown): Promise<boolean> {
     if (!(error instanceof RpcError) || !PERMANENT.includes(error.code)) return false;
     return this.#options.client.call('supervisor.getState', []).then(

@@ -56,7 +56,7 @@ alertmanagers(
       await alertmanager.post([{ alertname: 'Other', instance: 'web1:9876' }], RULE_URL);
       assert.equal(await find(config), [
         answers,
-        'warn alert labels: pushed alerts have instance="web1:9876", and those of the rules have instance="web2:9876": each alert is notified twice',
+        'warn alert labels: pushed alerts have instance="web1:9876", and alerts of the rules have instance="web2:9876": each alert is notified twice',
       ]);
 
       // An alert of a rule for this very instance decides.
@@ -64,7 +64,7 @@ alertmanagers(
       await alertmanager.post([{ ...withoutCluster, ...UNEXPECTED_EXIT }], RULE_URL);
       assert.equal(await find(config), [
         answers,
-        'warn alert labels: pushed alerts have cluster="c1", and those of the rules have no cluster: each alert is notified twice',
+        'warn alert labels: pushed alerts have cluster="c1", and alerts of the rules have no cluster: each alert is notified twice',
       ]);
     }),
   ),

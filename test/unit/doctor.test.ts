@@ -676,8 +676,8 @@ const SITUATIONS: ReadonlyArray<
     'a rule with another job and an additional label',
     holding([{ ...OWN_RULE, job: 'jobs', env: 'prod' }]),
     [
-      /^warn alert labels: pushed alerts have job="supervisor", and those of the rules have job="jobs": each alert is notified twice -> .*--alertmanager\.label/,
-      /^warn alert labels: pushed alerts have no env, and those of the rules have env="prod"/,
+      /^warn alert labels: pushed alerts have job="supervisor", and alerts of the rules have job="jobs": each alert is notified twice -> .*--alertmanager\.label/,
+      /^warn alert labels: pushed alerts have no env, and alerts of the rules have env="prod"/,
     ],
   ],
   [
