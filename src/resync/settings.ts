@@ -76,6 +76,7 @@ export class SettingsFetcher {
     this.#isDue = false;
     this.#isFetching = true;
     const began = performance.now();
+    const wasAnswering = await this.#answersOtherCalls();
     try {
       for (const { group, name, settings } of parseConfigInfo(
         await client.call(CONFIG_CALL, [], this.#timeout),
@@ -85,7 +86,7 @@ export class SettingsFetcher {
       this.#backoff.succeed();
       this.#earliest = performance.now() + this.#dutyCycle.record(began, performance.now());
     } catch (error) {
-      this.#failed(error, await this.#isPermanent(error));
+      this.#failed(error, wasAnswering && (await this.#isPermanent(error)));
     }
     this.#isFetching = false;
     if (this.#isDue && !this.#options.signal.aborted) this.#schedule();
@@ -94,6 +95,11 @@ export class SettingsFetcher {
   /** If supervisord also fails other calls, it may answer this one later. */
   async #isPermanent(error: unknown): Promise<boolean> {
     if (!(error instanceof RpcError) || !PERMANENT.includes(error.code)) return false;
+    return this.#answersOtherCalls();
+  }
+
+  /** Asked before and after a call that fails: a breakdown may end while the call is made. */
+  #answersOtherCalls(): Promise<boolean> {
     return this.#options.client.call('supervisor.getState', []).then(
       () => true,
       () => false,

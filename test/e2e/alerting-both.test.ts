@@ -72,7 +72,7 @@ async function playBoth(
 }
 
 async function running(prometheus: Prometheus, ...names: readonly string[]): Promise<void> {
-  await eventually(20_000, async () => {
+  await eventually(60_000, async () => {
     const series = await prometheus.query('supervisord_state == 20');
     const found = series.map(({ metric }) => metric['name'] ?? '');
     assert.ok(

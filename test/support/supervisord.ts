@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -50,7 +50,8 @@ export class Supervisord {
   constructor(story: Story, port: number) {
     this.port = port;
     this.#story = story;
-    symlinkSync(join(root, 'test/e2e/conf'), join(this.dir, 'conf'));
+    // Not a link: doctor would take the file of another test for the same.
+    cpSync(join(root, 'test/e2e/conf'), join(this.dir, 'conf'), { recursive: true });
     this.changeSection({});
     for (const [name, text] of Object.entries(story.files ?? {})) this.writeConf(name, text);
     story.prepare?.(this.dir);
