@@ -28,6 +28,7 @@ const TEXTS: ReadonlyArray<readonly [title: string, bytes: string | number[], te
   ['the title of a terminal', `${ESC}]0;pwned\u0007text`, 'text'],
   ['a link of a terminal', `${ESC}]8;;http://x${ESC}\\text${ESC}]8;;${ESC}\\`, 'text'],
   ['a device control string', `${ESC}P1$r0m${ESC}\\text`, 'text'],
+  ['a control string without an end', `${ESC}]lost\nTraceback`, '\nTraceback'],
   ['other character sets', `${ESC}(0lqk${ESC}(B`, 'lqk'],
   ['a sequence that was cut', `text${ESC}`, 'text\ufffd'],
   ['a sequence of one character', `${ESC}=${ESC}7text`, 'text'],
@@ -52,6 +53,23 @@ for (const [title, input, text] of TEXTS) {
     assert.is(toHarmlessText(bytes), text);
   });
 }
+
+const PIECES = ['\r', `${ESC}[`, `${ESC}]`, `${ESC} `, `${ESC}[0 `, '\u009b', '\r\r\n', 'a'];
+
+tails('the time that a text takes grows with its length alone, whatever it repeats', () => {
+  const timeOf = (piece: string, bytes: number) => {
+    const text = Buffer.from(piece.repeat(bytes / piece.length));
+    const began = performance.now();
+    toHarmlessText(text);
+    return performance.now() - began;
+  };
+  for (const piece of PIECES) {
+    const best = (bytes: number) => Math.min(...[1, 2, 3, 4, 5].map(() => timeOf(piece, bytes)));
+    const ratio = best(64 * 1024) / best(8 * 1024);
+    // Eight times if linear, 64 times if quadratic.
+    assert.ok(ratio < 30, `${JSON.stringify(piece)}: ${ratio}`);
+  }
+});
 
 tails('no text keeps a control character but tab and newline', () => {
   const all = Array.from({ length: 0x3000 }, (_, code) => String.fromCharCode(code)).join('x');
