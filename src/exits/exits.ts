@@ -279,11 +279,12 @@ export class Exits {
   }
 
   /**
-   * The descriptor may be that of a process' log, whose lines another supervisord may have
-   * written. supervisord's own log names the pids of its children, or is what it reads itself.
+   * The descriptor may be that of a process' log, whose lines the process or another supervisord
+   * may have written.
    */
-  async #verify({ source, path, openAt }: FoundLog): Promise<void> {
-    const isVerified = source === 'flag' || (await this.#isOwnLog(openAt ?? path));
+  async #verify(log: FoundLog): Promise<void> {
+    const { source, path } = log;
+    const isVerified = source === 'flag' || (await this.#isOwnLog(log));
     // A read that failed in the meantime has closed it.
     if (this.#options.signal.aborted || this.#tailer === undefined) return;
     if (isVerified) {
@@ -297,28 +298,41 @@ export class Exits {
     } else {
       this.#tailer.close();
       this.#tailer = undefined;
+      this.#finder.reject(log);
       this.#cannotFollow(`${path} could not be verified to be the log of this supervisord`);
     }
   }
 
-  async #isOwnLog(path: string): Promise<boolean> {
+  /**
+   * What supervisord reads of its log is certain. A process knows its own pid, so that a log that
+   * names pids of supervisord's children has to be the configured one as well.
+   */
+  async #isOwnLog(log: FoundLog): Promise<boolean> {
+    const comparison = await this.#compare(log.openAt ?? log.path);
+    if (comparison === 'same') return true;
     const children = this.#watch.childPids();
-    if (this.#evidence.pids().some((pid) => children.has(pid))) return true;
-    if (this.#client === undefined) return false;
-    for (let comparison = 0; comparison < COMPARISONS; comparison++) {
-      try {
+    const isLikely =
+      comparison === 'both empty' || this.#evidence.pids().some((pid) => children.has(pid));
+    return isLikely && (await this.#finder.isConfigured(log));
+  }
+
+  /** Compares the file with what supervisord reads of its log, which may grow in between. */
+  async #compare(path: string): Promise<'same' | 'both empty' | undefined> {
+    if (this.#client === undefined) return undefined;
+    try {
+      for (let comparison = 0; comparison < COMPARISONS; comparison++) {
         const read = String(await this.#client.call('supervisor.readLog', [-COMPARED_BYTES, 0]));
         const tail = tailOf(path);
+        if (read === '' && tail === '') return 'both empty';
         // The first character may have been cut.
-        if (read === '' ? tail === '' : tail.includes(read.slice(1))) return true;
-      } catch (error) {
-        this.#options.log.debug?.("supervisord's log was not compared", {
-          reason: messageOf(error),
-        });
-        return false;
+        if (read.length > 1 && tail.includes(read.slice(1))) return 'same';
       }
+    } catch (error) {
+      this.#options.log.debug?.("supervisord's log was not compared", {
+        reason: messageOf(error),
+      });
     }
-    return false;
+    return undefined;
   }
 
   /** Logged once for each reason. */
