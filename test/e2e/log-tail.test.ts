@@ -224,7 +224,10 @@ tails(
       const url = supervisord.url('/-/programs?name=files');
       await eventually(40_000, async () => {
         const answer = await fetch(url, { headers: { authorization } });
-        assert.match(await answer.text(), /end of the log of files:\n {4}on stderr\n/);
+        assert.match(
+          await answer.text(),
+          /end of the log of files, whose run ended at [^\n]*Z:\n {4}on stderr\n/,
+        );
       });
       assert.is((await fetch(url)).status, 401);
       assert.not.match(supervisord.exporterLog, /log tails are not shown/);
