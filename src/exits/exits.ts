@@ -9,7 +9,7 @@
 import type { OwnCircumstances } from '../configuration/read-running.ts';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { LogTail } from '../processes/log-tail.ts';
-import { livePid, type Process } from '../processes/process.ts';
+import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { RpcClient } from '../rpc/client.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
@@ -149,7 +149,7 @@ export class Exits {
     this.#watch = new ProcWatch({
       table,
       supervisorPid,
-      onTick: () => this.#oomKills?.tick(),
+      onTick: () => this.#oomKills?.tick(!this.#watch.isSilent),
       onRun: () => this.#readLog(),
       onEnded: (ended) => this.#processesEnded(ended),
       requestResync: options.requestResync,
@@ -427,8 +427,10 @@ export class Exits {
 function followRuns(change: Change, oomKills: OomKills): void {
   if (change.kind === 'removed') oomKills.forget(keyOf(change.process.id));
   if (change.kind === 'updated') {
-    const pid = livePid(change.process);
-    if (pid !== undefined) oomKills.started(keyOf(change.process.id), pid);
+    const { id, state, pid } = change.process;
+    // A command such as cgexec changes its cgroup while it is STARTING.
+    if (state !== 'RUNNING' || pid === undefined || oomKills.knows(keyOf(id), pid)) return;
+    oomKills.started(keyOf(id), pid);
   }
   if (change.kind === 'transition' && change.event.to === 'RUNNING') {
     const { process, pid } = change.event;

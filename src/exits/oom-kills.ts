@@ -50,8 +50,13 @@ const READ_EVERY_SECONDS = 0.5;
 const OLDEST_BASELINE_SECONDS = 1;
 /** supervisord notices an exit up to a second after the kill. */
 const NOTICED_WITHIN_SECONDS = 1.5;
-/** A process of many gigabytes takes long to exit: an OOM kill may explain an exit for this long. */
+/**
+ * A process of many gigabytes takes long to exit: an OOM kill may explain an exit for this long, in
+ * seconds in which supervisord runs.
+ */
 const REMEMBERED_SECONDS = 30;
+/** A longer time between two readings was a pause, or the clock was set. */
+const LONGEST_AGEING_SECONDS = 1;
 /** The stamp of a log line has milliseconds. */
 const STAMP_SECONDS = 0.002;
 /** The kernel logs a victim just after it has sent the signal. */
@@ -64,6 +69,8 @@ const MAX_VICTIMS = 1_024;
 const CGROUPS_PER_TICK = 20;
 
 interface Step {
+  /** The age of the log at which it was noticed, in seconds. */
+  readonly age: number;
   /** When it was noticed, in epoch seconds. */
   readonly at: number;
   /** Whether it happened shortly before it was noticed. */
@@ -80,13 +87,16 @@ class StepLog {
   completeSince = Number.POSITIVE_INFINITY;
   #steps: Step[] = [];
 
-  observe(value: number | undefined, at: number): void {
-    this.#steps = this.#steps.filter((step) => step.at > at - REMEMBERED_SECONDS);
+  /** `age`: seconds in which supervisord has run. */
+  observe(value: number | undefined, at: number, age: number): void {
+    this.#steps = this.#steps.filter((step) => step.age > age - REMEMBERED_SECONDS);
+    if (at < this.#readAt) this.completeSince = Math.min(this.completeSince, at);
     if (value === undefined) this.completeSince = Number.POSITIVE_INFINITY;
     else if (this.#value === undefined || value < this.#value) this.completeSince = at;
     else if (value > this.#value) {
-      const isDated = at - this.#readAt <= OLDEST_BASELINE_SECONDS;
-      this.#steps.push({ at, isDated, unmatched: value - this.#value });
+      const passed = at - this.#readAt;
+      const isDated = passed >= 0 && passed <= OLDEST_BASELINE_SECONDS;
+      this.#steps.push({ age, at, isDated, unmatched: value - this.#value });
     }
     this.#value = value;
     this.#readAt = at;
@@ -134,13 +144,16 @@ export class OomKills {
   readonly #now: () => number;
   readonly #host = new StepLog();
   readonly #cgroup = new StepLog();
-  /** By pid: when the kernel's log was found to name it. */
+  /** By pid: the age at which the kernel's log was found to name it. */
   readonly #victims = new Map<number, number>();
   /** Since when all victims are known, in epoch seconds. */
   #logCompleteSince = Number.POSITIVE_INFINITY;
   /** Whether what was logged before the exporter started has been read. */
   #isLogCurrent = false;
   #readAt = Number.NEGATIVE_INFINITY;
+  /** Seconds in which supervisord has run since the first reading. */
+  #age = 0;
+  #isSupervisordRunning = true;
   /** Those that wait for the kernel's log. */
   #awaitingLog: Candidate[] = [];
   /** Those that wait until no other process can have been killed at the same time. */
@@ -160,9 +173,10 @@ export class OomKills {
     this.#timers.clear();
   }
 
-  /** Called many times a second. */
-  tick(): void {
-    const isDue = this.#now() - this.#readAt >= READ_EVERY_SECONDS;
+  /** Called many times a second. `isSupervisordRunning`: it notices an exit only then. */
+  tick(isSupervisordRunning = true): void {
+    this.#isSupervisordRunning = isSupervisordRunning;
+    const isDue = Math.abs(this.#now() - this.#readAt) >= READ_EVERY_SECONDS;
     const hasMoreLog =
       this.#sources.readKernelLog !== undefined && !Number.isFinite(this.#logCompleteSince);
     if (isDue || hasMoreLog) this.read();
@@ -171,20 +185,29 @@ export class OomKills {
 
   read(): void {
     const at = this.#now();
+    if (this.#isSupervisordRunning) {
+      const passed = Math.max(0, at - this.#readAt);
+      this.#age += Math.min(passed, LONGEST_AGEING_SECONDS);
+    }
+    if (at < this.#readAt) this.#logCompleteSince = Number.POSITIVE_INFINITY;
     this.#readAt = at;
     const log = this.#sources.readKernelLog?.();
     if (log !== undefined) this.#takeVictims(log, at);
     const { host, cgroup } = this.#sources.readCounters();
-    this.#host.observe(host, at);
-    this.#cgroup.observe(cgroup, at);
+    this.#host.observe(host, at, this.#age);
+    this.#cgroup.observe(cgroup, at, this.#age);
   }
 
-  /** A run has begun: its cgroup is needed where the kernel's log cannot be read. */
+  /** A run is RUNNING, and has entered its cgroup: that is needed where the kernel's log cannot be read. */
   started(key: ProcessKey, pid: number): void {
     if (this.#sources.readKernelLog !== undefined || this.#sources.isHostRoot) return;
-    if (this.#sharesCgroup.get(key)?.pid === pid) return;
     this.#sharesCgroup.set(key, { pid });
     this.#unreadCgroups.add(key);
+  }
+
+  /** Whether the cgroup of this run is known, or about to be read. */
+  knows(key: ProcessKey, pid: number): boolean {
+    return this.#sharesCgroup.get(key)?.pid === pid;
   }
 
   forget(key: ProcessKey): void {
@@ -194,7 +217,8 @@ export class OomKills {
 
   /** Calls `done` with whether the OOM killer ended it, undefined where that cannot be known; mostly at once. */
   decide(killed: KilledProcess, done: (decision: OomDecision) => void): void {
-    if (this.#readAt <= killed.at + STAMP_SECONDS) this.read();
+    // The clock may have been set back since the last reading.
+    if (this.#readAt <= killed.at + STAMP_SECONDS || this.#readAt > this.#now()) this.read();
     this.#consider({ killed, done, retries: 0 });
   }
 
@@ -202,10 +226,10 @@ export class OomKills {
     if (!isComplete) this.#logCompleteSince = Number.POSITIVE_INFINITY;
     else if (!Number.isFinite(this.#logCompleteSince)) this.#logCompleteSince = at;
     // Earlier victims are not of a run whose exit is still to come.
-    if (this.#isLogCurrent) for (const pid of pids) this.#victims.set(pid, at);
+    if (this.#isLogCurrent) for (const pid of pids) this.#victims.set(pid, this.#age);
     this.#isLogCurrent ||= isComplete;
     for (const [pid, since] of this.#victims) {
-      const isOld = since < at - REMEMBERED_SECONDS || this.#victims.size > MAX_VICTIMS;
+      const isOld = since < this.#age - REMEMBERED_SECONDS || this.#victims.size > MAX_VICTIMS;
       if (isOld) this.#victims.delete(pid);
     }
   }
@@ -230,8 +254,13 @@ export class OomKills {
       done(true);
     } else if (isCovered(this.#host, at) && this.#host.unmatched === 0) done(false);
     else if (isLogUsable && retries < LOG_RETRIES) this.#await(candidate);
-    else if (isLogUsable || this.#isRuledOut(killed)) done(false);
+    else if ((isLogUsable && this.#areAllNamed) || this.#isRuledOut(killed)) done(false);
     else this.#settle(candidate);
+  }
+
+  /** Whether the kernel's log names every victim that the counter of the host has. */
+  get #areAllNamed(): boolean {
+    return this.#host.isReadable && this.#victims.size >= this.#host.unmatched;
   }
 
   /** Whether the counter of supervisord's cgroup, which the process is in, has stood still. */
