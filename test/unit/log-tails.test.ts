@@ -287,21 +287,26 @@ tails(
   }),
 );
 
-const ENDED = {
+/** When supervisord answers, in epoch seconds. */
+const now = () => Math.floor(Date.now() / 1000);
+
+/** What supervisord reports of a process that has ended just now. */
+const ended = (more = {}) => ({
   group: 'web',
   name: 'web',
   state: 100,
   start: AT - 50,
-  stop: AT,
+  stop: now(),
   exitstatus: 3,
   pid: 0,
   spawnerr: '',
-};
+  ...more,
+});
 
 tails(
   'without its log supervisord is asked, and answers for the run that has ended',
   inScene(async (scene) => {
-    scene.reply = [ENDED, `${ESC}[1mlast words\n`];
+    scene.reply = [ended(), `${ESC}[1mlast words\n`];
     scene.subject.noticed(id('web'), 1);
     assert.equal(scene.calls[0]?.[1], {
       methodName: 'supervisor.readProcessStderrLog',
@@ -313,19 +318,26 @@ tails(
   }),
 );
 
-const USELESS: ReadonlyArray<readonly [title: string, reply: readonly unknown[]]> = [
-  ['runs again', [{ ...ENDED, state: 20, pid: 2 }, 'of the next run\n']],
-  ['has run again', [{ ...ENDED, start: Math.floor(Date.now() / 1000) }, 'of the next run\n']],
-  ['is unknown', [new RpcError('ERR_RPC_FAULT', 'BAD_NAME'), new RpcError('ERR_RPC_FAULT', 'x')]],
-  ['has no log', [ENDED, new RpcError('ERR_RPC_FAULT', 'NO_FILE')]],
-  ['has an empty log', [ENDED, '']],
+const USELESS: ReadonlyArray<readonly [title: string, reply: () => readonly unknown[]]> = [
+  ['runs again', () => [ended({ state: 20, pid: 2 }), 'of the next run\n']],
+  ['has run again', () => [ended({ start: now() }), 'of the next run\n']],
+  [
+    'has run again before its end was noticed',
+    () => [ended({ start: now() - 8, stop: now() - 7 }), 'of the next run\n'],
+  ],
+  [
+    'is unknown',
+    () => [new RpcError('ERR_RPC_FAULT', 'BAD_NAME'), new RpcError('ERR_RPC_FAULT', 'x')],
+  ],
+  ['has no log', () => [ended(), new RpcError('ERR_RPC_FAULT', 'NO_FILE')]],
+  ['has an empty log', () => [ended(), '']],
 ];
 
 for (const [title, reply] of USELESS) {
   tails(
     `the answer for a process that ${title} is left out`,
     inScene(async (scene) => {
-      scene.reply = reply;
+      scene.reply = reply();
       scene.subject.noticed(id('web'), 1);
       await eventually(5_000, () => assert.is(scene.calls.length, 1));
       await new Promise((resolve) => setImmediate(resolve));
