@@ -106,6 +106,8 @@ export class Exits {
   #written: LogEntry[] = [];
   /** Whether the log has the starts of processes: it has none at loglevel=warn. */
   #logsStarts = false;
+  /** Whether the log has lines of level WARN: it has none at loglevel=error. */
+  #logsWarnings = false;
 
   constructor(options: ExitsOptions) {
     this.#options = options;
@@ -186,7 +188,8 @@ export class Exits {
 
   /** Whether supervisord's log reports the stops that take too long. */
   get countsStopKills(): boolean {
-    return this.#trust === 'trusted' && this.#reasons?.hasMissedLine === false;
+    const isLogged = this.#logsWarnings && this.#reasons?.hasMissedLine === false;
+    return this.#trust === 'trusted' && isLogged;
   }
 
   /** The end of the log of a process from its last unexpected exit or failed start, where it is kept. */
@@ -267,6 +270,8 @@ export class Exits {
     }
     for (const entry of entries) this.#evidence.add(entry);
     this.#logsStarts ||= entries.some((entry) => this.#isOwnStart(entry));
+    this.#logsWarnings ||=
+      this.#logsStarts || (!this.#isLookBack && entries.some(({ isCertain }) => isCertain));
     if (!this.#isLookBack) this.#written.push(...entries);
   }
 

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { timed } from '../support/deadline.ts';
@@ -81,5 +82,23 @@ for (const lines of LOGLESS) {
     }
   }
 }
+
+const SCRAPES = 20;
+
+logs(
+  'at loglevel=error, which has no line of such a stop, stops that end in SIGKILL are not counted',
+  timed(60_000, async () => {
+    const files = { 'log.conf': '[supervisord]\nloglevel=error\n' };
+    await play({ conf: 'killed', files }, async (supervisord) => {
+      await untilRunning(supervisord, ['eight-0']);
+      for (let scrapes = 0; scrapes < SCRAPES; scrapes++) {
+        const metrics = await supervisord.metrics();
+        assert.is(metrics.where('supervisord_process_stop_kills_total').length, 0);
+        await sleep(100);
+      }
+      assert.not.match(supervisord.exporterLog, /cannot be followed/);
+    });
+  }),
+);
 
 logs.run();
