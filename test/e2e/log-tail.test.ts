@@ -74,7 +74,10 @@ tails(
         await supervisord.ctl('stop', 'stopped');
         await expectTails(supervisord, { ...EXPECTED, stopped: undefined });
         const text = await (await fetch(supervisord.url('/-/programs?name=files'))).text();
-        assert.match(text, /\n\nend of the log of files:\n {4}on stderr\n$/);
+        assert.match(
+          text,
+          /\n\nend of the log of files, whose run ended at [^\n]*Z:\n {4}on stderr\n$/,
+        );
         const page = await (await fetch(supervisord.url('/?process=files'))).text();
         assert.match(page, /End of its stderr log/);
         assert.match(page, /<pre[^>]*>on stderr\n<\/pre>/);
