@@ -8,6 +8,7 @@
  */
 
 import { setMaxListeners } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { ClientConfig } from './alertmanager/client-config.ts';
 import type { Notifier } from './alertmanager/notifier.ts';
 import type { Config } from './cli/flags.ts';
@@ -41,6 +42,7 @@ import type { BoundAddress } from './web/listen.ts';
 import { Page } from './web/page/page.ts';
 import type { PageContext } from './web/page/view.ts';
 import { createProgramsAnswer } from './web/programs.ts';
+import { hasForeignHost } from './web/request.ts';
 import { createAnswer } from './web/routes.ts';
 import { serve } from './web/server.ts';
 import type { WebConfigServer } from './web-config/server.ts';
@@ -177,7 +179,7 @@ export class Exporter {
       context: () => this.#pageContext(),
       isUnreported: (process) => this.#exits.isUnreported(process) === true,
       resources: this.#resources,
-      logTailOf: (process) => this.#shownLogTail(process),
+      logTailOf: (process, request) => this.#shownLogTail(process, request),
       telemetryPath,
       signal,
     });
@@ -225,7 +227,7 @@ export class Exporter {
         selection: this.#selection,
         whyNotSynced: () => this.#whyNotSynced(),
         isUnreported: (process) => this.#exits.isUnreported(process) === true,
-        logTailOf: (process) => this.#shownLogTail(process)?.text,
+        logTailOf: (process, request) => this.#shownLogTail(process, request),
       }),
       page: this.#config.telemetryPath === '/' ? undefined : this.#page,
     });
@@ -261,9 +263,15 @@ export class Exporter {
     this.#notifier.start();
   }
 
-  /** Logs may hold secrets: over HTTP only authenticated clients and this host receive them. */
-  #shownLogTail({ id }: Readonly<Process>): LogTail | undefined {
-    return this.#showsLogTails ? this.#exits.logTailOf(id) : undefined;
+  /**
+   * Logs may hold secrets: over HTTP only clients that have authenticated and clients on this host
+   * receive them, but not a browser on this host that a foreign site has led here.
+   */
+  #shownLogTail({ id }: Readonly<Process>, request: IncomingMessage): LogTail | undefined {
+    const isShown =
+      this.#io.webConfig?.isIdentified(request) === true ||
+      (this.#isLocal && !hasForeignHost(request));
+    return isShown ? this.#exits.logTailOf(id) : undefined;
   }
 
   get #showsLogTails(): boolean {

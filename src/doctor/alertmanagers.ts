@@ -1,5 +1,6 @@
 /** Asks each Alertmanager for the alerts that it holds of those that the exporter pushes. */
 
+import { resolve } from 'node:path';
 import { loadClientConfig, readSettings } from '../alertmanager/client-config.ts';
 import { httpRequest } from '../alertmanager/http-request.ts';
 import { FIXED, type Labels, pushedLabels } from '../alertmanager/payload.ts';
@@ -24,10 +25,12 @@ export function labelsOf(
   return pushedLabels(address, hostname, alertLabels);
 }
 
-export function askAlertmanagers({
-  alertmanagers,
-  alertmanagerConfigFile: file,
-}: Config): Promise<AlertmanagerFacts[]> {
+/** `folder`: that of the exporter, where a relative path begins. */
+export function askAlertmanagers(
+  { alertmanagers, alertmanagerConfigFile }: Config,
+  folder: string,
+): Promise<AlertmanagerFacts[]> {
+  const file = alertmanagerConfigFile && resolve(folder, alertmanagerConfigFile);
   return Promise.all(
     alertmanagers.map(async (url) => ({
       url: describeHttpUrl(url),

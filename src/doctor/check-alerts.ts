@@ -29,7 +29,7 @@ export function checkAlertmanager(
     ...differences.map((difference) =>
       warn(
         'alert labels',
-        `${difference}: each alert is notified twice`,
+        difference,
         `make them equal with --alertmanager.label=NAME=VALUE, then: ${update}`,
       ),
     ),
@@ -37,21 +37,26 @@ export function checkAlertmanager(
 }
 
 /**
- * Describes each difference once. Alerts of rules count only if they are of this exporter: they have
- * its instance, or report the same exit as an alert that it pushed.
+ * Describes each difference once. An alert of a rule with another instance may be of another
+ * exporter, whose process of the same name has exited as well.
  */
 function differencesBetween(own: Labels, alerts: readonly HeldAlert[]): readonly string[] {
   const ofRules = alerts.filter(({ isFromRule }) => isFromRule);
   const ofThisInstance = ofRules.filter(({ labels }) => labels['instance'] === own['instance']);
   if (ofThisInstance.length > 0) {
-    return [...new Set(ofThisInstance.flatMap(({ labels }) => compare(own, labels)))];
+    const differences = new Set(ofThisInstance.flatMap(({ labels }) => compare(own, labels)));
+    return [...differences].map((difference) => `${difference}: each alert is notified twice`);
   }
   const pushed = alerts.filter(
     ({ labels, isFromRule }) =>
       !isFromRule && Object.entries(own).every(([name, value]) => labels[name] === value),
   );
   const pairs = pushed.flatMap((one) => ofRules.filter((other) => areOfOneExit(one, other)));
-  return [...new Set(pairs.flatMap(({ labels }) => compare(own, labels)))];
+  const differences = new Set(pairs.flatMap(({ labels }) => compare(own, labels)));
+  return [...differences].map(
+    (difference) =>
+      `${difference}: each alert is notified twice, unless the rule was that of another exporter`,
+  );
 }
 
 function areOfOneExit(one: HeldAlert, other: HeldAlert): boolean {

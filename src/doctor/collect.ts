@@ -272,6 +272,7 @@ async function collectExporter(
     endpoint && createClient(endpoint, request.supervisorTimeoutMs);
   const file = places.section(section)?.file;
   const log = settings?.stdoutLogfile;
+  const folder = resolve(supervisord?.cwd ?? host.cwd, settings?.directory ?? '');
   return {
     listener,
     user: settings?.uid === undefined ? undefined : findUser(settings.uid),
@@ -286,7 +287,7 @@ async function collectExporter(
           )
         : undefined,
     ports: config.kind === 'unknown' ? undefined : await probePorts(listener),
-    alertmanagers: config.kind === 'valid' ? await askAlertmanagers(config.config) : [],
+    alertmanagers: config.kind === 'valid' ? await askAlertmanagers(config.config, folder) : [],
     alertLabels: config.kind === 'valid' ? labelsOf(config.config, host.hostname) : undefined,
     changedAt: file === undefined ? undefined : changedAt(file),
   };

@@ -9,7 +9,7 @@
 import type { OwnCircumstances } from '../configuration/read-running.ts';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { LogTail } from '../processes/log-tail.ts';
-import { livePid, type Process } from '../processes/process.ts';
+import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { RpcClient } from '../rpc/client.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
@@ -106,6 +106,8 @@ export class Exits {
   #written: LogEntry[] = [];
   /** Whether supervisord logs starts, which it does not at loglevel=warn. */
   #logsStarts = false;
+  /** Whether the log has lines of level WARN: it has none at loglevel=error. */
+  #logsWarnings = false;
 
   constructor(options: ExitsOptions) {
     this.#options = options;
@@ -149,7 +151,7 @@ export class Exits {
     this.#watch = new ProcWatch({
       table,
       supervisorPid,
-      onTick: () => this.#oomKills?.tick(),
+      onTick: () => this.#oomKills?.tick(!this.#watch.isSilent),
       onRun: () => this.#readLog(),
       onEnded: (ended) => this.#processesEnded(ended),
       requestResync: options.requestResync,
@@ -186,7 +188,8 @@ export class Exits {
 
   /** Whether supervisord's log reports kills at a stop. */
   get countsStopKills(): boolean {
-    return this.#trust === 'trusted' && this.#reasons?.hasMissedLine === false;
+    const isLogged = this.#logsWarnings && this.#reasons?.hasMissedLine === false;
+    return this.#trust === 'trusted' && isLogged;
   }
 
   /** The end of the process' log at its last unexpected exit or failed start, if one was kept. */
@@ -267,6 +270,8 @@ export class Exits {
     }
     for (const entry of entries) this.#evidence.add(entry);
     this.#logsStarts ||= entries.some((entry) => this.#isOwnStart(entry));
+    this.#logsWarnings ||=
+      this.#logsStarts || (!this.#isLookBack && entries.some(({ isCertain }) => isCertain));
     if (!this.#isLookBack) this.#written.push(...entries);
   }
 
@@ -279,11 +284,12 @@ export class Exits {
   }
 
   /**
-   * The descriptor may be that of a process' log, whose lines another supervisord may have
-   * written. supervisord's own log names the pids of its children, or is what it reads itself.
+   * The descriptor may be that of a process' log, whose lines the process or another supervisord
+   * may have written.
    */
-  async #verify({ source, path, openAt }: FoundLog): Promise<void> {
-    const isVerified = source === 'flag' || (await this.#isOwnLog(openAt ?? path));
+  async #verify(log: FoundLog): Promise<void> {
+    const { source, path } = log;
+    const isVerified = source === 'flag' || (await this.#isOwnLog(log));
     // A read failed in the meantime and closed the tailer.
     if (this.#options.signal.aborted || this.#tailer === undefined) return;
     if (isVerified) {
@@ -297,28 +303,41 @@ export class Exits {
     } else {
       this.#tailer.close();
       this.#tailer = undefined;
+      this.#finder.reject(log);
       this.#cannotFollow(`${path} could not be verified to be the log of this supervisord`);
     }
   }
 
-  async #isOwnLog(path: string): Promise<boolean> {
+  /**
+   * What supervisord reads of its log is certain. A process knows its own pid, so that a log that
+   * names pids of supervisord's children has to be the configured one as well.
+   */
+  async #isOwnLog(log: FoundLog): Promise<boolean> {
+    const comparison = await this.#compare(log.openAt ?? log.path);
+    if (comparison === 'same') return true;
     const children = this.#watch.childPids();
-    if (this.#evidence.pids().some((pid) => children.has(pid))) return true;
-    if (this.#client === undefined) return false;
-    for (let comparison = 0; comparison < COMPARISONS; comparison++) {
-      try {
+    const isLikely =
+      comparison === 'both empty' || this.#evidence.pids().some((pid) => children.has(pid));
+    return isLikely && (await this.#finder.isConfigured(log));
+  }
+
+  /** Compares the file with what supervisord reads of its log, which may grow in between. */
+  async #compare(path: string): Promise<'same' | 'both empty' | undefined> {
+    if (this.#client === undefined) return undefined;
+    try {
+      for (let comparison = 0; comparison < COMPARISONS; comparison++) {
         const read = String(await this.#client.call('supervisor.readLog', [-COMPARED_BYTES, 0]));
         const tail = tailOf(path);
+        if (read === '' && tail === '') return 'both empty';
         // The first character may have been cut.
-        if (read === '' ? tail === '' : tail.includes(read.slice(1))) return true;
-      } catch (error) {
-        this.#options.log.debug?.("supervisord's log was not compared", {
-          reason: messageOf(error),
-        });
-        return false;
+        if (read.length > 1 && tail.includes(read.slice(1))) return 'same';
       }
+    } catch (error) {
+      this.#options.log.debug?.("supervisord's log was not compared", {
+        reason: messageOf(error),
+      });
     }
-    return false;
+    return undefined;
   }
 
   /** Logged once for each reason. */
@@ -413,8 +432,10 @@ export class Exits {
 function followRuns(change: Change, oomKills: OomKills): void {
   if (change.kind === 'removed') oomKills.forget(keyOf(change.process.id));
   if (change.kind === 'updated') {
-    const pid = livePid(change.process);
-    if (pid !== undefined) oomKills.started(keyOf(change.process.id), pid);
+    const { id, state, pid } = change.process;
+    // A command such as cgexec changes its cgroup while it is STARTING.
+    if (state !== 'RUNNING' || pid === undefined || oomKills.knows(keyOf(id), pid)) return;
+    oomKills.started(keyOf(id), pid);
   }
   if (change.kind === 'transition' && change.event.to === 'RUNNING') {
     const { process, pid } = change.event;

@@ -56,6 +56,8 @@ export class LogFinder {
   /** supervisord reads its configuration at its start and at a reload, which restarts the exporter. */
   #configured: ConfiguredLog | undefined;
   #readings = 0;
+  /** Files that supervisord has open, and that are not its log. */
+  readonly #rejected = new Set<string>();
 
   constructor(options: LogFinderOptions) {
     this.#options = options;
@@ -68,10 +70,27 @@ export class LogFinder {
       return found({ path: resolve(flag), openAt: undefined, source: 'flag' });
     }
     const open = findDescriptor(supervisorPid);
-    if (open !== undefined) return found(open);
+    if (open !== undefined && !this.#rejected.has(open.path)) {
+      const search = found(open);
+      if (search.kind === 'found') return search;
+    }
     const configured = await this.#readConfigured();
     if (configured.kind === 'none') return configured;
     return found({ path: configured.path, openAt: undefined, source: 'configuration' });
+  }
+
+  /** What was found is not supervisord's log; the configuration may name it. */
+  reject({ path, source }: FoundLog): void {
+    if (source === 'descriptor') this.#rejected.add(path);
+  }
+
+  /** Whether the configuration is known, and names this file. */
+  async isConfigured({ path, source }: FoundLog): Promise<boolean> {
+    if (source === 'configuration') return true;
+    const configured = await this.#readConfigured();
+    return (
+      configured.kind === 'file' && (configured.path === path || isSameFile(configured.path, path))
+    );
   }
 
   async #readConfigured(): Promise<ConfiguredLog> {

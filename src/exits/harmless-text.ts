@@ -1,9 +1,9 @@
 /** Makes the output of a process safe to show in terminals, pages and mail. Pure. */
 
-/** CSI, OSC with its text, and shorter escape sequences (ECMA-48). */
+/** CSI, OSC with its text up to the end of the line, and shorter escape sequences (ECMA-48). */
 const ESCAPE_SEQUENCE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed
-  /\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[ -/]*[0-~])/g;
+  /\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001b\n]*(?:\u0007|\u001b\\)?|[ -/]*[0-~])/g;
 
 /**
  * Control characters except tab and newline, separators that only some programs treat as the end of
@@ -21,7 +21,7 @@ export function toHarmlessText(bytes: Uint8Array): string {
   return new TextDecoder('utf-8', { ignoreBOM: true })
     .decode(withoutCutCharacter(bytes))
     .replaceAll(ESCAPE_SEQUENCE, '')
-    .replaceAll(/\r+\n|\r/g, '\n')
+    .replaceAll(/\r+\n?/g, '\n')
     .replaceAll(UNSAFE, '\ufffd');
 }
 

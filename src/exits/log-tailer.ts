@@ -228,8 +228,10 @@ export class LogTailer {
       this.#options.onBegin(false, false);
     }
     log.modifiedMs = mtimeMs;
-    for (;;) {
-      const length = readSync(log.fd, this.#buffer, 0, CHUNK_BYTES, log.offset);
+    // Not beyond: it may be written to as fast as it is read. What follows is announced.
+    while (log.offset < size) {
+      const wanted = Math.min(CHUNK_BYTES, size - log.offset);
+      const length = readSync(log.fd, this.#buffer, 0, wanted, log.offset);
       if (length === 0) return;
       const bytes = this.#buffer.subarray(0, length);
       const { offset } = log;

@@ -9,6 +9,7 @@
  * which it starts no process, so getProcessInfo shows whether there was a further start.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { LogTail } from '../processes/log-tail.ts';
 import { livePid, type Process } from '../processes/process.ts';
@@ -17,6 +18,7 @@ import type { Termination } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import { parseProcessInfo } from '../rpc/snapshot.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
+import { DutyCycle } from '../util/duty-cycle.ts';
 import { messageOf, RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { LogEntry, LogEvidence } from './evidence.ts';
@@ -75,6 +77,11 @@ const READ_METHODS = {
   stderr: 'supervisor.readProcessStderrLog',
   stdout: 'supervisor.readProcessStdoutLog',
 } as const;
+/** What the calls may take of supervisord's time. */
+const SHARE_OF_SUPERVISORD = 0.1;
+/** A few exits in a row are each asked about at once: the next start is at most a second away. */
+const BURST_MS = 500;
+const LONGEST_PAUSE_MS = 1_000;
 /** An exit is noticed within this time, so only a run that began before that can be the one that ended. */
 const NOTICED_WITHIN_SECONDS = 3;
 
@@ -88,6 +95,11 @@ export class LogTails {
   readonly #kept = new Map<ProcessKey, LogTail>();
   #requests: TailRequest[] = [];
   #isAsking = false;
+  readonly #duty = new DutyCycle({
+    share: SHARE_OF_SUPERVISORD,
+    burstMs: BURST_MS,
+    longestPauseMs: LONGEST_PAUSE_MS,
+  });
 
   constructor(options: LogTailsOptions) {
     this.#options = options;
@@ -255,6 +267,7 @@ export class LogTails {
     this.#isAsking = true;
     while (this.#requests.length > 0) {
       const requests = this.#requests.splice(0, REQUESTS_PER_CALL);
+      const began = performance.now();
       try {
         await this.#call(client, requests);
       } catch (error) {
@@ -263,6 +276,8 @@ export class LogTails {
           reason: messageOf(error),
         });
       }
+      const pause = this.#duty.record(began, performance.now());
+      if (pause > 0) await sleep(pause, undefined, { ref: false });
     }
     this.#isAsking = false;
   }
@@ -325,9 +340,12 @@ function isOf(run: Run, termination: Termination): boolean {
 function hasEnded(reply: unknown, run: Run): boolean {
   if (reply instanceof RpcError) return false;
   try {
-    const { state, pid, start } = parseProcessInfo(reply);
+    const { state, pid, start, stop } = parseProcessInfo(reply);
     const isDown = state === 'EXITED' || state === 'BACKOFF' || state === 'FATAL';
-    const isOfRun = run.kind === 'logged' || start + NOTICED_WITHIN_SECONDS <= run.at;
+    const noticedFrom = run.at - NOTICED_WITHIN_SECONDS;
+    // A later run may have ended as well where the exporter was late to notice.
+    const isOfRun =
+      run.kind === 'logged' || (start <= noticedFrom && stop >= Math.floor(noticedFrom));
     return isDown && pid === 0 && isOfRun;
   } catch {
     return false;

@@ -1,10 +1,10 @@
 /**
  * Decides whether the kernel's OOM killer ended a process. The kernel logs the pid of each victim
- * to /dev/kmsg, which decides if it can be read. Otherwise there are only the counters of the host
- * (`oom_kill` of /proc/vmstat) and of supervisord's memory cgroup. The kernel increases both before
- * it sends SIGKILL (mm/oom_kill.c, `__oom_kill_process`), so a counter that has not increased rules
- * the OOM killer out. An increase is matched to an exit only if no other process was killed at the
- * same time. No I/O: the sources are read through OomSources.
+ * to /dev/kmsg, which settles it where that can be read. Elsewhere there are only counters: of
+ * the host (`oom_kill` of /proc/vmstat) and of supervisord's memory cgroup. The kernel raises both
+ * before it sends SIGKILL (mm/oom_kill.c, `__oom_kill_process`), so that a counter that stands
+ * still rules the OOM killer out; a step is matched to an exit only where nothing else happened at
+ * the same time. No I/O: the sources are read through OomSources.
  */
 
 import type { ProcessKey } from '../supervisor/process-id.ts';
@@ -18,7 +18,7 @@ export interface OomCounters {
 export interface KernelLog {
   /** Victims since the last call. */
   readonly pids: readonly number[];
-  /** Whether every line up to now was read. */
+  /** Whether no line was lost, and no further line waits to be read. */
   readonly isComplete: boolean;
 }
 
@@ -44,49 +44,59 @@ export interface KilledProcess {
 
 export type OomDecision = boolean | undefined;
 
-/** The counters are read at least this often, plus the interval of ticks. */
+/** The counters are read at least this often, with what ProcWatch needs to call `tick`. */
 const READ_EVERY_SECONDS = 0.5;
-/** The time of an increase is unknown if the reading before it was longer ago than this. */
+/** A step that was noticed longer than this after the reading before it has no time. */
 const OLDEST_BASELINE_SECONDS = 1;
 /** supervisord notices an exit up to a second after the kill. */
 const NOTICED_WITHIN_SECONDS = 1.5;
-/** A process of many gigabytes takes long to exit: an OOM kill may explain an exit for this long. */
+/**
+ * A process of many gigabytes takes long to exit: an OOM kill may explain an exit for this long, in
+ * seconds in which supervisord runs.
+ */
 const REMEMBERED_SECONDS = 30;
-/** The time of a log line has a resolution of milliseconds. */
+/** A longer time between two readings was a pause, or the clock was set. */
+const LONGEST_AGEING_SECONDS = 1;
+/** The stamp of a log line has milliseconds. */
 const STAMP_SECONDS = 0.002;
 /** The kernel logs a victim just after it has sent the signal. */
 const LOG_RETRY_MS = 20;
 const LOG_RETRIES = 5;
-/** Another process that was killed at the same time is noticed within this time. */
+/** Another process that was killed at the same time is noticed within this. */
 const SETTLE_MS = 300;
 const MAX_VICTIMS = 1_024;
 /** Processes whose cgroup is read at each tick. */
 const CGROUPS_PER_TICK = 20;
 
 interface Increase {
+  /** The age of the log at which it was noticed, in seconds. */
+  readonly age: number;
   /** When it was noticed, in epoch seconds. */
   readonly at: number;
-  /** Whether it is known to have happened shortly before it was noticed. */
+  /** Whether it happened shortly before it was noticed. */
   readonly isDated: boolean;
   /** Kills that are not matched to a process. */
   unmatched: number;
 }
 
-/** The increases of one counter within REMEMBERED_SECONDS. */
+/** The increases of one counter within the last seconds. */
 class IncreaseLog {
   #value: number | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
-  /** All increases since this time are known, in epoch seconds. */
+  /** Since when all increases are known, in epoch seconds. */
   completeSince = Number.POSITIVE_INFINITY;
   #increases: Increase[] = [];
 
-  observe(value: number | undefined, at: number): void {
-    this.#increases = this.#increases.filter((increase) => increase.at > at - REMEMBERED_SECONDS);
+  /** `age`: seconds in which supervisord has run. */
+  observe(value: number | undefined, at: number, age: number): void {
+    this.#increases = this.#increases.filter((increase) => increase.age > age - REMEMBERED_SECONDS);
+    if (at < this.#readAt) this.completeSince = Math.min(this.completeSince, at);
     if (value === undefined) this.completeSince = Number.POSITIVE_INFINITY;
     else if (this.#value === undefined || value < this.#value) this.completeSince = at;
     else if (value > this.#value) {
-      const isDated = at - this.#readAt <= OLDEST_BASELINE_SECONDS;
-      this.#increases.push({ at, isDated, unmatched: value - this.#value });
+      const passed = at - this.#readAt;
+      const isDated = passed >= 0 && passed <= OLDEST_BASELINE_SECONDS;
+      this.#increases.push({ age, at, isDated, unmatched: value - this.#value });
     }
     this.#value = value;
     this.#readAt = at;
@@ -101,12 +111,12 @@ class IncreaseLog {
     return count(this.#increases);
   }
 
-  /** Unmatched kills that are known to have happened since `after`. */
+  /** Those of them that are known to have happened from `after` on. */
   unmatchedSince(after: number): number {
     return count(this.#increases.filter(({ at, isDated }) => isDated && at >= after));
   }
 
-  /** Matches the latest unmatched kill to a process. */
+  /** The latest kill is that of a known process. */
   match(): void {
     const increase = this.#increases.findLast(({ unmatched }) => unmatched > 0);
     if (increase !== undefined) increase.unmatched -= 1;
@@ -134,16 +144,19 @@ export class OomKills {
   readonly #now: () => number;
   readonly #host = new IncreaseLog();
   readonly #cgroup = new IncreaseLog();
-  /** By pid: when its line in the kernel's log was read. */
+  /** By pid: the age at which the kernel's log was found to name it. */
   readonly #victims = new Map<number, number>();
-  /** All victims since this time are known, in epoch seconds. */
+  /** Since when all victims are known, in epoch seconds. */
   #logCompleteSince = Number.POSITIVE_INFINITY;
   /** Whether what was logged before the exporter started has been read. */
   #isLogCurrent = false;
   #readAt = Number.NEGATIVE_INFINITY;
-  /** Candidates that wait for the kernel's log. */
+  /** Seconds in which supervisord has run since the first reading. */
+  #age = 0;
+  #isSupervisordRunning = true;
+  /** Those that wait for the kernel's log. */
   #awaitingLog: Candidate[] = [];
-  /** Candidates that wait until any other process that was killed at the same time is noticed. */
+  /** Those that wait until no other process can have been killed at the same time. */
   #settling: Candidate[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #sharesCgroup = new Map<ProcessKey, { readonly pid: number; isShared?: boolean }>();
@@ -160,9 +173,10 @@ export class OomKills {
     this.#timers.clear();
   }
 
-  /** Called many times a second. */
-  tick(): void {
-    const isDue = this.#now() - this.#readAt >= READ_EVERY_SECONDS;
+  /** Called many times a second. `isSupervisordRunning`: it notices an exit only then. */
+  tick(isSupervisordRunning = true): void {
+    this.#isSupervisordRunning = isSupervisordRunning;
+    const isDue = Math.abs(this.#now() - this.#readAt) >= READ_EVERY_SECONDS;
     const hasMoreLog =
       this.#sources.readKernelLog !== undefined && !Number.isFinite(this.#logCompleteSince);
     if (isDue || hasMoreLog) this.read();
@@ -171,21 +185,30 @@ export class OomKills {
 
   read(): void {
     const at = this.#now();
+    if (this.#isSupervisordRunning) {
+      const passed = Math.max(0, at - this.#readAt);
+      this.#age += Math.min(passed, LONGEST_AGEING_SECONDS);
+    }
+    if (at < this.#readAt) this.#logCompleteSince = Number.POSITIVE_INFINITY;
     this.#readAt = at;
     const log = this.#sources.readKernelLog?.();
     const { host, cgroup } = this.#sources.readCounters();
-    this.#host.observe(host, at);
-    this.#cgroup.observe(cgroup, at);
+    this.#host.observe(host, at, this.#age);
+    this.#cgroup.observe(cgroup, at, this.#age);
     // The kernel logs a victim after it has raised the counters.
     if (log !== undefined) this.#takeVictims(log, at);
   }
 
-  /** A run has begun: its cgroup is needed where the kernel's log cannot be read. */
+  /** A run is RUNNING, and has entered its cgroup: that is needed where the kernel's log cannot be read. */
   started(key: ProcessKey, pid: number): void {
     if (this.#sources.readKernelLog !== undefined || this.#sources.isHostRoot) return;
-    if (this.#sharesCgroup.get(key)?.pid === pid) return;
     this.#sharesCgroup.set(key, { pid });
     this.#unreadCgroups.add(key);
+  }
+
+  /** Whether the cgroup of this run is known, or about to be read. */
+  knows(key: ProcessKey, pid: number): boolean {
+    return this.#sharesCgroup.get(key)?.pid === pid;
   }
 
   forget(key: ProcessKey): void {
@@ -193,23 +216,24 @@ export class OomKills {
     this.#unreadCgroups.delete(key);
   }
 
-  /** Calls `done` with whether the OOM killer ended it, undefined if that is not established; often at once. */
+  /** Calls `done` with whether the OOM killer ended it, undefined where that cannot be known; mostly at once. */
   decide(killed: KilledProcess, done: (decision: OomDecision) => void): void {
-    if (this.#readAt <= killed.at + STAMP_SECONDS) this.read();
+    // The clock may have been set back since the last reading.
+    if (this.#readAt <= killed.at + STAMP_SECONDS || this.#readAt > this.#now()) this.read();
     this.#consider({ killed, done, retries: 0 });
   }
 
   #takeVictims({ pids, isComplete }: KernelLog, at: number): void {
     if (!isComplete) this.#logCompleteSince = Number.POSITIVE_INFINITY;
     else if (!Number.isFinite(this.#logCompleteSince)) this.#logCompleteSince = at;
-    // Earlier victims are not of a run whose exit is still to come.
+    // Victims that were logged before the exporter started are of earlier runs.
     for (const pid of this.#isLogCurrent ? pids : []) {
-      this.#victims.set(pid, at);
+      this.#victims.set(pid, this.#age);
       this.#host.match();
     }
     this.#isLogCurrent ||= isComplete;
     for (const [pid, since] of this.#victims) {
-      const isOld = since < at - REMEMBERED_SECONDS || this.#victims.size > MAX_VICTIMS;
+      const isOld = since < this.#age - REMEMBERED_SECONDS || this.#victims.size > MAX_VICTIMS;
       if (isOld) this.#victims.delete(pid);
     }
   }
@@ -234,21 +258,21 @@ export class OomKills {
     } else if (this.#host.unmatched === 0 && this.#host.isReadable) {
       done(isCovered(this.#host, at) ? false : undefined);
     } else if (isLogUsable && retries < LOG_RETRIES) this.#await(candidate);
-    else if (isLogUsable || this.#isRuledOut(killed)) done(false);
+    else if (this.#isRuledOut(killed)) done(false);
     else if (this.#isSettleable(at)) this.#settle(candidate);
     else done(undefined);
+  }
+
+  /** Whether there was an OOM kill shortly before that the kernel's log does not name. */
+  #isSettleable(at: number): boolean {
+    const after = at - NOTICED_WITHIN_SECONDS;
+    return this.#host.unmatchedSince(after) > 0 || this.#cgroup.unmatchedSince(after) > 0;
   }
 
   /** Whether the process is in supervisord's cgroup, and its counter has not increased. */
   #isRuledOut(killed: KilledProcess): boolean {
     const isStill = isCovered(this.#cgroup, killed.at) && this.#cgroup.unmatched === 0;
     return isStill && this.#isShared(killed) === true;
-  }
-
-  /** Whether there was an OOM kill shortly before. */
-  #isSettleable(at: number): boolean {
-    const after = at - NOTICED_WITHIN_SECONDS;
-    return this.#host.unmatchedSince(after) > 0 || this.#cgroup.unmatchedSince(after) > 0;
   }
 
   #isShared({ key, pid }: KilledProcess): boolean | undefined {

@@ -10,6 +10,7 @@ import {
   openSync,
   readlinkSync,
   readSync,
+  statSync,
   watch,
 } from 'node:fs';
 import { errorCode } from '../util/errno.ts';
@@ -20,6 +21,8 @@ import type { KernelLog, OomSources } from './oom-kills.ts';
 const INITIAL_PID_NAMESPACE = 'pid:[4026531836]';
 const INITIAL_CGROUP_NAMESPACE = 'cgroup:[4026531835]';
 
+/** Major 1, minor 11 (Documentation/admin-guide/devices.txt). */
+const KMSG_DEVICE = 0x10b;
 /** The longest record (CONSOLE_EXT_LOG_MAX). */
 const RECORD_BYTES = 8 * 1024;
 /** Each takes some 5 µs. Further records are read the next time. */
@@ -87,6 +90,8 @@ function openKernelLog(
 ): { readonly read: () => KernelLog; readonly close: () => void } | undefined {
   let fd: number;
   try {
+    // A container may have something else there, which reports no victims.
+    if (statSync(path).rdev !== KMSG_DEVICE) return undefined;
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (errorCode(error) === undefined) throw error;

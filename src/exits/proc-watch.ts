@@ -127,6 +127,11 @@ export class ProcWatch {
     this.#schedstat = undefined;
   }
 
+  /** Whether supervisord has missed the timeout of its poll. */
+  get isSilent(): boolean {
+    return this.#unchangedMs >= SILENT_LOOK_MS;
+  }
+
   /** Whether supervisord has not run for 5 s; undefined where that cannot be read. */
   get isStalled(): boolean | undefined {
     if (!this.#hasChanged || this.#schedstat === undefined) return undefined;

@@ -160,7 +160,7 @@ export function killFamilies({ countsOomKills, countsStopKills }: KillSources): 
     {
       name: 'supervisord_process_stop_kills_total',
       type: 'counter',
-      help: "Stops of the process that took longer than stopwaitsecs, after which supervisord sent SIGKILL; absent where supervisord's log cannot be read.",
+      help: "Stops of the process that took longer than stopwaitsecs, after which supervisord sent SIGKILL; absent where supervisord's log cannot be read or has no warnings.",
       value: (process) => (countsStopKills() ? process.stopKills : undefined),
     },
     {

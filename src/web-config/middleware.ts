@@ -14,6 +14,8 @@ export interface MiddlewareOptions {
   readonly config: () => WebConfig;
   readonly limiter: () => TokenBucket | undefined;
   readonly authenticator: Authenticator;
+  /** A request has a right password. */
+  readonly onAuthenticated: (request: IncomingMessage) => void;
 }
 
 /** RFC 7617 requires a realm; the charset asks clients to send UTF-8. */
@@ -30,6 +32,7 @@ export function middleware(options: MiddlewareOptions, handle: Answer): Answer {
     const verdict = await authenticate(options.authenticator, users, request);
     switch (verdict) {
       case 'right':
+        options.onAuthenticated(request);
         return handle(request, response);
       case 'wrong':
         response.setHeader('WWW-Authenticate', CHALLENGE);

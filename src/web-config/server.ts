@@ -1,11 +1,12 @@
 /** Creates servers that follow a web configuration file, and applies its changes to them. */
 
-import http from 'node:http';
+import http, { type IncomingMessage } from 'node:http';
 import type https from 'node:https';
 import type { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { WebConfigError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
+import { transportOf } from '../web/connection.ts';
 import type { Answer } from '../web/server.ts';
 import { Authenticator } from './authenticator.ts';
 import { BcryptWorker } from './bcrypt-worker.ts';
@@ -34,6 +35,10 @@ export class WebConfigServer {
   readonly #servers: http.Server[] = [];
   readonly #tlsServers: https.Server[] = [];
   readonly #connections = new Set<Socket>();
+  /** Connections whose client had to send a certificate that client_ca verifies. */
+  readonly #certified = new WeakSet<Socket>();
+  /** Requests with a right password. */
+  readonly #authenticated = new WeakSet<IncomingMessage>();
   #current: LoadedConfig;
   #limiter: TokenBucket | undefined;
   /** Why the present content of the files is not in use; undefined if it is. */
@@ -87,8 +92,16 @@ export class WebConfigServer {
 
   /** Whether every client needs a password or a verified certificate. */
   get demandsCredentials(): boolean {
-    const { tls, users } = this.#current.config;
-    return users.size > 0 || tls?.clientAuth === 'RequireAndVerifyClientCert';
+    return this.#current.config.users.size > 0 || this.#demandsCertificate;
+  }
+
+  /** Whether the client of this request has proved who it is. The configuration may be newer than the request. */
+  isIdentified(request: IncomingMessage): boolean {
+    return this.#authenticated.has(request) || this.#certified.has(transportOf(request));
+  }
+
+  get #demandsCertificate(): boolean {
+    return this.#current.config.tls?.clientAuth === 'RequireAndVerifyClientCert';
   }
 
   middleware(handle: Answer): Answer {
@@ -96,6 +109,7 @@ export class WebConfigServer {
       config: () => this.#current.config,
       limiter: () => this.#limiter,
       authenticator: this.#authenticator,
+      onAuthenticated: (request: IncomingMessage) => void this.#authenticated.add(request),
     };
     return middleware(options, handle);
   }
@@ -112,6 +126,9 @@ export class WebConfigServer {
         verifyClient: (certificate) => {
           const { tls } = this.#current.config;
           return tls === undefined ? 'no TLS' : verifyClientCertificate(tls, certificate);
+        },
+        onAllowed: (socket) => {
+          if (this.#demandsCertificate) this.#certified.add(socket);
         },
         onRefused: (client, reason) => this.#refusals.add(client, reason),
         onAborted: (client, reason) =>

@@ -16,6 +16,7 @@ export interface TlsServerOptions {
   readonly listener: http.RequestListener;
   /** Why a client is refused; undefined if it is allowed. */
   readonly verifyClient: (certificate: ClientCertificate | undefined) => string | undefined;
+  readonly onAllowed: (socket: Socket) => void;
   readonly onRefused: (client: string, reason: string) => void;
   /** A client has closed its connection before the handshake was complete, as port checks do. */
   readonly onAborted: (client: string, reason: string) => void;
@@ -27,7 +28,7 @@ export interface TlsSettings {
 }
 
 export function createTlsServer(options: TlsServerOptions, settings: TlsSettings): https.Server {
-  const { verifyClient, onRefused, onAborted } = options;
+  const { verifyClient, onAllowed, onRefused, onAborted } = options;
   const server = https.createServer(
     {
       ...options.http,
@@ -42,7 +43,7 @@ export function createTlsServer(options: TlsServerOptions, settings: TlsSettings
   // Before the HTTP server sees the connection.
   server.prependListener('secureConnection', (socket) => {
     const reason = verifyClient(certificateOf(socket));
-    if (reason === undefined) return;
+    if (reason === undefined) return onAllowed(socket);
     onRefused(socket.remoteAddress ?? '', reason);
     socket.destroy();
   });

@@ -61,6 +61,11 @@ export class Connection extends Duplex {
     return !this.destroyed && !this.#hasClientEnded;
   }
 
+  /** What carries the connection: a TLSSocket with TLS. */
+  get transport(): Socket {
+    return this.#socket;
+  }
+
   get remoteAddress(): string | undefined {
     return this.#socket.remoteAddress;
   }
@@ -194,4 +199,10 @@ export class Connection extends Duplex {
 export function isClientConnected({ socket }: IncomingMessage): boolean {
   const connection: Duplex = socket;
   return connection instanceof Connection ? connection.isClientConnected : !socket.destroyed;
+}
+
+/** The socket that a request came over. */
+export function transportOf({ socket }: IncomingMessage): Socket {
+  const connection: Duplex = socket;
+  return connection instanceof Connection ? connection.transport : socket;
 }

@@ -4,6 +4,7 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { LogTail } from '../processes/log-tail.ts';
 import type { Process } from '../processes/process.ts';
 import { ALL_PROCESSES, type Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
@@ -23,8 +24,10 @@ export interface ProgramsOptions {
   readonly whyNotSynced: () => string | undefined;
   /** Whether a process is gone although no event has reported it. */
   readonly isUnreported?: ((process: Readonly<Process>) => boolean) | undefined;
-  /** The end of the log of the last unexpected exit or failed start, where it is kept. */
-  readonly logTailOf?: ((process: Readonly<Process>) => string | undefined) | undefined;
+  /** The end of the log of the last unexpected exit or failed start, where it is kept and the client may see it. */
+  readonly logTailOf?:
+    | ((process: Readonly<Process>, request: IncomingMessage) => LogTail | undefined)
+    | undefined;
 }
 
 /** What a request asks for. Each value is `name` or `group:name`, of a group its name. */
@@ -49,6 +52,8 @@ interface ProcessReport {
   readonly spawnError: string | undefined;
   readonly lastTermination: TerminationReport | undefined;
   readonly logTail: string | undefined;
+  /** When the run of the tail ended, in epoch seconds. */
+  readonly logTailAt: number | undefined;
 }
 
 interface TerminationReport {
@@ -91,7 +96,7 @@ export function createProgramsAnswer(options: ProgramsOptions): ProgramsAnswer {
         `unknown parameter ${JSON.stringify(unknown)}; known are: ${known}\n`,
       );
     }
-    const report = await runInSlices(reportOn(options, queryOf(parameters)));
+    const report = await runInSlices(reportOn(options, queryOf(parameters), request));
     response.setHeader('Cache-Control', 'no-store');
     const status = report.status === 'ok' ? 200 : 503;
     if (wantsJson(request, parameters)) {
@@ -126,6 +131,7 @@ interface Selector {
 function* reportOn(
   { table, selection = ALL_PROCESSES, whyNotSynced, isUnreported, logTailOf }: ProgramsOptions,
   { groups, names, ignored }: ProgramsQuery,
+  request: IncomingMessage,
 ): PausableWork<Report> {
   const reason = whyNotSynced();
   if (reason !== undefined) return { status: 'not synced', reasons: [reason], processes: [] };
@@ -156,7 +162,11 @@ function* reportOn(
     if (selectors.length > 0 && matching.length === 0) continue;
     if (ignored.some((name) => isNameOf(id, name))) continue;
     processes.push(
-      reportOf(process, troubleOf(process, isUnreported?.(process) ?? false), logTailOf?.(process)),
+      reportOf(
+        process,
+        troubleOf(process, isUnreported?.(process) ?? false),
+        logTailOf?.(process, request),
+      ),
     );
   }
   if (unmatched.size > 0) {
@@ -179,7 +189,7 @@ function isNameOf(id: ProcessId, name: string): boolean {
 function reportOf(
   process: Readonly<Process>,
   trouble: Trouble | undefined,
-  logTail: string | undefined,
+  logTail: LogTail | undefined,
 ): ProcessReport {
   const { id, state, lastTransitionTime, pid, exits, unexpectedExits, backoffTries } = process;
   const last = process.failedStart ?? process.termination;
@@ -195,7 +205,8 @@ function reportOf(
     backoffTries,
     spawnError: process.spawnError,
     lastTermination: last && terminationReport(last),
-    logTail,
+    logTail: logTail?.text,
+    logTailAt: logTail?.at,
   };
 }
 
@@ -239,10 +250,18 @@ function toText({ status, reasons, processes }: Report): string {
   const tails = processes
     .filter(({ trouble }) => trouble !== undefined)
     .slice(0, MAX_TAILS_IN_TEXT)
-    .flatMap(({ logTail, ...id }) =>
-      logTail === undefined ? [] : ['', `end of the log of ${nameOf(id)}:`, indent(logTail)],
+    .flatMap(({ logTail, logTailAt, ...id }) =>
+      logTail === undefined
+        ? []
+        : ['', `end of the log of ${nameOf(id)}${timeOf(logTailAt)}:`, indent(logTail)],
     );
   return `${[head, ...reasons, ...tails].join('\n')}\n`;
+}
+
+/** The process may have run since. Empty where the time is beyond the range of Date. */
+function timeOf(seconds = Number.NaN): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? '' : `, whose run ended at ${date.toISOString()}`;
 }
 
 function indent(text: string): string {

@@ -1,6 +1,7 @@
 /** What is checked of a request before it is answered. */
 
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 
 /**
  * The origin-form of a request target: a server must accept the absolute-form on every
@@ -21,4 +22,13 @@ export function hasValidHost({ rawHeaders, httpVersion }: IncomingMessage): bool
 export function hasBody({ headers }: IncomingMessage): boolean {
   const length = headers['content-length'];
   return headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) > 0);
+}
+
+/**
+ * Whether the Host is a name that somewhere in the DNS may stand for any address, as one with a dot:
+ * a site can let its own name stand for a loopback address, and read what a browser there gets.
+ */
+export function hasForeignHost({ headers }: IncomingMessage): boolean {
+  const host = (headers.host ?? '').replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1');
+  return isIP(host) === 0 && host.includes('.');
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { serve } from '../../src/web/server.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { eventually, timed, within } from '../support/deadline.ts';
 import { type RunningExporter, withExporter } from '../support/exporter.ts';
@@ -233,5 +234,48 @@ function keepOpen(
   });
   return within(5_000, 'answer', answered);
 }
+
+reload(
+  'a client without a certificate is not identified by a configuration that demands one later',
+  timed(40_000, () =>
+    withFolder('reload', async (dir) => {
+      makeCertificate(dir, 'server', { sans: SANS });
+      const file = join(dir, 'web.yml');
+      writeFileSync(file, TLS);
+      const stop = new AbortController();
+      // The build inserts it; no password is compared here.
+      Reflect.set(globalThis, 'PASSWORD_WORKER', '');
+      const { WebConfigServer } = await import('../../src/web-config/server.ts');
+      const config = await WebConfigServer.open(file, {
+        log: { debug: undefined, info: () => {}, warn: () => {}, error: () => {} },
+        signal: stop.signal,
+      });
+      const answer = config.middleware(async (request, response) => {
+        writeFileSync(
+          file,
+          `${TLS}  client_ca_file: server.pem\n  client_auth_type: RequireAndVerifyClientCert\n`,
+        );
+        await eventually(8_000, () => assert.ok(config.demandsCredentials));
+        response.end(String(config.isIdentified(request)));
+      });
+      try {
+        const [address] = await serve({
+          addresses: [{ host: '127.0.0.1', port: 0 }],
+          createServer: config.createServer,
+          answer,
+          onError: (error) => {
+            throw error;
+          },
+          signal: stop.signal,
+        });
+        const port = address?.port ?? 0;
+        const { text } = await curl({ port }, 'https', '/', '--cacert', join(dir, 'server.pem'));
+        assert.match(text, /\r\n\r\nfalse$/);
+      } finally {
+        stop.abort();
+      }
+    }),
+  ),
+);
 
 reload.run();

@@ -23,7 +23,7 @@ export interface CurlAnswer {
 
 /** curl of a path of the exporter; `scheme` https goes to localhost, for the certificate's sake. */
 export function curl(
-  exporter: RunningExporter,
+  exporter: Pick<RunningExporter, 'port'>,
   scheme: 'http' | 'https',
   path: string,
   ...args: readonly string[]

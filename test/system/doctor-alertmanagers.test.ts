@@ -28,9 +28,9 @@ function configOf(...flags: readonly string[]): Config {
 }
 
 /** What doctor finds, a line each. */
-async function find(config: Config): Promise<string[]> {
+async function find(config: Config, folder = '/'): Promise<string[]> {
   const own = labelsOf(config, 'web1');
-  const answers = await askAlertmanagers(config);
+  const answers = await askAlertmanagers(config, folder);
   return answers.flatMap((answer) =>
     checkAlertmanager(answer, own, 'supervisorctl update').map(
       ({ level, check, message }) => `${level} ${check}: ${message}`,
@@ -56,7 +56,7 @@ alertmanagers(
       await alertmanager.post([{ alertname: 'Other', instance: 'web1:9876' }], RULE_URL);
       assert.equal(await find(config), [
         answers,
-        'warn alert labels: pushed alerts have instance="web1:9876", and alerts of the rules have instance="web2:9876": each alert is notified twice',
+        'warn alert labels: pushed alerts have instance="web1:9876", and alerts of the rules have instance="web2:9876": each alert is notified twice, unless the rule was that of another exporter',
       ]);
 
       // An alert of a rule for this very instance decides.
@@ -88,6 +88,11 @@ alertmanagers(
         ).join('\n'),
         /^fail alertmanager: http:\S+ cannot be used: .*missing\.pem/,
       );
+      const relative = configOf(
+        `--alertmanager.url=${url}`,
+        '--alertmanager.config.file=client.yml',
+      );
+      assert.match((await find(relative, dir)).join('\n'), /missing\.pem/);
     }),
   ),
 );

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -66,6 +66,28 @@ search('a log that is not a file is not opened', async () => {
   const { kinds, readings } = await searchRepeatedly(() => ({ kind: 'file', path: '/dev/null' }));
   assert.equal(new Set(kinds), new Set(['none']));
   assert.is(readings, 1);
+});
+
+search('a file that is rejected is no longer found, and the configuration is asked', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
+  const path = join(folder, 'program.log');
+  const fd = openSync(path, 'a');
+  try {
+    const finder = new LogFinder({
+      supervisorPid: process.pid,
+      flag: undefined,
+      readConfigured: async () => ({ kind: 'file', path: '/dev/null' }),
+    });
+    const search = await finder.find();
+    assert.equal(search, { kind: 'found', log: { path, openAt: undefined, source: 'descriptor' } });
+    if (search.kind !== 'found') return;
+    assert.is(await finder.isConfigured(search.log), false);
+    finder.reject(search.log);
+    assert.equal(await finder.find(), { kind: 'none', reason: '/dev/null is not a regular file' });
+  } finally {
+    closeSync(fd);
+    rmSync(folder, { recursive: true });
+  }
 });
 
 search.run();

@@ -286,4 +286,30 @@ tail(
   }),
 );
 
+tail(
+  'a log that grows as fast as it is read is left to the next read',
+  inFolder((path) => {
+    appendFileSync(path, spawned(1));
+    let chunks = 0;
+    const tailer = new LogTailer({
+      path,
+      onBegin: () => {},
+      onTruncated: () => {},
+      onChunk: () => {
+        chunks += 1;
+        if (chunks > 10) throw new Error('it does not end');
+        appendFileSync(path, spawned(chunks));
+      },
+      onChange: () => {},
+      onWatchError: () => {},
+    });
+    try {
+      for (let reads = 0; reads < 5; reads++) tailer.read();
+      assert.is(chunks, 6);
+    } finally {
+      tailer.close();
+    }
+  }),
+);
+
 tail.run();

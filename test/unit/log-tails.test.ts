@@ -29,6 +29,7 @@ const TEXTS: ReadonlyArray<readonly [title: string, bytes: string | number[], te
   ['the title of a terminal', `${ESC}]0;pwned\u0007text`, 'text'],
   ['a link of a terminal', `${ESC}]8;;http://x${ESC}\\text${ESC}]8;;${ESC}\\`, 'text'],
   ['a device control string', `${ESC}P1$r0m${ESC}\\text`, 'text'],
+  ['a control string without an end', `${ESC}]lost\nTraceback`, '\nTraceback'],
   ['other character sets', `${ESC}(0lqk${ESC}(B`, 'lqk'],
   ['a sequence that was cut', `text${ESC}`, 'text\ufffd'],
   ['a sequence of one character', `${ESC}=${ESC}7text`, 'text'],
@@ -53,6 +54,23 @@ for (const [title, input, text] of TEXTS) {
     assert.is(toHarmlessText(bytes), text);
   });
 }
+
+const PIECES = ['\r', `${ESC}[`, `${ESC}]`, `${ESC} `, `${ESC}[0 `, '\u009b', '\r\r\n', 'a'];
+
+tails('the time that a text takes grows with its length alone, whatever it repeats', () => {
+  const timeOf = (piece: string, bytes: number) => {
+    const text = Buffer.from(piece.repeat(bytes / piece.length));
+    const began = performance.now();
+    toHarmlessText(text);
+    return performance.now() - began;
+  };
+  for (const piece of PIECES) {
+    const best = (bytes: number) => Math.min(...[1, 2, 3, 4, 5].map(() => timeOf(piece, bytes)));
+    const ratio = best(64 * 1024) / best(8 * 1024);
+    // Eight times if linear, 64 times if quadratic.
+    assert.ok(ratio < 30, `${JSON.stringify(piece)}: ${ratio}`);
+  }
+});
 
 tails('no text keeps a control character but tab and newline', () => {
   const all = Array.from({ length: 0x3000 }, (_, code) => String.fromCharCode(code)).join('x');
@@ -339,21 +357,26 @@ tails(
   }),
 );
 
-const ENDED = {
+/** When supervisord answers, in epoch seconds. */
+const now = () => Math.floor(Date.now() / 1000);
+
+/** What supervisord reports of a process that has ended just now. */
+const ended = (more = {}) => ({
   group: 'web',
   name: 'web',
   state: 100,
   start: AT - 50,
-  stop: AT,
+  stop: now(),
   exitstatus: 3,
   pid: 0,
   spawnerr: '',
-};
+  ...more,
+});
 
 tails(
   "without supervisord's log, supervisord is asked, and answers for the run that has ended",
   inScene(async (scene) => {
-    scene.reply = [ENDED, `${ESC}[1mlast words\n`];
+    scene.reply = [ended(), `${ESC}[1mlast words\n`];
     scene.subject.noticed(id('web'), 1);
     assert.equal(scene.calls[0]?.[1], {
       methodName: 'supervisor.readProcessStderrLog',
@@ -365,19 +388,26 @@ tails(
   }),
 );
 
-const USELESS: ReadonlyArray<readonly [title: string, reply: readonly unknown[]]> = [
-  ['runs again', [{ ...ENDED, state: 20, pid: 2 }, 'of the next run\n']],
-  ['has run again', [{ ...ENDED, start: Math.floor(Date.now() / 1000) }, 'of the next run\n']],
-  ['is unknown', [new RpcError('ERR_RPC_FAULT', 'BAD_NAME'), new RpcError('ERR_RPC_FAULT', 'x')]],
-  ['has no log', [ENDED, new RpcError('ERR_RPC_FAULT', 'NO_FILE')]],
-  ['has an empty log', [ENDED, '']],
+const USELESS: ReadonlyArray<readonly [title: string, reply: () => readonly unknown[]]> = [
+  ['runs again', () => [ended({ state: 20, pid: 2 }), 'of the next run\n']],
+  ['has run again', () => [ended({ start: now() }), 'of the next run\n']],
+  [
+    'has run again before its end was noticed',
+    () => [ended({ start: now() - 8, stop: now() - 7 }), 'of the next run\n'],
+  ],
+  [
+    'is unknown',
+    () => [new RpcError('ERR_RPC_FAULT', 'BAD_NAME'), new RpcError('ERR_RPC_FAULT', 'x')],
+  ],
+  ['has no log', () => [ended(), new RpcError('ERR_RPC_FAULT', 'NO_FILE')]],
+  ['has an empty log', () => [ended(), '']],
 ];
 
 for (const [title, reply] of USELESS) {
   tails(
     `the answer for a process that ${title} is discarded`,
     inScene(async (scene) => {
-      scene.reply = reply;
+      scene.reply = reply();
       scene.subject.noticed(id('web'), 1);
       await eventually(5_000, () => assert.is(scene.calls.length, 1));
       await new Promise((resolve) => setImmediate(resolve));

@@ -178,6 +178,68 @@ oomKills(
   }),
 );
 
+oomKills(
+  'a victim that the log does not name in time is not taken for none',
+  inScene({ hasCgroup: false }, async (scene) => {
+    scene.oom(101);
+    scene.log = { pids: [], isComplete: true };
+    assert.is(await scene.exit(101), undefined);
+  }),
+);
+
+oomKills(
+  'a kill of another process that the log names leaves no doubt',
+  inScene({ hasCgroup: false }, async (scene) => {
+    assert.is(await scene.oom(999).exit(101), false);
+  }),
+);
+
+for (const hasLog of [true, false]) {
+  const source = hasLog ? "the kernel's log" : 'counters';
+  oomKills(
+    `by ${source}: supervisord does not run for a minute after the kill`,
+    inScene({ hasLog }, async (scene) => {
+      scene.oom(101);
+      for (let passed = 0; passed < 60; passed += 0.5) {
+        scene.clock += 0.5;
+        scene.subject.tick(false);
+      }
+      assert.is(await scene.exit(101), hasLog ? true : undefined);
+    }),
+  );
+
+  for (const seconds of [-3_600, 3_600]) {
+    oomKills(
+      `by ${source}: the clock is set by ${seconds} s before the exit, and before the kill`,
+      inScene({ hasLog }, async (scene) => {
+        scene.oom(101).pass(0.5).clock += seconds;
+        assert.is.not(await scene.exit(101), false);
+        scene.pass(60).clock -= seconds;
+        assert.is.not(await scene.oom(102).exit(102), false);
+        scene.pass(60);
+        assert.is(await scene.oom(103).exit(103), true);
+      }),
+    );
+  }
+}
+
+oomKills(
+  'only the device of the kernel is its log',
+  inFolder(
+    {
+      'proc/vmstat': 'oom_kill 4\n',
+      'dev/kmsg': '',
+    },
+    (root) => {
+      mkdirSync(join(root, 'proc/self/ns'), { recursive: true });
+      symlinkSync('pid:[4026531836]', join(root, 'proc/self/ns/pid'));
+      const open = openOomSources(root);
+      assert.is(open?.sources.readKernelLog, undefined);
+      open?.close();
+    },
+  ),
+);
+
 const BY_COUNTERS: ReadonlyArray<
   readonly [
     title: string,

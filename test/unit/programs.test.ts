@@ -103,19 +103,20 @@ programs('an unreported exit is trouble, and a kept log is in the JSON', async (
   const { status, text } = await request('?group=db', { isUnreported });
   assert.is(status, 503);
   assert.match(text, /db:web is RUNNING, gone, but supervisord has not reported the exit\n$/);
-  const logTailOf = () => 'out of cheese';
+  const logTailOf = () => ({ stream: 'stderr', text: 'out of cheese', at: 1_002 }) as const;
   const json = await request('?group=db&format=json', { isUnreported, logTailOf });
   const [process] = JSON.parse(json.text).processes;
   assert.is(process.trouble, 'unreported exit');
   assert.is(process.logTail, 'out of cheese');
+  assert.is(process.logTailAt, 1_002, 'it may be of an earlier run than the last termination');
 });
 
 programs('a kept log of a process in trouble is in the text, and no other', async () => {
-  const logTailOf = () => 'one\ntwo\n';
+  const logTailOf = () => ({ stream: 'stderr', text: 'one\ntwo\n', at: 1_002 }) as const;
   const { text } = await request('?group=web', { logTailOf });
   assert.match(
     text,
-    /^trouble\nweb:web-1 is FATAL.*\n\nend of the log of web:web-1:\n {4}one\n {4}two\n$/,
+    /^trouble\nweb:web-1 is FATAL.*\n\nend of the log of web:web-1, whose run ended at 1970-01-01T00:16:42\.000Z:\n {4}one\n {4}two\n$/,
   );
   assert.not.match((await request('?group=db', { logTailOf })).text, /end of the log/);
 });

@@ -7,6 +7,7 @@ import { CachedText } from '../../src/exposition/cached-text.ts';
 import { ListenError } from '../../src/util/errors.ts';
 import { isClientConnected } from '../../src/web/connection.ts';
 import type { BoundAddress } from '../../src/web/listen.ts';
+import { hasForeignHost } from '../../src/web/request.ts';
 import { createAnswer } from '../../src/web/routes.ts';
 import { type Answer, serve, type WebOptions } from '../../src/web/server.ts';
 import { eventually, timed, within } from '../support/deadline.ts';
@@ -430,6 +431,23 @@ async function say(port: number, ...chunks: readonly (string | Buffer)[]): Promi
   client.end();
   await within(3_000, 'close', closed);
   return said;
+}
+
+for (const [host, isForeign] of [
+  [undefined, false],
+  ['localhost:9876', false],
+  ['127.0.0.1:9876', false],
+  ['[::1]:9876', false],
+  ['[::ffff:127.0.0.1]', false],
+  ['db1:9876', false],
+  ['evil.example:9876', true],
+  ['127.0.0.1.evil.example', true],
+  ['evil.example.:9876', true],
+] as const) {
+  web(`a browser on this host may have been led here by a foreign site: ${host}`, () => {
+    const request = { headers: { host } } as unknown as IncomingMessage;
+    assert.is(hasForeignHost(request), isForeign);
+  });
 }
 
 web.run();

@@ -37,8 +37,10 @@ export interface PageOptions {
   readonly resources: ResourceUsageReader | undefined;
   /** Whether a process is gone although no event has reported it. */
   readonly isUnreported?: ((process: Readonly<Process>) => boolean) | undefined;
-  /** The end of the log at the last unexpected exit or failed start, if one was kept and may be shown. */
-  readonly logTailOf?: ((process: Readonly<Process>) => LogTail | undefined) | undefined;
+  /** The end of the log at the last unexpected exit or failed start, if one was kept and the client may see it. */
+  readonly logTailOf?:
+    | ((process: Readonly<Process>, request: IncomingMessage) => LogTail | undefined)
+    | undefined;
   readonly telemetryPath: string;
   readonly signal: AbortSignal;
 }
@@ -110,7 +112,7 @@ export class Page {
     const query = parseQuery(search);
     const view = this.#view();
     const row = findRow(view.rows, query.process);
-    const detail = row && this.#detailOf(row);
+    const detail = row && this.#detailOf(row, request);
     response.setHeader('Cache-Control', 'no-store');
     if (wantsJson(request)) {
       const status = detail === undefined ? 404 : 200;
@@ -210,7 +212,7 @@ export class Page {
     };
   }
 
-  #detailOf(row: Row): Detail | undefined {
+  #detailOf(row: Row, request: IncomingMessage): Detail | undefined {
     const { table, resources, logTailOf } = this.#options;
     const process = table.get(row);
     if (process === undefined) return undefined;
@@ -219,7 +221,7 @@ export class Page {
       process,
       history: this.#histories.of(row),
       cpuSeconds: usage && usage.cpuUserSeconds + usage.cpuSystemSeconds,
-      logTail: logTailOf?.(process),
+      logTail: logTailOf?.(process, request),
       nameOf: signalName,
     });
   }
