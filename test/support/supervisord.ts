@@ -66,6 +66,7 @@ export class Supervisord {
       env: {
         ...process.env,
         STORY_DIR: this.dir,
+        STORY_SUPPORT: join(root, 'test/support'),
         STORY_PORT: String(port),
         STORY_LOG_LEVEL: 'debug',
         ...story.environment,
