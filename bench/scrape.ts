@@ -67,7 +67,7 @@ await cleaningUp(10, async () => {
   for (let scrape = 0; scrape < counts.scrapes; scrape++) {
     progress(`scrape ${scrape + 1} of ${counts.scrapes}`);
     for (const { scraper, measurements } of [exporter, peer]) {
-      // supervisord goes on for a while after it has answered the other one.
+      // A pause keeps the one scrape out of the measurement of the other.
       await sleep(SETTLE_MS);
       measurements.push(await measureCpu(supervisord.pid, () => scraper.scrape()));
     }
