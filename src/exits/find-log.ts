@@ -2,16 +2,17 @@
 
 import {
   closeSync,
+  fstatSync,
   openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
-  readSync,
   statSync,
 } from 'node:fs';
 import { resolve } from 'node:path';
 import type { OwnCircumstances } from '../configuration/read-running.ts';
 import { describeSystemError } from '../util/errno.ts';
+import { endOf } from './log-end.ts';
 import { parseLogLine } from './log-lines.ts';
 
 export interface FoundLog {
@@ -124,10 +125,7 @@ function whyNotALog(path: string): string | undefined {
 export function tailOf(path: string): string {
   const fd = openSync(path, 'r');
   try {
-    const { size } = statSync(path);
-    const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
-    const length = readSync(fd, buffer, 0, buffer.length, size - buffer.length);
-    return buffer.toString('utf8', 0, length);
+    return endOf(fd, fstatSync(fd).size, TAIL_BYTES).toString();
   } finally {
     closeSync(fd);
   }

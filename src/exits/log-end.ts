@@ -29,6 +29,13 @@ export function readLogEnd(path: string, folder: string, maxBytes: number): LogE
   return { kind: 'read', bytes: Buffer.concat([rotated.bytes, end.bytes]) };
 }
 
+/** The last bytes of an open file of this size. Throws system errors. */
+export function endOf(fd: number, size: number, maxBytes: number): Buffer {
+  const bytes = Buffer.alloc(Math.min(size, maxBytes));
+  const length = readSync(fd, bytes, 0, bytes.length, size - bytes.length);
+  return bytes.subarray(0, length);
+}
+
 /** Checks the file type before and after opening: opening a FIFO could block. */
 function readEnd(file: string, maxBytes: number): LogEnd {
   let fd: number | undefined;
@@ -37,9 +44,7 @@ function readEnd(file: string, maxBytes: number): LogEnd {
     fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     const stats = fstatSync(fd);
     if (!stats.isFile()) return NONE;
-    const bytes = Buffer.alloc(Math.min(stats.size, maxBytes));
-    const length = readSync(fd, bytes, 0, bytes.length, stats.size - bytes.length);
-    return { kind: 'read', bytes: bytes.subarray(0, length) };
+    return { kind: 'read', bytes: endOf(fd, stats.size, maxBytes) };
   } catch (error) {
     const code = errorCode(error);
     if (code === undefined) throw error;

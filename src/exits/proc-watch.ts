@@ -14,6 +14,7 @@ import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import { errorCode } from '../util/errno.ts';
+import { fieldsAfterName } from './proc-stat.ts';
 
 const TICK_MS = 100;
 /** Time between two ticks beyond this is a pause of the exporter itself. */
@@ -289,13 +290,12 @@ export class ProcWatch {
   }
 }
 
-/** `PID (NAME) STATE PARENT …`: a name may hold parentheses. undefined where it cannot be read. */
+/** undefined where it cannot be read. */
 function fieldsOfStat(
   path: string,
 ): { readonly state: string; readonly parent: number } | undefined {
   try {
-    const text = readFileSync(path, 'latin1');
-    const [state = '', parent] = text.slice(text.lastIndexOf(')') + 2).split(' ', 2);
+    const [state = '', parent] = fieldsAfterName(readFileSync(path, 'latin1'), 2);
     return { state, parent: Number(parent) };
   } catch (error) {
     if (errorCode(error) === undefined) throw error;

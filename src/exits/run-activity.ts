@@ -2,8 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { errorCode } from '../util/errno.ts';
+import { fieldsAfterName } from './proc-stat.ts';
 
-/** Fields of /proc/PID/stat after the name, which may hold parentheses. */
+/** Indexes among the fields of /proc/PID/stat after the name. */
 const PARENT = 1;
 const MINOR_FAULTS_OF_CHILDREN = 8;
 const THREADS = 17;
@@ -18,8 +19,7 @@ export function hasWrittenNothing(pid: number, supervisorPid: number, proc = '/p
     // Counts what was passed to write(2), whether or not it was read from a pipe since.
     const [, written] = /^wchar: (\d+)$/m.exec(readFileSync(`${folder}/io`, 'latin1')) ?? [];
     const children = readFileSync(`${folder}/task/${pid}/children`, 'latin1');
-    const stat = readFileSync(`${folder}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const fields = fieldsAfterName(readFileSync(`${folder}/stat`, 'latin1'));
     return (
       written === '0' &&
       children === '' &&

@@ -11,36 +11,40 @@ const search = suite("search for supervisord's log");
 const UNREADABLE_PID = 2 ** 22 + 1;
 const SEARCHES = 20;
 
+/** A finder that has only the configuration, and counts how often it is read. */
+class CountingFinder {
+  readings = 0;
+  readonly finder: LogFinder;
+
+  constructor(readConfigured: () => ConfiguredLog) {
+    this.finder = new LogFinder({
+      supervisorPid: UNREADABLE_PID,
+      flag: undefined,
+      readConfigured: async () => {
+        this.readings += 1;
+        return readConfigured();
+      },
+    });
+  }
+}
+
 /** Searches repeatedly; resolves to the kinds of the results and how often the configuration was read. */
 async function searchRepeatedly(
   readConfigured: () => ConfiguredLog,
 ): Promise<{ readonly kinds: readonly string[]; readonly readings: number }> {
-  let readings = 0;
-  const finder = new LogFinder({
-    supervisorPid: UNREADABLE_PID,
-    flag: undefined,
-    readConfigured: async () => {
-      readings += 1;
-      return readConfigured();
-    },
-  });
+  const counting = new CountingFinder(readConfigured);
   const kinds: string[] = [];
-  for (let searches = 0; searches < SEARCHES; searches++) kinds.push((await finder.find()).kind);
-  return { kinds, readings };
+  for (let searches = 0; searches < SEARCHES; searches++) {
+    kinds.push((await counting.finder.find()).kind);
+  }
+  return { kinds, readings: counting.readings };
 }
 
 search('the configuration is read once, and a log that appears later is found', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'supervisor-exporter-'));
   const path = join(folder, 'supervisord.log');
-  let readings = 0;
-  const finder = new LogFinder({
-    supervisorPid: UNREADABLE_PID,
-    flag: undefined,
-    readConfigured: async () => {
-      readings += 1;
-      return { kind: 'file', path };
-    },
-  });
+  const counting = new CountingFinder(() => ({ kind: 'file', path }));
+  const { finder } = counting;
   try {
     for (let searches = 0; searches < SEARCHES; searches++) {
       assert.is((await finder.find()).kind, 'none');
@@ -50,7 +54,7 @@ search('the configuration is read once, and a log that appears later is found', 
       kind: 'found',
       log: { path, openAt: undefined, source: 'configuration' },
     });
-    assert.is(readings, 1);
+    assert.is(counting.readings, 1);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { LogEvidence } from '../../src/exits/evidence.ts';
+import { type LogEntry, LogEvidence } from '../../src/exits/evidence.ts';
 import { toHarmlessText } from '../../src/exits/harmless-text.ts';
 import { readLogEnd } from '../../src/exits/log-end.ts';
 import type { LogMessage } from '../../src/exits/log-lines.ts';
@@ -176,11 +176,15 @@ class Scene {
 
   /** The process writes, exits, and supervisord logs that. */
   exit(at: number, output?: string): this {
+    this.subject.keep(this.subject.read([this.logExit(at, output)]));
+    return this;
+  }
+
+  /** The same, but the exporter has not read the log of the process yet. */
+  logExit(at: number, output?: string): LogEntry {
     if (output !== undefined) writeFileSync(join(this.dir, 'stderr'), output);
     const reason = { kind: 'exited', exitCode: 3 } as const;
-    const entry = this.#log(at, { kind: 'ended', name: 'web', expected: false, reason });
-    this.subject.keep(this.subject.read([entry]));
-    return this;
+    return this.#log(at, { kind: 'ended', name: 'web', expected: false, reason });
   }
 
   start(at: number): this {
@@ -205,7 +209,7 @@ class Scene {
     return this.subject.of(id('web'))?.text;
   }
 
-  #log(at: number, message: LogMessage) {
+  #log(at: number, message: LogMessage): LogEntry {
     const entry = { at, message, isCertain: true };
     this.evidence.add(entry);
     return entry;
@@ -256,11 +260,7 @@ tails(
 tails(
   'a log that was read after the next start is discarded',
   inScene((scene) => {
-    const reason = { kind: 'exited', exitCode: 3 } as const;
-    const message = { kind: 'ended', name: 'web', expected: false, reason } as const;
-    const entry = { at: AT, message, isCertain: true };
-    writeFileSync(join(scene.dir, 'stderr'), 'of the next run\n');
-    scene.evidence.add(entry);
+    const entry = scene.logExit(AT, 'of the next run\n');
     scene.start(AT + 0.01);
     assert.equal(scene.subject.read([entry]), { read: [], unread: [] });
   }),
@@ -269,11 +269,7 @@ tails(
 tails(
   'a log that was read while the next run started is discarded',
   inScene((scene) => {
-    const reason = { kind: 'exited', exitCode: 3 } as const;
-    const message = { kind: 'ended', name: 'web', expected: false, reason } as const;
-    const entry = { at: AT, message, isCertain: true };
-    writeFileSync(join(scene.dir, 'stderr'), 'of the next run\n');
-    scene.evidence.add(entry);
+    const entry = scene.logExit(AT, 'of the next run\n');
     const candidates = scene.subject.read([entry]);
     assert.is(candidates.read.length, 1);
     scene.start(AT + 0.01);
@@ -285,11 +281,7 @@ tails(
 tails(
   'what was read after the next start is kept as long as that run has written nothing',
   inScene((scene) => {
-    const reason = { kind: 'exited', exitCode: 3 } as const;
-    const message = { kind: 'ended', name: 'web', expected: false, reason } as const;
-    const entry = { at: AT, message, isCertain: true };
-    writeFileSync(join(scene.dir, 'stderr'), 'last words\n');
-    scene.evidence.add(entry);
+    const entry = scene.logExit(AT, 'last words\n');
     scene.start(AT + 0.01).isNextSilent = true;
     const candidates = scene.subject.read([entry]);
     scene.isNextSilent = false;
