@@ -1,6 +1,5 @@
 /** `npm run bench scrape`: a scrape with many processes, against node_exporter's supervisord collector. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { PROGRAM } from '../test/support/exporter.ts';
 import { freePort } from '../test/support/ports.ts';
 import { atEnd, cleaningUp, temporaryFolder } from './clean-up.ts';
@@ -17,7 +16,6 @@ const SPEED_GOAL = 50;
 /** supervisord's own work during a scrape can look like this much CPU time. */
 const NO_CPU_MS = 2;
 
-const SETTLE_MS = 500;
 const WARM_UP_SCRAPES = 10;
 
 interface Target {
@@ -67,8 +65,6 @@ await cleaningUp(10, async () => {
   for (let scrape = 0; scrape < counts.scrapes; scrape++) {
     progress(`scrape ${scrape + 1} of ${counts.scrapes}`);
     for (const { scraper, measurements } of [exporter, peer]) {
-      // A pause keeps the one scrape out of the measurement of the other.
-      await sleep(SETTLE_MS);
       measurements.push(await measureCpu(supervisord.pid, () => scraper.scrape()));
     }
   }

@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
 import { ROOT } from '../scripts/setup.ts';
 import { atEnd, cleaningUp, temporaryFolder } from './clean-up.ts';
 import { atMost, reportGoals } from './report.ts';
@@ -10,11 +11,14 @@ import { killWithChildren } from './supervisord.ts';
 const GOAL_S = 20;
 
 await cleaningUp(5, async () => {
+  const folder = temporaryFolder();
+  // Like /tmp: some tests run as nobody.
+  chmodSync(folder, 0o1777);
   const began = performance.now();
   const tests = spawn(process.execPath, ['scripts/run.mjs', 'test', '--unit'], {
     cwd: ROOT,
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, TMPDIR: temporaryFolder() },
+    env: { ...process.env, TMPDIR: folder },
   });
   atEnd(() => {
     const isRunning = tests.exitCode === null && tests.signalCode === null;
