@@ -70,9 +70,13 @@ for (const lines of LOGLESS) {
               assert.ok((exitsOf(metrics, 'eight-0') ?? 0) > 0);
               assert.is.not(reasonOf(metrics, 'eight-0').signal, SIGSEGV);
             });
-            const metrics = await supervisord.metrics();
             const collector = { collector: 'exit_reason' };
-            assert.is(metrics.value('supervisord_exporter_collector_success', collector), 0);
+            // The search ends with supervisord's configuration, whose reader may take seconds.
+            await supervisord.until(20_000, (metrics) => {
+              assert.is.not(reasonOf(metrics, 'eight-0').signal, SIGSEGV);
+              assert.is(metrics.value('supervisord_exporter_collector_success', collector), 0);
+            });
+            const metrics = await supervisord.metrics();
             const stopKills = metrics.where('supervisord_process_stop_kills_total');
             assert.is(stopKills.length, 0);
             assert.is.not(reasonOf(metrics, 'eight-0').signal, SIGSEGV);
