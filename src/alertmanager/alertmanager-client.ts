@@ -6,7 +6,7 @@ import { Backoff } from '../util/backoff.ts';
 import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { describeHttpUrl, type HttpUrl } from '../util/url.ts';
-import { type ClientConfig, readSettings } from './client-config.ts';
+import type { ClientConfig } from './client-config.ts';
 import { describeLocation, type HttpResult, httpRequest } from './http-request.ts';
 import type { PostableAlert } from './payload.ts';
 
@@ -119,7 +119,7 @@ export class AlertmanagerClient {
     const { url, signal, config } = this.#options;
     const { timeoutMs } = this.#timing;
     try {
-      const settings = config && (await readSettings(config));
+      const settings = await config?.();
       const options = { ...settings, agent: this.#agent, timeoutMs, signal };
       return await httpRequest(url, '/api/v2/alerts', { method: 'POST', json }, options);
     } catch (error) {

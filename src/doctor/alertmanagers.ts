@@ -1,7 +1,7 @@
 /** Asks each Alertmanager for the alerts that it holds of those that the exporter pushes. */
 
 import { resolve } from 'node:path';
-import { loadClientConfig, readSettings } from '../alertmanager/client-config.ts';
+import { loadClientConfig } from '../alertmanager/client-config.ts';
 import { httpRequest } from '../alertmanager/http-request.ts';
 import { FIXED, type Labels, pushedLabels } from '../alertmanager/payload.ts';
 import type { Config } from '../cli/flags.ts';
@@ -41,7 +41,7 @@ export function askAlertmanagers(
 
 async function ask(url: HttpUrl, file: string | undefined): Promise<AlertmanagerFacts['answer']> {
   try {
-    const settings = file === undefined ? {} : await readSettings(await loadClientConfig(file));
+    const settings = file === undefined ? {} : await (await loadClientConfig(file))();
     const { signal } = new AbortController();
     const options = {
       ...settings,
