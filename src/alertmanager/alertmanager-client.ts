@@ -120,8 +120,8 @@ export class AlertmanagerClient {
     const { timeoutMs } = this.#timing;
     try {
       const settings = await config?.();
-      const options = { ...settings, agent: this.#agent, timeoutMs, signal };
-      return await httpRequest(url, '/api/v2/alerts', { method: 'POST', json }, options);
+      const options = { ...settings, json, agent: this.#agent, timeoutMs, signal };
+      return await httpRequest(url, '/api/v2/alerts', options);
     } catch (error) {
       return { kind: 'failed', reason: messageOf(error) };
     }

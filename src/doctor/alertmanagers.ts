@@ -42,15 +42,12 @@ export function askAlertmanagers(
 async function ask(url: HttpUrl, file: string | undefined): Promise<AlertmanagerFacts['answer']> {
   try {
     const settings = file === undefined ? {} : await (await loadClientConfig(file))();
-    const { signal } = new AbortController();
-    const options = {
+    const answer = await httpRequest(url, `/api/v2/alerts?${QUERY}`, {
       ...settings,
       agent: false,
       timeoutMs: TIMEOUT_MS,
       maxBodyBytes: MAX_ANSWER_BYTES,
-      signal,
-    } as const;
-    const answer = await httpRequest(url, `/api/v2/alerts?${QUERY}`, { method: 'GET' }, options);
+    });
     if (answer.kind === 'failed') return answer;
     if (answer.status !== 200) return { kind: 'failed', reason: `HTTP status ${answer.status}` };
     const alerts = readAlerts(answer.body ?? '');
