@@ -54,7 +54,7 @@ export interface ExitReasonsOptions {
   /** Reads what has been written to supervisord's log, and returns whether it can be trusted. */
   readonly readLog: () => LogTrust;
   /** One that keeps its connection open; undefined where supervisord has no HTTP server. */
-  readonly client: Pick<RpcClient, 'multicallSettled' | 'close'> | undefined;
+  readonly client: Pick<RpcClient, 'multicallSettled'> | undefined;
   /** A call of `askEarly` has failed, so supervisord was not woken. */
   readonly onAskEarlyFailed: () => void;
   /** undefined where the kernel reports no OOM kills. */
@@ -72,10 +72,11 @@ interface Lookup {
 export class ExitReasons {
   readonly #options: ExitReasonsOptions;
   readonly #groupsOfName = new Map<string, number>();
-  /** Those that the log did not settle; of each process the latest. */
+  /**
+   * Those that the log did not settle, or that wait until it is established whether it is
+   * supervisord's. Of each process the latest. The oldest first.
+   */
   readonly #lookups = new Map<ProcessKey, Lookup>();
-  /** Those that wait until it is established whether the log is supervisord's. */
-  #waiting: Lookup[] = [];
   /** Processes that have ended and whose event was not received yet. */
   readonly #early = new Map<ProcessKey, { readonly id: ProcessId; readonly pid: number }>();
   /** What XML-RPC reported of such processes. */
@@ -109,15 +110,13 @@ export class ExitReasons {
     clearTimeout(this.#timer);
     clearTimeout(this.#deadline);
     this.#lookups.clear();
-    this.#waiting = [];
     this.#early.clear();
-    this.#options.client?.close();
   }
 
   /** It is established whether the log is supervisord's. */
   trustEstablished(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = [...this.#lookups.values()];
+    this.#lookups.clear();
     for (const lookup of waiting) this.#lookUp(lookup);
     for (const { id, state, pid } of this.#options.table.values()) {
       if (state === 'RUNNING') this.#correctStart(id, pid);
@@ -164,16 +163,13 @@ export class ExitReasons {
 
   #lookUp(lookup: Lookup): void {
     const trust = this.#options.readLog();
-    if (trust === 'pending') {
-      this.#waiting.push(lookup);
-      this.#expectDeadline();
-      return;
-    }
+    if (trust === 'pending') return void this.#keep(lookup);
     const finding = trust === 'trusted' ? this.#find(lookup) : NOTHING;
     if (trust === 'trusted' && finding.kind === 'nothing') this.#reportMissingLine(lookup);
     const facts = factsOfFinding(finding, lookup) ?? this.#factsWithoutLog(lookup);
-    if (facts === undefined) this.#ask(lookup);
-    else this.#settle(lookup, facts);
+    if (facts !== undefined) return void this.#settle(lookup, facts);
+    this.#keep(lookup);
+    if (!this.#isCalling && this.#timer === undefined) void this.#call();
   }
 
   /** What is known without a further call; undefined where XML-RPC may know more. */
@@ -189,13 +185,13 @@ export class ExitReasons {
     return isAskable ? undefined : UNKNOWN;
   }
 
-  #ask(lookup: Lookup): void {
+  #keep(lookup: Lookup): void {
     const key = keyOf(lookup.id);
     const earlier = this.#lookups.get(key);
+    this.#lookups.delete(key);
     this.#lookups.set(key, lookup);
     if (earlier !== undefined) this.#settle(earlier, UNKNOWN);
     this.#expectDeadline();
-    if (!this.#isCalling && this.#timer === undefined) void this.#call();
   }
 
   #find({ query }: Lookup, known: Query['known'] = query.known): Finding {
@@ -204,38 +200,26 @@ export class ExitReasons {
   }
 
   #settle(lookup: Lookup, facts: TerminationFacts): void {
-    const { oomKills } = this.#options;
+    const { oomKills, table, changes } = this.#options;
     const { reason } = facts;
     const mayBeOomKill =
       reason.kind === 'signalled' && (reason.signal === undefined || reason.signal === SIGKILL);
-    if (!mayBeOomKill || oomKills === undefined) {
-      this.#publish(lookup, facts);
-      return;
-    }
-    const { end } = lookup.query;
+    if (!mayBeOomKill || oomKills === undefined) return void this.#publish(lookup, facts);
+    // The signal is published before the OOM killer is established or ruled out.
+    this.#publish(lookup, { ...facts, reason: { ...reason, oomKilled: 'pending' } });
+    const { id, terminationId, query } = lookup;
+    const isStop = query.end !== 'unexpected' && query.end !== 'failed-start';
     const killed = {
       pid: this.#pidOf(lookup, facts),
-      key: keyOf(lookup.id),
+      key: keyOf(id),
       at: Math.min(facts.finishedAt ?? Number.POSITIVE_INFINITY, Date.now() / 1000),
-      isUnexplained: reason.signal === SIGKILL && (end === 'unexpected' || end === 'failed-start'),
+      isUnexplained: reason.signal === SIGKILL && !isStop,
     };
-    let isPublished = false;
     oomKills.decide(killed, (oomKilled) => {
       const signal = oomKilled === true ? SIGKILL : reason.signal;
       const decided = { ...facts, reason: { ...reason, signal, oomKilled } };
-      if (isPublished) this.#correct(lookup, decided);
-      else this.#publish(lookup, decided);
-      isPublished = true;
+      changes.publish(table.setTerminationFacts(id, terminationId, decided));
     });
-    // The signal is published before the OOM killer is established or ruled out.
-    if (!isPublished)
-      this.#publish(lookup, { ...facts, reason: { ...reason, oomKilled: 'pending' } });
-    isPublished = true;
-  }
-
-  #correct({ id, terminationId }: Lookup, facts: TerminationFacts): void {
-    const { table, changes } = this.#options;
-    changes.publish(table.setTerminationFacts(id, terminationId, facts));
   }
 
   /** The event of a failed start has no pid. */
@@ -270,22 +254,18 @@ export class ExitReasons {
   }
 
   #settleExpired(): void {
-    const before = performance.now() - DEADLINE_MS;
-    const isExpired = ({ began }: Lookup) => began <= before + 1;
-    const waiting = this.#waiting.filter(isExpired);
-    this.#waiting = this.#waiting.filter((lookup) => !isExpired(lookup));
-    const asked = [...this.#lookups].filter(([, lookup]) => isExpired(lookup));
-    for (const [key] of asked) this.#lookups.delete(key);
-    for (const lookup of [...waiting, ...asked.map(([, each]) => each)]) {
+    for (const [key, lookup] of [...this.#lookups]) {
+      if (performance.now() - lookup.began < DEADLINE_MS - 1) continue;
+      this.#lookups.delete(key);
       this.#settle(lookup, UNKNOWN);
     }
-    if (this.#waiting.length + this.#lookups.size > 0) this.#expectDeadline();
+    if (this.#lookups.size > 0) this.#expectDeadline();
   }
 
   async #call(): Promise<void> {
-    const { client, log } = this.#options;
+    const { client, log, readLog } = this.#options;
     this.#timer = undefined;
-    const lookups = [...this.#lookups].slice(0, MAX_QUERIES);
+    const lookups = readLog() === 'pending' ? [] : [...this.#lookups].slice(0, MAX_QUERIES);
     const early = [...this.#early].slice(0, MAX_QUERIES - lookups.length);
     if (client === undefined || lookups.length + early.length === 0) return;
     for (const [key] of early) this.#early.delete(key);
@@ -297,7 +277,7 @@ export class ExitReasons {
       this.#isRpcFailing = false;
       this.success = true;
       for (const [index, [key, lookup]] of lookups.entries()) {
-        this.#answer(key, lookup, () => this.#factsOfInfo(infos[index], lookup));
+        this.#answer(key, lookup, infos[index]);
       }
       for (const [index, [key, { pid }]] of early.entries()) {
         this.#keepEarly(key, pid, infos[lookups.length + index]);
@@ -308,7 +288,7 @@ export class ExitReasons {
       if (lookups.length > 0) this.success = false;
       log.debug?.('exit reasons could not be looked up', { reason: messageOf(error) });
       if (early.length > 0) this.#options.onAskEarlyFailed();
-      for (const [key, lookup] of lookups) this.#answer(key, lookup, () => UNKNOWN);
+      for (const [key, lookup] of lookups) this.#answer(key, lookup, undefined);
     }
     this.#isCalling = false;
     const pause = this.#duty.record(began, performance.now());
@@ -318,21 +298,17 @@ export class ExitReasons {
   }
 
   /** Answers the lookup, unless one of a later exit has replaced it. */
-  #answer(key: ProcessKey, lookup: Lookup, factsOf: () => TerminationFacts): void {
+  #answer(key: ProcessKey, lookup: Lookup, info: ProcessInfo | undefined): void {
     if (this.#lookups.get(key) !== lookup) return;
     this.#lookups.delete(key);
-    this.#settle(lookup, factsOf());
+    this.#settle(lookup, this.#factsOfInfo(info, lookup));
   }
 
   /** Keeps the reply for the event, or uses it if the event was received in the meantime. */
   #keepEarly(key: ProcessKey, pid: number, info: ProcessInfo | undefined): void {
     if (info === undefined) return;
     const lookup = this.#lookups.get(key);
-    if (lookup?.query.pid === pid) {
-      this.#lookups.delete(key);
-      this.#settle(lookup, this.#factsOfInfo(info, lookup));
-      return;
-    }
+    if (lookup?.query.pid === pid) return void this.#answer(key, lookup, info);
     this.#earlyInfos.set(key, { pid, info });
     const [oldest] = this.#earlyInfos.keys();
     if (this.#earlyInfos.size > MAX_EARLY && oldest !== undefined) this.#earlyInfos.delete(oldest);

@@ -49,7 +49,6 @@ class Scene {
               this.calls += 1;
               return Promise.all(calls.map(() => this.reply()));
             },
-            close: () => {},
           }
         : undefined,
       oomKills: asksForOom
