@@ -43,29 +43,18 @@ export type Finding =
   | { readonly kind: 'contradictory' }
   | { readonly kind: 'nothing' };
 
-interface Spawned {
-  readonly kind: 'spawned';
+interface Place {
   readonly order: number;
   readonly at: number;
-  readonly pid: number;
   readonly isCertain: boolean;
 }
 
-interface Ended {
-  readonly kind: 'ended';
-  readonly order: number;
-  readonly at: number;
-  readonly expected: boolean | undefined;
-  readonly reason: LoggedReason;
-  readonly isCertain: boolean;
-}
-
-type Run = Spawned | Ended;
+type Ended = Extract<LogMessage, { readonly kind: 'ended' }> & Place;
+type Run = Ended | (Extract<LogMessage, { readonly kind: 'spawned' | 'killing' }> & Place);
 
 /** As many as a storm of half a minute writes: about 1 MB. */
 const MAX_ENTRIES = 8_192;
 const MAX_SPAWN_ERRORS = 256;
-const MAX_KILLS = 1_024;
 
 /** The longest backlog in which a line is found by its pid. Time zones differ by at least this. */
 const LONGEST_BACKLOG_SECONDS = 890;
@@ -78,8 +67,6 @@ export class LogEvidence {
   #names: string[] = [];
   #oldest = 0;
   #spawnErrors: { readonly at: number; readonly text: string }[] = [];
-  /** By name: the last kill at a stop. */
-  readonly #kills = new Map<string, { readonly pid: number; readonly isCertain: boolean }>();
   /** By name: the last line that was matched to a termination without its pid. */
   readonly #used = new Map<string, number>();
   #order = 0;
@@ -94,7 +81,6 @@ export class LogEvidence {
     this.#names = [];
     this.#oldest = 0;
     this.#spawnErrors = [];
-    this.#kills.clear();
     this.#used.clear();
     this.#completeSince = at;
   }
@@ -110,17 +96,13 @@ export class LogEvidence {
       if (this.#spawnErrors.length > MAX_SPAWN_ERRORS) this.#spawnErrors.shift();
       return;
     }
-    if (message.kind === 'killing') {
-      this.#addKill(message.name, { pid: message.pid, isCertain });
-      return;
-    }
-    if (message.kind !== 'spawned' && message.kind !== 'ended') return;
+    const { kind } = message;
+    if (kind !== 'spawned' && kind !== 'ended' && kind !== 'killing') return;
     this.#order += 1;
     const { name } = message;
     const runs = this.#runs.get(name) ?? [];
     if (runs.length === 0) this.#runs.set(name, runs);
-    const place = { order: this.#order, at, isCertain };
-    runs.push(message.kind === 'ended' ? { ...message, ...place } : { ...message, ...place });
+    runs.push({ ...message, order: this.#order, at, isCertain });
     this.#names.push(name);
     if (this.#names.length - this.#oldest > MAX_ENTRIES) this.#forgetOldest();
   }
@@ -166,8 +148,8 @@ export class LogEvidence {
    * only if the run is known to have ended by SIGKILL.
    */
   wasKilledAtStop(name: string, pid: number, isKnownKill: boolean): boolean {
-    const kill = this.#kills.get(name);
-    return kill?.pid === pid && (kill.isCertain || isKnownKill);
+    const kill = (this.#runs.get(name) ?? []).findLast((run) => run.kind === 'killing');
+    return kill?.kind === 'killing' && kill.pid === pid && (kill.isCertain || isKnownKill);
   }
 
   /** The pid of the run whose end the line of this time reports; undefined where no certain line does. */
@@ -183,13 +165,6 @@ export class LogEvidence {
     return [...this.#runs.values()]
       .flat()
       .flatMap((run) => (run.kind === 'spawned' ? run.pid : []));
-  }
-
-  #addKill(name: string, kill: { readonly pid: number; readonly isCertain: boolean }): void {
-    this.#kills.delete(name);
-    this.#kills.set(name, kill);
-    const [oldest] = this.#kills.keys();
-    if (this.#kills.size > MAX_KILLS && oldest !== undefined) this.#kills.delete(oldest);
   }
 
   #forgetOldest(): void {
@@ -287,10 +262,11 @@ function endsOfRun(runs: readonly Run[], pid: number): readonly Ended[] | undefi
   return (next < 0 ? after : after.slice(0, next)).filter(isEnded);
 }
 
-/** Whether the line follows the certain start of a run with another pid. */
+/** Whether the line follows a certain line of a run with another pid. */
 function isOfOtherRun(runs: readonly Run[], line: Ended, pid: number): boolean {
   const before = runs.findLast((run) => run.order < line.order);
-  return before?.kind === 'spawned' && before.isCertain && before.pid !== pid;
+  if (before === undefined || before.kind === 'ended') return false;
+  return before.isCertain && before.pid !== pid;
 }
 
 /** Whether the line does not contradict what the event and XML-RPC report. */
