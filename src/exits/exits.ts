@@ -385,10 +385,10 @@ export class Exits {
   }
 
   #keepLogTails(entries: readonly LogEntry[], tailer: LogTailer): void {
-    const candidates = this.#logTails?.read(entries);
-    if (candidates === undefined || candidates.read.length + candidates.unread.length === 0) return;
+    const tails = this.#logTails?.read(entries) ?? [];
+    if (tails.length === 0) return;
     tailer.read();
-    if (this.#reportsStarts) this.#logTails?.keep(candidates);
+    if (this.#reportsStarts) this.#logTails?.keep(tails);
   }
 
   /** Wakes supervisord for lines whose event is still to come. */

@@ -23,6 +23,7 @@ import { messageOf, RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { Finding, LogEvidence, Query } from './evidence.ts';
 import type { LoggedReason } from './log-lines.ts';
+import { Namesakes } from './namesakes.ts';
 import type { OomKills } from './oom-kills.ts';
 
 /** After this a reason is unknown. */
@@ -71,7 +72,7 @@ interface Lookup {
 
 export class ExitReasons {
   readonly #options: ExitReasonsOptions;
-  readonly #groupsOfName = new Map<string, number>();
+  readonly #namesakes: Namesakes;
   /**
    * Those that the log did not settle, or that wait until it is established whether it is
    * supervisord's. Of each process the latest. The oldest first.
@@ -103,6 +104,7 @@ export class ExitReasons {
 
   constructor(options: ExitReasonsOptions) {
     this.#options = options;
+    this.#namesakes = new Namesakes(options.changes);
     options.changes.subscribe((change) => this.#handle(change));
   }
 
@@ -136,10 +138,11 @@ export class ExitReasons {
   }
 
   #handle(change: Change): void {
-    if (change.kind === 'added') this.#countName(change.process.id.name, 1);
     if (change.kind === 'removed') {
-      this.#countName(change.process.id.name, -1);
-      this.#forget(keyOf(change.process.id));
+      const key = keyOf(change.process.id);
+      this.#lookups.delete(key);
+      this.#early.delete(key);
+      this.#earlyInfos.delete(key);
     }
     if (change.kind === 'transition' && change.event.to === 'RUNNING') {
       this.#correctStart(change.event.process, change.event.pid);
@@ -153,12 +156,6 @@ export class ExitReasons {
     if (pid === undefined || readLog() !== 'trusted') return;
     const startedAt = evidence.beganAt(id.name, pid);
     if (startedAt !== undefined) changes.publish(table.setStartFacts(id, { pid, startedAt }));
-  }
-
-  #forget(key: ProcessKey): void {
-    this.#lookups.delete(key);
-    this.#early.delete(key);
-    this.#earlyInfos.delete(key);
   }
 
   #lookUp(lookup: Lookup): void {
@@ -185,6 +182,10 @@ export class ExitReasons {
     return isAskable ? undefined : UNKNOWN;
   }
 
+  #isShared(name: string): boolean {
+    return this.#namesakes.of(name).length > 1;
+  }
+
   #keep(lookup: Lookup): void {
     const key = keyOf(lookup.id);
     const earlier = this.#lookups.get(key);
@@ -195,8 +196,7 @@ export class ExitReasons {
   }
 
   #find({ query }: Lookup, known: Query['known'] = query.known): Finding {
-    const isShared = (this.#groupsOfName.get(query.name) ?? 0) > 1;
-    return this.#options.evidence.find({ ...query, known, isShared });
+    return this.#options.evidence.find({ ...query, known, isShared: this.#isShared(query.name) });
   }
 
   #settle(lookup: Lookup, facts: TerminationFacts): void {
@@ -224,8 +224,7 @@ export class ExitReasons {
 
   /** The event of a failed start has no pid. */
   #pidOf({ query: { name, pid } }: Lookup, { finishedAt }: TerminationFacts): number | undefined {
-    const isShared = (this.#groupsOfName.get(name) ?? 0) > 1;
-    if (pid !== undefined || finishedAt === undefined || isShared) return pid;
+    if (pid !== undefined || finishedAt === undefined || this.#isShared(name)) return pid;
     return this.#options.evidence.pidOfEnd(name, finishedAt);
   }
 
@@ -322,12 +321,6 @@ export class ExitReasons {
     const known = reason.kind === 'exited' ? reason.exitCode : 'signal';
     if (this.#options.readLog() !== 'trusted') return { reason };
     return factsOfFinding(this.#find(lookup, known), lookup) ?? { reason };
-  }
-
-  #countName(name: string, step: number): void {
-    const count = (this.#groupsOfName.get(name) ?? 0) + step;
-    if (count > 0) this.#groupsOfName.set(name, count);
-    else this.#groupsOfName.delete(name);
   }
 
   /** Once: the cause may be its loglevel or a full disk, which is not known here. */
