@@ -40,7 +40,7 @@ const COMPARED_BYTES = 200;
 const COMPARISONS = 3;
 /** Lines that supervisord logs meanwhile are handled in further rounds, which a busy log must not prolong. */
 const MAX_ROUNDS = 4;
-/** The interval if neither the log nor supervisord in /proc can be watched. */
+/** The interval if the log cannot be watched. */
 const READ_EVERY_MS = 100;
 
 export interface ExitsOptions {
@@ -96,8 +96,6 @@ export class Exits {
   readonly #searches = new Backoff({ firstMs: FIRST_SEARCH_MS, longestMs: LONGEST_SEARCH_MS });
   #searchTimer: NodeJS.Timeout | undefined;
   #readTimer: NodeJS.Timeout | undefined;
-  /** Whether /proc shows that supervisord has run; the log is read each time. */
-  #isProcWatched = false;
   /** Whether what is read was written before the exporter began to follow the log. */
   #isLookBack = false;
   /** Whether lines are missing before the next chunk. */
@@ -122,7 +120,7 @@ export class Exits {
     });
     if (options.reasons) {
       this.#oomSources = openOomSources();
-      this.#oomKills = this.#oomSources && new OomKills(this.#oomSources);
+      this.#oomKills = this.#oomSources && new OomKills({ sources: this.#oomSources });
       const oomKills = this.#oomKills;
       if (oomKills !== undefined) changes.subscribe((change) => followRuns(change, oomKills));
       this.#reasons = new ExitReasons({
@@ -162,7 +160,7 @@ export class Exits {
   /** Resolves once the log is followed, or known not to be found. */
   async start(): Promise<void> {
     const { nudge, reasons } = this.#options;
-    this.#isProcWatched = this.#watch.start();
+    this.#watch.start();
     this.#oomSources?.watch(() => this.#oomKills?.read());
     if (nudge || reasons) await this.#search();
   }
@@ -279,7 +277,6 @@ export class Exits {
     this.#options.log.warn("supervisord's log cannot be watched; it is read every 100 ms", {
       reason: describeSystemError(error),
     });
-    if (this.#isProcWatched) return;
     this.#readTimer ??= setInterval(() => this.#readLog(), READ_EVERY_MS);
   }
 
@@ -429,18 +426,16 @@ export class Exits {
   }
 }
 
+/** A command such as cgexec changes its cgroup while it is STARTING. */
 function followRuns(change: Change, oomKills: OomKills): void {
   if (change.kind === 'removed') oomKills.forget(keyOf(change.process.id));
-  if (change.kind === 'updated') {
-    const { id, state, pid } = change.process;
-    // A command such as cgexec changes its cgroup while it is STARTING.
-    if (state !== 'RUNNING' || pid === undefined || oomKills.knows(keyOf(id), pid)) return;
-    oomKills.started(keyOf(id), pid);
-  }
-  if (change.kind === 'transition' && change.event.to === 'RUNNING') {
-    const { process, pid } = change.event;
-    if (pid !== undefined) oomKills.started(keyOf(process), pid);
-  }
+  const run =
+    change.kind === 'updated' && change.process.state === 'RUNNING'
+      ? { id: change.process.id, pid: change.process.pid }
+      : change.kind === 'transition' && change.event.to === 'RUNNING'
+        ? { id: change.event.process, pid: change.event.pid }
+        : undefined;
+  if (run?.pid !== undefined) oomKills.started(keyOf(run.id), run.pid);
 }
 
 function isExit(message: LogMessage): boolean {

@@ -9,12 +9,6 @@
 
 import type { ProcessKey } from '../supervisor/process-id.ts';
 
-/** undefined where it cannot be read. */
-export interface OomCounters {
-  readonly host: number | undefined;
-  readonly cgroup: number | undefined;
-}
-
 export interface KernelLog {
   /** Victims since the last call. */
   readonly pids: readonly number[];
@@ -23,7 +17,11 @@ export interface KernelLog {
 }
 
 export interface OomSources {
-  readonly readCounters: () => OomCounters;
+  /** Each undefined where it cannot be read. */
+  readonly readCounters: () => {
+    readonly host: number | undefined;
+    readonly cgroup: number | undefined;
+  };
   /** undefined where it cannot be read, or has the pids of another PID namespace. */
   readonly readKernelLog: (() => KernelLog) | undefined;
   /** Whether supervisord is in the root cgroup of the host, or there are no memory cgroups. */
@@ -198,13 +196,9 @@ export class OomKills {
   /** A run is RUNNING, and has entered its cgroup: that is needed where the kernel's log cannot be read. */
   started(key: ProcessKey, pid: number): void {
     if (this.#sources.readKernelLog !== undefined || this.#sources.isHostRoot) return;
+    if (this.#sharesCgroup.get(key)?.pid === pid) return;
     this.#sharesCgroup.set(key, { pid });
     this.#unreadCgroups.add(key);
-  }
-
-  /** Whether the cgroup of this run is known, or about to be read. */
-  knows(key: ProcessKey, pid: number): boolean {
-    return this.#sharesCgroup.get(key)?.pid === pid;
   }
 
   forget(key: ProcessKey): void {
