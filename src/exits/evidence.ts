@@ -59,7 +59,7 @@ const MAX_SPAWN_ERRORS = 256;
 /** The longest backlog in which a line is found by its pid. Time zones differ by at least this. */
 const LONGEST_BACKLOG_SECONDS = 890;
 
-const NOTHING: Finding = { kind: 'nothing' };
+export const NOTHING: Finding = { kind: 'nothing' };
 
 export class LogEvidence {
   readonly #runs = new Map<string, Run[]>();
@@ -108,11 +108,7 @@ export class LogEvidence {
   }
 
   find(query: Query): Finding {
-    const ofRun = this.#endsOfRun(query);
-    const candidates = (ofRun ?? this.#endsInWindow(query)).filter((line) => isOfKind(line, query));
-    const isLate = ofRun === undefined && candidates.length === 0;
-    const after = ofRun === undefined ? query.window.after : longestBacklogOf(query);
-    const finding = isLate ? this.#findLate(query) : this.#judge(candidates, query, after);
+    const finding = this.#findEnd(query);
     if (finding.kind !== 'nothing' || query.end !== 'failed-start') return finding;
     return this.#findSpawnError(query);
   }
@@ -179,39 +175,30 @@ export class LogEvidence {
     this.#oldest = 0;
   }
 
-  /** undefined where the log does not name the pid, as at loglevel=warn. */
-  #endsOfRun({ name, pid, isShared, window }: Query): readonly Ended[] | undefined {
-    if (pid === undefined || isShared) return undefined;
-    const after = longestBacklogOf({ window });
-    return endsOfRun(this.#runs.get(name) ?? [], pid)?.filter(
-      ({ at }) => at >= after && at < window.before,
-    );
-  }
-
-  #endsInWindow(query: Query): readonly Ended[] {
-    const { name, pid, isShared, window } = query;
-    if (window.after < this.#completeSince) return [];
+  #findEnd(query: Query): Finding {
+    const { name, pid, isShared, window, end } = query;
     const runs = this.#runs.get(name) ?? [];
-    return this.#unused(query, window.after).filter(
-      (line) => pid === undefined || isShared || !isOfOtherRun(runs, line, pid),
-    );
-  }
-
-  /** Ends from `after` on that were not matched to a termination yet. */
-  #unused({ name, isShared, window }: Query, after: number): readonly Ended[] {
+    const longestBacklog = window.before - LONGEST_BACKLOG_SECONDS;
+    const from = (after: number, ends: readonly Ended[]) =>
+      ends.filter((line) => line.at >= after && line.at < window.before && isOfKind(line, query));
+    const isRunKnown = pid !== undefined && !isShared;
+    const ofRun = isRunKnown ? endsOfRun(runs, pid) : undefined;
+    if (ofRun !== undefined) {
+      return this.#judge(from(longestBacklog, ofRun), query, longestBacklog);
+    }
+    if (window.after < this.#completeSince) return NOTHING;
     const used = isShared ? 0 : (this.#used.get(name) ?? 0);
-    return (this.#runs.get(name) ?? [])
-      .filter(isEnded)
-      .filter(({ order, at }) => order > used && at >= after && at < window.before);
-  }
-
-  /** An event that was received late: its line is the only one that is left. */
-  #findLate(query: Query): Finding {
-    const isCovered = query.window.after >= this.#completeSince;
-    if (!isCovered || query.isShared || query.end === 'any') return NOTHING;
-    const after = longestBacklogOf(query);
-    const left = this.#unused(query, after).filter((line) => isOfKind(line, query));
-    return left.length > 1 ? { kind: 'contradictory' } : this.#judge(left, query, after);
+    const unused = runs.filter(isEnded).filter(({ order }) => order > used);
+    const inWindow = from(window.after, unused).filter(
+      (line) => !isRunKnown || !isOfOtherRun(runs, line, pid),
+    );
+    if (inWindow.length > 0 || isShared || end === 'any') {
+      return this.#judge(inWindow, query, window.after);
+    }
+    // An event that was received late: its line is the only one that is left.
+    const left = from(longestBacklog, unused);
+    if (left.length > 1) return { kind: 'contradictory' };
+    return this.#judge(left, query, longestBacklog);
   }
 
   /** `after`: the earliest time of the true line. */
@@ -243,14 +230,10 @@ export class LogEvidence {
   }
 }
 
-function longestBacklogOf({ window }: Pick<Query, 'window'>): number {
-  return window.before - LONGEST_BACKLOG_SECONDS;
-}
-
 /**
- * The ends that may be of the run with this pid; undefined where its start is not known. A
- * start that is not certain neither begins nor ends the range where that could exclude the true
- * line.
+ * The ends that may be of the run with this pid; undefined where its start is not known, as at
+ * loglevel=warn. A start that is not certain neither begins nor ends the range where that could
+ * exclude the true line.
  */
 function endsOfRun(runs: readonly Run[], pid: number): readonly Ended[] | undefined {
   const isStart = (run: Run) => run.kind === 'spawned' && run.pid === pid;

@@ -209,6 +209,10 @@ export class Exits {
     this.#oomKills?.stop();
     this.#oomSources?.close();
     this.#client?.close();
+    this.#closeLog();
+  }
+
+  #closeLog(): void {
     this.#tailer?.close();
     this.#tailer = undefined;
   }
@@ -298,8 +302,6 @@ export class Exits {
       this.#searches.succeed();
       this.#reasons?.trustEstablished();
     } else {
-      this.#tailer.close();
-      this.#tailer = undefined;
       this.#finder.reject(log);
       this.#cannotFollow(`${path} could not be verified to be the log of this supervisord`);
     }
@@ -346,6 +348,7 @@ export class Exits {
       );
     }
     this.#logProblem = reason;
+    this.#closeLog();
     this.#trust = 'none';
     this.#reasons?.trustEstablished();
     this.#searchTimer = setTimeout(() => void this.#search(), this.#searches.fail());
@@ -357,8 +360,6 @@ export class Exits {
       this.#tailer.read();
       this.#handleWritten(this.#tailer);
     } catch (error) {
-      this.#tailer.close();
-      this.#tailer = undefined;
       this.#cannotFollow(describeSystemError(error));
     }
     return this.#trust;

@@ -21,7 +21,7 @@ import type { ProcessInfo } from '../supervisor/snapshot.ts';
 import { DutyCycle } from '../util/duty-cycle.ts';
 import { messageOf, RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
-import type { Finding, LogEvidence, Query } from './evidence.ts';
+import { type Finding, type LogEvidence, NOTHING, type Query } from './evidence.ts';
 import type { LoggedReason } from './log-lines.ts';
 import { Namesakes } from './namesakes.ts';
 import type { OomKills } from './oom-kills.ts';
@@ -332,8 +332,6 @@ export class ExitReasons {
     });
   }
 }
-
-const NOTHING: Finding = { kind: 'nothing' };
 
 function lookupOf(process: Readonly<Process>, termination: Termination): Lookup {
   const { id: terminationId, pid, window, reason } = termination;
