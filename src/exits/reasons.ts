@@ -22,7 +22,6 @@ import { DutyCycle } from '../util/duty-cycle.ts';
 import { messageOf, RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { type Finding, type LogEvidence, NOTHING, type Query } from './evidence.ts';
-import type { LoggedReason } from './log-lines.ts';
 import { Namesakes } from './namesakes.ts';
 import type { OomKills } from './oom-kills.ts';
 
@@ -355,7 +354,7 @@ function factsOfFinding(finding: Finding, { query }: Lookup): TerminationFacts |
   switch (finding.kind) {
     case 'found':
       return {
-        reason: reasonOf(finding.reason),
+        reason: finding.reason,
         finishedAt: finding.at,
         ...(query.end === 'failed-start' ? { spawnError: EXITED_TOO_QUICKLY } : {}),
       };
@@ -369,10 +368,6 @@ function factsOfFinding(finding: Finding, { query }: Lookup): TerminationFacts |
       throw new Error(`unhandled finding ${JSON.stringify(unhandled)}`);
     }
   }
-}
-
-function reasonOf(reason: LoggedReason): ExitReason {
-  return { ...reason, source: 'log' };
 }
 
 function factsOfFailedStart({ spawnError }: ProcessInfo): TerminationFacts {

@@ -183,7 +183,7 @@ class Scene {
   /** The same, but the exporter has not read the log of the process yet. */
   logExit(at: number, output?: string): LogEntry {
     if (output !== undefined) writeFileSync(join(this.dir, 'stderr'), output);
-    const reason = { kind: 'exited', exitCode: 3 } as const;
+    const reason = { kind: 'exited', source: 'log', exitCode: 3 } as const;
     return this.#log(at, { kind: 'ended', name: 'web', expected: false, reason });
   }
 
