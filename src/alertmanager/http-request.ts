@@ -3,7 +3,7 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { messageOf } from '../util/errors.ts';
-import { basicAuthorization, describeHttpUrl, type HttpUrl } from '../util/url.ts';
+import { basicAuthorization, describeHttpUrl, type HttpUrl, parseUrl } from '../util/url.ts';
 import type { TlsOptions } from './client-config.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -87,21 +87,12 @@ export function describeLocation(location: string | undefined): string {
 /** Credentials and a client certificate go along only to the same scheme, host and port. */
 function redirectOf({ status, location }: HttpAnswer, from: Destination): Destination | undefined {
   if (location === undefined || !FOLLOWED_STATUSES.includes(status)) return undefined;
-  const url = resolveUrl(location, from.url);
+  const url = parseUrl(location, from.url);
   if (url === undefined) return undefined;
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined;
   if (url.origin === from.url.origin) return { ...from, url };
   const { ca } = from.tls;
   return { url, authorization: undefined, tls: ca === undefined ? {} : { ca } };
-}
-
-/** URL.canParse needs Node 18.17. */
-function resolveUrl(location: string, base: URL): URL | undefined {
-  try {
-    return new URL(location, base);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Rejects where there is no complete answer. */

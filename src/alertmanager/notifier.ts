@@ -50,7 +50,6 @@ export class Notifier {
   /** Until when no evaluation may follow a long one; milliseconds, monotonic. */
   #pausedUntil = 0;
   #evaluation: NodeJS.Timeout | undefined;
-  #interval: NodeJS.Timeout | undefined;
 
   constructor(options: NotifierOptions) {
     this.#options = options;
@@ -59,17 +58,18 @@ export class Notifier {
       reasonTimeout: exitReasons ? REASON_TIMEOUT_MS / 1000 : 0,
     });
     this.#clients = urls.map((url) => new AlertmanagerClient({ url, config, log, signal }));
-    signal.addEventListener('abort', () => this.#abort(), { once: true });
     changes.subscribe(() => this.#schedule());
+    const interval = setInterval(() => this.#schedule(), EVALUATION_INTERVAL_MS);
+    const stop = () => {
+      clearInterval(interval);
+      clearTimeout(this.#evaluation);
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
   }
 
   get stats(): readonly AlertmanagerStats[] {
     return this.#clients.map(({ stats }) => stats);
-  }
-
-  start(): void {
-    if (this.#options.signal.aborted) return;
-    this.#interval = setInterval(() => this.#schedule(), EVALUATION_INTERVAL_MS);
   }
 
   /** Evaluates the alerts once the present event is acknowledged. */
@@ -83,11 +83,6 @@ export class Notifier {
       const now = performance.now();
       this.#pausedUntil = now + this.#dutyCycle.record(began, now);
     }, pauseMs);
-  }
-
-  #abort(): void {
-    clearInterval(this.#interval);
-    clearTimeout(this.#evaluation);
   }
 
   #evaluate(): void {

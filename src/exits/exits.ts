@@ -23,8 +23,8 @@ import type { Logger } from '../util/log.ts';
 import { type LogEntry, LogEvidence } from './evidence.ts';
 import { type FoundLog, LogFinder, readConfiguredLog, tailOf } from './find-log.ts';
 import type { LoggedReason, LogMessage } from './log-lines.ts';
-import { LogRecords } from './log-records.ts';
-import { LogTailer, type TailChunk } from './log-tailer.ts';
+import { type Chunk, LogRecords } from './log-records.ts';
+import { LogTailer } from './log-tailer.ts';
 import { LogTails } from './log-tails.ts';
 import { OomKills } from './oom-kills.ts';
 import { type OpenOomSources, openOomSources } from './oom-sources.ts';
@@ -264,7 +264,7 @@ export class Exits {
     this.#isLookBack = false;
   }
 
-  #chunkRead(chunk: TailChunk): void {
+  #chunkRead(chunk: Chunk): void {
     const { entries, firstAt } = this.#records.push(chunk);
     if (this.#isAfterGap && firstAt !== undefined) {
       this.#evidence.beginAt(firstAt);
