@@ -13,6 +13,7 @@ const TIME_ZONE_STEP_SECONDS = 900;
 const STAMP_TOLERANCE_SECONDS = 2;
 
 export interface Chunk {
+  /** Valid until the next read. */
   readonly bytes: Buffer;
   /** Where in the file the chunk begins. */
   readonly offset: number;
