@@ -76,8 +76,8 @@ adaptive(
   }),
 );
 
-const PART_MS = 300;
-const SILENCE_MS = 1_500;
+const PART_MS = 100;
+const SILENCE_MS = 600;
 
 for (const isAdaptive of [true, false]) {
   const outcome = isAdaptive ? 'is read to its end' : 'times out in any other call';
@@ -85,7 +85,7 @@ for (const isAdaptive of [true, false]) {
     `a reply that arrives in parts, and takes longer than the timeout, ${outcome}`,
     timed(20_000, async () => {
       const inParts: http.RequestListener = (_, response) => {
-        const parts = REPLY.match(/.{1,10}/g) ?? [];
+        const parts = REPLY.match(/.{1,7}/g) ?? [];
         assert.ok(parts.length * PART_MS > 2 * SILENCE_MS);
         const sending = setInterval(() => {
           const part = parts.shift();
