@@ -9,7 +9,6 @@
  * which it starts no process, so getProcessInfo shows whether there was a further start.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { LogTail } from '../processes/log-tail.ts';
 import { livePid, type Process } from '../processes/process.ts';
@@ -18,13 +17,13 @@ import type { Termination } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import { parseProcessInfo } from '../rpc/snapshot.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
-import { DutyCycle } from '../util/duty-cycle.ts';
 import { messageOf, RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { LogEntry, LogEvidence } from './evidence.ts';
 import { toHarmlessText } from './harmless-text.ts';
 import { readLogEnd } from './log-end.ts';
 import { Namesakes } from './namesakes.ts';
+import { PacedCalls } from './paced-calls.ts';
 import { hasWrittenNothing } from './run-activity.ts';
 
 /** The run of a tail. */
@@ -76,11 +75,6 @@ const READ_METHODS = {
   stderr: 'supervisor.readProcessStderrLog',
   stdout: 'supervisor.readProcessStdoutLog',
 } as const;
-/** What the calls may take of supervisord's time. */
-const SHARE_OF_SUPERVISORD = 0.1;
-/** A few exits in a row are each asked about at once: the next start is at most a second away. */
-const BURST_MS = 500;
-const LONGEST_PAUSE_MS = 1_000;
 /** An exit is noticed within this time, so only a run that began before that can be the one that ended. */
 const NOTICED_WITHIN_SECONDS = 3;
 
@@ -91,12 +85,7 @@ export class LogTails {
   #waiting: TailOfRun[] = [];
   readonly #kept = new Map<ProcessKey, LogTail>();
   #requests: EndedRun[] = [];
-  #isAsking = false;
-  readonly #duty = new DutyCycle({
-    share: SHARE_OF_SUPERVISORD,
-    burstMs: BURST_MS,
-    longestPauseMs: LONGEST_PAUSE_MS,
-  });
+  readonly #calls = new PacedCalls(() => this.#call());
 
   constructor(options: LogTailsOptions) {
     this.#options = options;
@@ -150,10 +139,9 @@ export class LogTails {
   }
 
   #request(id: ProcessId, run: Run): void {
-    const { client } = this.#options;
-    if (client === undefined || this.#requests.length >= MAX_REQUESTS) return;
+    if (this.#options.client === undefined || this.#requests.length >= MAX_REQUESTS) return;
     this.#requests.push({ id, run });
-    if (!this.#isAsking) void this.#callAll(client);
+    this.#calls.request();
   }
 
   /** Whether the log of the process can have no output of a later run. */
@@ -236,30 +224,22 @@ export class LogTails {
     return isDenied ? 'denied' : undefined;
   }
 
-  async #callAll(client: Pick<RpcClient, 'multicallSettled'>): Promise<void> {
-    this.#isAsking = true;
-    while (this.#requests.length > 0) {
-      const requests = this.#requests.splice(0, REQUESTS_PER_CALL);
-      const began = performance.now();
-      try {
-        await this.#call(client, requests);
-      } catch (error) {
-        // A log may contain characters that are not allowed in XML.
-        this.#options.log.debug?.('logs could not be read through XML-RPC', {
-          reason: messageOf(error),
-        });
-      }
-      const pause = this.#duty.record(began, performance.now());
-      if (pause > 0) await sleep(pause, undefined, { ref: false });
+  async #call(): Promise<void> {
+    const requests = this.#requests.splice(0, REQUESTS_PER_CALL);
+    try {
+      await this.#ask(requests);
+    } catch (error) {
+      // A log may contain characters that are not allowed in XML.
+      this.#options.log.debug?.('logs could not be read through XML-RPC', {
+        reason: messageOf(error),
+      });
     }
-    this.#isAsking = false;
+    if (this.#requests.length > 0) this.#calls.request();
   }
 
-  async #call(
-    client: Pick<RpcClient, 'multicallSettled'>,
-    requests: readonly EndedRun[],
-  ): Promise<void> {
-    const { table, maxBytes } = this.#options;
+  async #ask(requests: readonly EndedRun[]): Promise<void> {
+    const { table, maxBytes, client } = this.#options;
+    if (client === undefined || requests.length === 0) return;
     const asked = requests.map((request) => ({
       ...request,
       logs: logsOf(table.get(request.id)),

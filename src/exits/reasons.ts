@@ -18,22 +18,17 @@ import type { RpcClient } from '../rpc/client.ts';
 import { parseProcessInfo } from '../rpc/snapshot.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
-import { DutyCycle } from '../util/duty-cycle.ts';
 import { messageOf, RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { type Finding, type LogEvidence, NOTHING, type Query } from './evidence.ts';
 import { Namesakes } from './namesakes.ts';
 import type { OomKills } from './oom-kills.ts';
+import { PacedCalls } from './paced-calls.ts';
 
 /** After this a reason is unknown. */
 const DEADLINE_MS = 3_000;
 /** Processes in one call. */
 const MAX_QUERIES = 50;
-/** What the calls may take of supervisord's time. */
-const SHARE_OF_SUPERVISORD = 0.1;
-/** A few exits in a row are each looked up at once. */
-const BURST_MS = 500;
-const LONGEST_PAUSE_MS = 1_000;
 /** Exits whose event was not received yet. */
 const MAX_EARLY = 1_024;
 
@@ -84,13 +79,7 @@ export class ExitReasons {
     ProcessKey,
     { readonly pid: number; readonly info: ProcessInfo }
   >();
-  readonly #duty = new DutyCycle({
-    share: SHARE_OF_SUPERVISORD,
-    burstMs: BURST_MS,
-    longestPauseMs: LONGEST_PAUSE_MS,
-  });
-  #isCalling = false;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #calls = new PacedCalls(() => this.#call());
   #deadline: NodeJS.Timeout | undefined;
   /** Whether the last call failed. */
   #isRpcFailing = false;
@@ -108,7 +97,6 @@ export class ExitReasons {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
     clearTimeout(this.#deadline);
     this.#lookups.clear();
     this.#early.clear();
@@ -131,9 +119,7 @@ export class ExitReasons {
   askEarly(ended: readonly { readonly id: ProcessId; readonly pid: number }[]): boolean {
     if (this.#options.client === undefined || this.#isRpcFailing) return false;
     for (const { id, pid } of ended) this.#early.set(keyOf(id), { id, pid });
-    if (this.#isCalling || this.#timer !== undefined) return false;
-    void this.#call();
-    return true;
+    return this.#calls.request();
   }
 
   #handle(change: Change): void {
@@ -165,7 +151,7 @@ export class ExitReasons {
     const facts = factsOfFinding(finding, lookup) ?? this.#factsWithoutLog(lookup);
     if (facts !== undefined) return void this.#settle(lookup, facts);
     this.#keep(lookup);
-    if (!this.#isCalling && this.#timer === undefined) void this.#call();
+    this.#calls.request();
   }
 
   /** What is known without a further call; undefined where XML-RPC may know more. */
@@ -262,13 +248,10 @@ export class ExitReasons {
 
   async #call(): Promise<void> {
     const { client, log, readLog } = this.#options;
-    this.#timer = undefined;
     const lookups = readLog() === 'pending' ? [] : [...this.#lookups].slice(0, MAX_QUERIES);
     const early = [...this.#early].slice(0, MAX_QUERIES - lookups.length);
     if (client === undefined || lookups.length + early.length === 0) return;
     for (const [key] of early) this.#early.delete(key);
-    const began = performance.now();
-    this.#isCalling = true;
     try {
       const ids = [...lookups, ...early].map(([, { id }]) => id);
       const infos = (await client.multicallSettled(ids.map(getProcessInfo))).map(readInfo);
@@ -288,11 +271,7 @@ export class ExitReasons {
       if (early.length > 0) this.#options.onAskEarlyFailed();
       for (const [key, lookup] of lookups) this.#answer(key, lookup, undefined);
     }
-    this.#isCalling = false;
-    const pause = this.#duty.record(began, performance.now());
-    if (pause > 0 || this.#lookups.size + this.#early.size > 0) {
-      this.#timer = setTimeout(() => void this.#call(), pause);
-    }
+    if (this.#lookups.size + this.#early.size > 0) this.#calls.request();
   }
 
   /** Answers the lookup, unless one of a later exit has replaced it. */
