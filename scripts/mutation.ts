@@ -58,7 +58,7 @@ function mutate(file: string, tests: readonly string[]): { mutants: number; noti
     commandRunner: { command: tests.map((test) => `node --import tsx ${test}`).join(' && ') },
     // Stryker would rewrite it, and cannot read that of TypeScript 7.
     tsconfigFile: 'none',
-    ignorePatterns: ['dist', 'bench', 'docs', 'test/e2e', 'test/protocol', 'test/packaging'],
+    ignorePatterns: ['dist', 'bench', 'test/e2e', 'test/protocol', 'test/packaging'],
     concurrency: Math.max(2, availableParallelism()),
     timeoutMS: TIMEOUT_MS,
     reporters: ['json'],
