@@ -10,8 +10,28 @@ import { join, posix } from 'node:path';
 import { build, needSystemPackages, ROOT, type SystemPackage } from './setup.ts';
 import { type Result, runFile } from './test-file.ts';
 
-/** The slow folders first, so that no long file is left to run alone at the end. */
+/** The slow folders first. */
 const FOLDERS = ['test/packaging', 'test/e2e', 'test/protocol', 'test/system', 'test/unit'];
+
+/**
+ * Each takes a minute or more, and waits most of that time. They begin first and beside the
+ * others, so that neither the cores are idle meanwhile nor a long file is left to run alone.
+ */
+const WAITING = [
+  'test/e2e/notifications-both.test.ts',
+  'test/e2e/alerting-both.test.ts',
+  'test/e2e/exit-situations.test.ts',
+  'test/e2e/log-tail.test.ts',
+  'test/e2e/notifications.test.ts',
+  'test/e2e/alerting.test.ts',
+  'test/e2e/exit-detection.test.ts',
+  'test/e2e/oom.test.ts',
+  'test/e2e/up-time.test.ts',
+  'test/e2e/exit-rotations.test.ts',
+];
+
+/** For each core, of those that wait and of the others. */
+const FILES_AT_ONCE = 1.5;
 
 const UNIT_FLAG = '--unit';
 
@@ -64,16 +84,19 @@ async function main(): Promise<void> {
   if (files.some((file) => !file.startsWith('test/unit/'))) build();
 
   const results: Result[] = [];
-  const queue = [...files];
-  const runQueue = async () => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+  const waiting = WAITING.filter((file) => files.includes(file));
+  const others = files.filter((file) => !waiting.includes(file));
+  const runQueue = async (queue: string[], next: string[]) => {
+    for (;;) {
+      const file = queue.shift() ?? next.shift();
+      if (file === undefined) return;
       const result = await runFile(file);
       results.push(result);
       print(result);
     }
   };
-  // Two more than there are cores: most tests wait for supervisord or Prometheus most of the time.
-  await Promise.all(Array.from({ length: availableParallelism() + 2 }, runQueue));
+  const lanes = Array.from({ length: Math.ceil(FILES_AT_ONCE * availableParallelism()) });
+  await Promise.all(lanes.flatMap(() => [runQueue(waiting, others), runQueue(others, waiting)]));
   await repeatFailures(results);
 
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
