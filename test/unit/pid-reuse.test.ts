@@ -224,7 +224,7 @@ pidReuse(
           }
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 60 },
     ),
   ),
 );
