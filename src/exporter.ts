@@ -121,7 +121,8 @@ export class Exporter {
       onMarkerDue: () => this.#watchdog.markerDue(),
     });
     this.#watchdog = new Watchdog({
-      isAnswering: () => this.#resync.isAnswering(),
+      // Assumed where there is no way to ask.
+      isAnswering: async () => client?.isAnswering() ?? true,
       onStalled: (seconds) => this.#restartStalled(seconds),
       signal,
     });

@@ -168,16 +168,6 @@ export class Resync {
     this.#server = { version: undefined, identifier: undefined, ...this.#server, stateCode };
   }
 
-  /** Whether supervisord answers XML-RPC; assumed where there is no way to ask. */
-  async isAnswering(): Promise<boolean> {
-    try {
-      await this.#options.client?.call('supervisor.getState', []);
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
   async #fetch(trigger: ResyncTrigger): Promise<boolean> {
     const { client } = this.#options;
     if (client === undefined) return false;
