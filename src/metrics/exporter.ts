@@ -11,7 +11,7 @@ import type { EventStats } from '../supervisor/event-stats.ts';
 import type { ServerInfo } from '../supervisor/snapshot.ts';
 import { PROCESS_STATES } from '../supervisor/states.ts';
 import type { CollectorStats } from '../util/collector-stats.ts';
-import type { ExitDetection } from './family.ts';
+import { type ExitDetection, toSample } from './family.ts';
 
 /** The events that the shipped configuration subscribes to: each has a series from the start. */
 const SUBSCRIBED_EVENTS = [
@@ -55,7 +55,8 @@ export interface ExporterSources {
 }
 
 type Labels = Readonly<Record<string, string>>;
-type Rows = Iterable<readonly [labels: Labels, value: number]>;
+/** An undefined value has no series. */
+type Rows = Iterable<readonly [labels: Labels, value: number | undefined]>;
 
 export function registerExporterMetrics(
   registry: Registry,
@@ -76,17 +77,16 @@ export function registerExporterMetrics(
         this.reset();
         // A metric without labels would keep its initial 0.
         if (labelNames.length === 0) this.remove();
-        for (const [labels, value] of rows()) this.inc(labels, value);
+        for (const [labels, value] of rows()) {
+          if (value !== undefined) this.inc(labels, value);
+        }
       },
     });
   };
 
-  /** A metric with one series at most; undefined: it has none now. */
+  /** A metric with one series at most. */
   const single = (name: string, help: string, read: () => number | undefined) =>
-    family(name, help, [], () => {
-      const value = read();
-      return value === undefined ? [] : [[{}, value]];
-    });
+    family(name, help, [], () => [[{}, read()]]);
 
   const perKey = (label: string, values: Readonly<Record<string, number>>): Rows =>
     Object.entries(values).map(([key, value]) => [{ [label]: key }, value] as const);
@@ -191,17 +191,15 @@ export function registerExporterMetrics(
     'Whether the last run of a collector succeeded.',
     ['collector'],
     () =>
-      collectors().flatMap(([collector, { success }]) =>
-        success === undefined ? [] : [[{ collector }, Number(success)] as const],
-      ),
+      collectors().map(([collector, { success }]) => [{ collector }, toSample(success)] as const),
   );
   family(
     'supervisord_exporter_collector_duration_seconds',
     'How long the last run of a collector took.',
     ['collector'],
     () =>
-      collectors().flatMap(([collector, { durationSeconds }]) =>
-        durationSeconds === undefined ? [] : [[{ collector }, durationSeconds] as const],
+      collectors().map(
+        ([collector, { durationSeconds }]) => [{ collector }, durationSeconds] as const,
       ),
   );
   single(
@@ -222,7 +220,7 @@ export function registerExporterMetrics(
   single(
     'supervisord_stalled',
     'Whether supervisord has not run for 5 s, though it does so at least once a second: it is stopped or blocked.',
-    () => (exits.stalled === undefined ? undefined : Number(exits.stalled)),
+    () => toSample(exits.stalled),
   );
   family(
     'supervisord_info',

@@ -52,3 +52,8 @@ export function labelsOf({ group, name }: ProcessId): string {
 export function escapeLabel(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
+
+/** 0 or 1; no sample for what is not known. */
+export function toSample(fact: boolean | undefined): number | undefined {
+  return fact === undefined ? undefined : Number(fact);
+}

@@ -10,7 +10,7 @@ import {
   TRANSITIONS,
   type Transition,
 } from '../supervisor/states.ts';
-import { escapeLabel, type Family, type View } from './family.ts';
+import { escapeLabel, type Family, toSample, type View } from './family.ts';
 
 export const PROCESS_FAMILIES: readonly Family[] = [
   {
@@ -157,10 +157,6 @@ function ofLastExit(
 ): number | undefined {
   const termination = lastTermination(process);
   return toSample(termination && read(termination.reason));
-}
-
-function toSample(fact: boolean | undefined): number | undefined {
-  return fact === undefined ? undefined : Number(fact);
 }
 
 /** The transitions of Supervisor's diagram are counted from 0 on. */
