@@ -23,7 +23,7 @@ const RESYNC_DEADLINE_MS = 60_000;
 const CHECK_EVERY_MS = 100;
 const WARM_UP_SCRAPES = 5;
 const MB = 2 ** 20;
-/** CPU time has a resolution of 10 ms, so cheap actions are repeated for this long. */
+/** Cheap actions are repeated for this long. */
 const MIN_MEASURED_MS = 500;
 /** The calls of a resync. The exporter ignores the marker, which is not one of its own. */
 const RESYNC = snapshotCalls('of a bench');

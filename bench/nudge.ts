@@ -5,20 +5,22 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { within } from '../test/support/deadline.ts';
+import { eventually, within } from '../test/support/deadline.ts';
 import { freePort } from '../test/support/ports.ts';
 import { atEnd, cleaningUp, kill, temporaryFolder } from './clean-up.ts';
 import { readOptions } from './options.ts';
-import { idleCpu } from './proc.ts';
+import { atRest, idleCpu } from './proc.ts';
 import { progress } from './progress.ts';
 import { atMost, formatTable, type Goal, reportGoals } from './report.ts';
 import { type MetricsReader, type MetricsText, metricsReaderAt } from './scraper.ts';
-import { between, type Summary, summarize } from './statistics.ts';
+import { between, median, type Summary, summarize } from './statistics.ts';
 import {
   allStarted,
   copyOfExporter,
   logFileIn,
+  type Ports,
   pidOf,
+  pidsIn,
   type Supervisord,
   sleeperSections,
   startSupervisord,
@@ -29,6 +31,13 @@ const P99_GOAL_MS = 120;
 const HELD_GOAL_MS = 150;
 const SHORTEST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 1_500;
+
+/** The next delay is so much longer after a scrape that did not show the exit, else shorter. */
+const DELAY_FACTOR = 1.2;
+const SHORTEST_DELAY_MS = 1;
+/** A garbage collection follows the work at the start. */
+const SETTLE_MS = 5_000;
+const START_DEADLINE_MS = 120_000;
 
 /** From the end of a scrape to the start of the next one. */
 const SCRAPE_PAUSE_MS = 5;
@@ -48,19 +57,30 @@ interface Variant {
   readonly command?: string;
   /** Processes killed at once. */
   readonly kills: number;
+  /** In milliseconds. With a median, idle CPU is measured as well. */
   readonly goals: { readonly median?: number; readonly worst: number };
+}
+
+/** Percent of a core, while nothing happens. */
+interface IdleCpu {
+  readonly exporter: number;
+  readonly supervisord: number;
 }
 
 interface Outcome {
   readonly variant: Variant;
   readonly build: string;
+  /** From the kill to the start of a scrape that shows the exit: half of the scrapes do. NaN if not measured. */
+  readonly scrapedAfter: number;
+  /** From the kill to the end of the first scrape that shows the exit. */
   readonly shown: Summary;
   /** Exits whose first scrape also showed the signal. */
   readonly withReason: number;
   readonly exits: number;
-  /** Percent of a core. */
-  readonly exporterCpu: number;
-  readonly supervisordCpu: number;
+  /** undefined if not measured. */
+  readonly idle: IdleCpu | undefined;
+  /** Idle CPU of supervisord without the exporter. */
+  readonly aloneCpu: number;
 }
 
 /** One supervisord with one build of the exporter. */
@@ -69,6 +89,10 @@ interface Bed {
   readonly log: string;
   readonly metrics: MetricsReader;
   readonly supervisord: Supervisord;
+  /** From the next kill to its first scrape. */
+  delayMs: number;
+  /** From each kill to the start of its first scrape. */
+  readonly scrapedAfter: number[];
   readonly shown: number[];
   withReason: number;
 }
@@ -76,7 +100,7 @@ interface Bed {
 /** Its child keeps the pipes open. */
 const HOLDER = "sh -c 'sleep 1h & wait'";
 
-const options = readOptions({ trials: 20, few: 10, many: 800, idle: 10 });
+const options = readOptions({ trials: 30, few: 10, many: 800, idle: 20 });
 const VARIANTS: readonly Variant[] = [
   {
     title: `${options.few} processes`,
@@ -115,7 +139,7 @@ await cleaningUp(20, async () => {
     console.log(formatTable(tableOf(outcomes)));
   }
   console.log(
-    `\nFrom the SIGKILL of a process to the first scrape with its exit, in ms: ${options.trials} trials each. CPU in percent of a core over ${options.idle} s, idle.\n`,
+    `\nFrom the SIGKILL of a process, in ms, ${options.trials} trials each: to the start of a scrape that shows its exit, and to the end of the first one that does. CPU in percent of a core over ${options.idle} s, idle.\n`,
   );
   reportGoals(outcomes.filter(({ build }) => build === 'now').flatMap(goalsOf));
 });
@@ -125,10 +149,11 @@ async function measure(
   builds: ReadonlyMap<string, string>,
 ): Promise<readonly Outcome[]> {
   console.error(`measuring: ${variant.title}`);
+  const isIdleMeasured = variant.goals.median !== undefined;
+  const aloneCpu = isIdleMeasured ? await idleWithoutExporter(variant) : Number.NaN;
   const beds: Bed[] = [];
   for (const [build, exporter] of builds) beds.push(await prepare(variant, build, exporter));
-  const pids = beds.flatMap(({ log, supervisord }) => [pidOf('exporter', log), supervisord.pid]);
-  const cpu = await idleCpu(pids, options.idle);
+  const idle = isIdleMeasured ? await measureIdle(beds) : [];
   for (let trial = 0; trial < options.trials; trial++) {
     progress(`trial ${trial + 1} of ${options.trials}`);
     for (const bed of beds) {
@@ -136,36 +161,77 @@ async function measure(
       await killAndWait(targetsOf(variant), bed);
     }
   }
-  return beds.map(({ build, shown, withReason, supervisord }, index) => {
+  return beds.map(({ build, scrapedAfter, shown, withReason, supervisord }, index) => {
     supervisord.stop();
     return {
       variant,
       build,
+      // The first half leads to where shown and not shown alternate.
+      scrapedAfter: median(scrapedAfter.slice(scrapedAfter.length / 2)),
       shown: summarize(shown),
       withReason,
       exits: options.trials * variant.kills,
-      exporterCpu: cpu[2 * index] ?? Number.NaN,
-      supervisordCpu: cpu[2 * index + 1] ?? Number.NaN,
+      idle: idle[index],
+      aloneCpu,
     };
   });
+}
+
+async function measureIdle(beds: readonly Bed[]): Promise<readonly IdleCpu[]> {
+  const pids = beds.flatMap(({ log, supervisord }) => [pidOf('exporter', log), supervisord.pid]);
+  const percents = await idleCpu(pids, options.idle);
+  return beds.map((_, index) => ({
+    exporter: percents[2 * index] ?? Number.NaN,
+    supervisord: percents[2 * index + 1] ?? Number.NaN,
+  }));
+}
+
+async function idleWithoutExporter(variant: Variant): Promise<number> {
+  const dir = temporaryFolder();
+  const ports = { rpc: await freePort(), exporter: await freePort() };
+  const supervisord = startWith(variant, dir, undefined, ports);
+  await eventually(START_DEADLINE_MS, () => {
+    if (pidsIn(logFileIn(dir)).size < variant.processes) throw new Error('not all are started');
+  });
+  await atRest(supervisord.pid);
+  const [percent = Number.NaN] = await idleCpu([supervisord.pid], options.idle);
+  supervisord.stop();
+  return percent;
 }
 
 async function prepare(variant: Variant, build: string, exporter: string): Promise<Bed> {
   const dir = temporaryFolder();
   const ports = { rpc: await freePort(), exporter: await freePort() };
-  const supervisord = startSupervisord({
+  const supervisord = startWith(variant, dir, exporter, ports);
+  const metrics = metricsReaderAt(ports.exporter);
+  atEnd(() => metrics.close());
+  await allStarted(supervisord, metrics, variant.processes);
+  await eventually(START_DEADLINE_MS, async () => {
+    const known = (await metrics.read()).count(/^supervisord_process_start_retries\{/gm);
+    if (known < variant.processes) throw new Error('not all settings are known');
+  });
+  await sleep(SETTLE_MS);
+  await atRest(supervisord.pid);
+  const delayMs = variant.goals.median ?? 0;
+  const measured = { scrapedAfter: [], shown: [], withReason: 0 };
+  return { build, log: logFileIn(dir), metrics, supervisord, delayMs, ...measured };
+}
+
+function startWith(
+  { processes, command }: Variant,
+  dir: string,
+  exporter: string | undefined,
+  ports: Ports,
+): Supervisord {
+  return startSupervisord({
     dir,
     exporter,
     // Under continuous scraping the exporter would do little else than read resource usage.
     flags: ['--no-collector.resources'],
     ports,
-    processes: variant.processes,
-    sections: sleeperSections(variant.processes, 1, variant.command),
+    processes,
+    sections: sleeperSections(processes, 1, command),
   });
-  const metrics = metricsReaderAt(ports.exporter);
-  atEnd(() => metrics.close());
-  await allStarted(supervisord, metrics, variant.processes);
-  return { build, log: logFileIn(dir), metrics, supervisord, shown: [], withReason: 0 };
 }
 
 function targetsOf({ processes, kills }: Variant): readonly Target[] {
@@ -177,37 +243,50 @@ function targetsOf({ processes, kills }: Variant): readonly Target[] {
 }
 
 function tableOf(outcomes: readonly Outcome[]): string[][] {
-  const head = ['', 'build', 'median', 'p99', 'max', 'with reason', 'exporter CPU', 'supervisord'];
-  const rows = outcomes.map(({ variant, build, shown, withReason, exits, ...cpu }) => [
-    variant.title,
-    build,
-    ...[shown.median, shown.p99, shown.max].map((ms) => ms.toFixed(1)),
-    `${withReason} of ${exits}`,
-    ...[cpu.exporterCpu, cpu.supervisordCpu].map((percent) => `${percent.toFixed(2)} %`),
-  ]);
+  const head = [
+    '',
+    'build',
+    'scraped after',
+    'read after: median',
+    'p99',
+    'max',
+    'with reason',
+    'exporter CPU',
+    'supervisord',
+    'without exporter',
+  ];
+  const number = (value = Number.NaN, unit = '', digits = 1) =>
+    Number.isNaN(value) ? '' : `${value.toFixed(digits)}${unit}`;
+  const rows = outcomes.map(
+    ({ variant, build, scrapedAfter, shown, withReason, exits, idle, aloneCpu }) => [
+      variant.title,
+      build,
+      ...[scrapedAfter, shown.median, shown.p99, shown.max].map((ms) => number(ms)),
+      `${withReason} of ${exits}`,
+      ...[idle?.exporter, idle?.supervisord, aloneCpu].map((percent) => number(percent, ' %', 2)),
+    ],
+  );
   return [head, ...rows];
 }
 
-function goalsOf({ variant, shown, exporterCpu, supervisordCpu }: Outcome): Goal[] {
-  const { median, worst } = variant.goals;
-  const latency = (what: string, value: number, limit: number) =>
-    atMost(
-      `SIGKILL to the exit on /metrics, ${variant.title}: ${what}`,
-      value,
-      limit,
-      (ms) => `${ms.toFixed(1)} ms`,
-      'supervisord by itself: up to 1 s',
-    );
-  const percent = (value: number) => `${value.toFixed(2)} % of a core`;
+function goalsOf({ variant, scrapedAfter, shown, idle, aloneCpu }: Outcome): Goal[] {
+  const ms = (value: number) => `${value.toFixed(1)} ms`;
+  const alone = 'supervisord by itself: up to 1 s';
+  const latency = (what: string, value: number, limit: number, against = alone) =>
+    atMost(`SIGKILL to the exit on /metrics, ${variant.title}: ${what}`, value, limit, ms, against);
+  const worst = latency('worst', shown.max, variant.goals.worst);
+  if (variant.goals.median === undefined || idle === undefined) return [worst];
+  const percent = (value: number) => `${value.toFixed(2)} %`;
+  const read = `${alone}; to the end of the scrape: ${ms(shown.median)}`;
   return [
-    ...(median === undefined ? [] : [latency('median', shown.median, median)]),
-    latency('worst', shown.max, worst),
+    latency('median', scrapedAfter, variant.goals.median, read),
+    worst,
     atMost(
       `idle CPU, ${variant.title}`,
-      exporterCpu,
+      idle.exporter,
       CPU_GOAL,
-      percent,
-      `supervisord meanwhile: ${percent(supervisordCpu)}`,
+      (value) => `${percent(value)} of a core`,
+      `supervisord meanwhile: ${percent(idle.supervisord)}, without the exporter ${percent(aloneCpu)}`,
     ),
   ];
 }
@@ -225,7 +304,11 @@ async function killAndWait(targets: readonly Target[], bed: Bed): Promise<void> 
   const began = performance.now();
   for (const pid of pids) kill(pid);
   const open = new Set(targets);
+  let scrapes = 0;
+  if (bed.delayMs > 0) await sleep(bed.delayMs);
+  const scrapedAfter = performance.now() - began;
   await scrapeUntil(metrics, SCRAPE_PAUSE_MS, (shown) => {
+    scrapes += 1;
     for (const target of open) {
       if (exits(shown, target) <= exits(before, target)) continue;
       open.delete(target);
@@ -236,6 +319,11 @@ async function killAndWait(targets: readonly Target[], bed: Bed): Promise<void> 
     return open.size === 0;
   });
   bed.shown.push(performance.now() - began);
+  if (bed.delayMs > 0) {
+    bed.scrapedAfter.push(scrapedAfter);
+    const delay = scrapes === 1 ? bed.delayMs / DELAY_FACTOR : bed.delayMs * DELAY_FACTOR;
+    bed.delayMs = Math.max(SHORTEST_DELAY_MS, delay);
+  }
   await scrapeUntil(metrics, SLOW_SCRAPE_PAUSE_MS, (shown) =>
     targets.every((target) => starts(shown, target) > starts(before, target)),
   );

@@ -3,19 +3,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The unit of utime and stime: USER_HZ is 100 on every architecture of Linux. */
-const TICK_MS = 10;
+const NS_PER_MS = 1e6;
 
-interface Stat {
-  readonly parent: number;
-  readonly cpuMs: number;
-}
-
-/** CPU time used by a process, with a resolution of 10 ms. */
+/** CPU time used by the threads of a process, without those that have ended. */
 export function cpuMs(pid: number): number {
-  const stat = readStat(pid);
-  if (stat === undefined) throw new Error(`there is no process ${pid}`);
-  return stat.cpuMs;
+  let sum = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    // The first field of schedstat is in nanoseconds.
+    sum += Number.parseInt(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8'), 10);
+  }
+  return sum / NS_PER_MS;
 }
 
 export function residentBytes(pid: number): number {
@@ -33,11 +30,11 @@ export function childrenOf(parent: number): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => readStat(pid)?.parent === parent);
+    .filter((pid) => parentOf(pid) === parent);
 }
 
 /** undefined if the process does not exist. */
-function readStat(pid: number): Stat | undefined {
+function parentOf(pid: number): number | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -45,10 +42,23 @@ function readStat(pid: number): Stat | undefined {
     return undefined;
   }
   // The second field is the name in parentheses, which may contain spaces and parentheses.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [, ppid] = fields;
-  const [utime, stime] = fields.slice(11);
-  return { parent: Number(ppid), cpuMs: (Number(utime) + Number(stime)) * TICK_MS };
+  const [, parent] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return Number(parent);
+}
+
+/** Longer than any pause within one task of supervisord, and shorter than its poll of a second. */
+const REST_MS = 300;
+const REST_DEADLINE_MS = 10_000;
+
+/** Waits until the process no longer runs, so that earlier work of it is not measured. */
+export async function atRest(pid: number): Promise<void> {
+  const deadline = performance.now() + REST_DEADLINE_MS;
+  for (let last = Number.NaN; performance.now() < deadline; ) {
+    const used = cpuMs(pid);
+    if (used === last) return;
+    last = used;
+    await sleep(REST_MS);
+  }
 }
 
 /** Work that supervisord does after its answer is included in the measurement. */
@@ -59,7 +69,7 @@ const SNAPSHOT_MS = 5_000;
 
 export interface CpuMeasurement<Result> {
   readonly result: Result;
-  /** CPU time of the process, with a resolution of 10 ms. */
+  /** CPU time of the process. */
   readonly cpuMs: number;
 }
 

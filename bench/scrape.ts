@@ -5,7 +5,7 @@ import { freePort } from '../test/support/ports.ts';
 import { atEnd, cleaningUp, temporaryFolder } from './clean-up.ts';
 import { startNodeExporter } from './node-exporter.ts';
 import { failUsage, readOptions } from './options.ts';
-import { type CpuMeasurement, measureCpu } from './proc.ts';
+import { atRest, type CpuMeasurement, measureCpu } from './proc.ts';
 import { progress } from './progress.ts';
 import { atMost, formatTable, reportGoals } from './report.ts';
 import { metricsReaderAt, type Scrape, Scraper, samplesOf } from './scraper.ts';
@@ -65,6 +65,7 @@ await cleaningUp(10, async () => {
   for (let scrape = 0; scrape < counts.scrapes; scrape++) {
     progress(`scrape ${scrape + 1} of ${counts.scrapes}`);
     for (const { scraper, measurements } of [exporter, peer]) {
+      await atRest(supervisord.pid);
       measurements.push(await measureCpu(supervisord.pid, () => scraper.scrape()));
     }
   }

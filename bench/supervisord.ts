@@ -125,13 +125,19 @@ ${exporterSection(setup)}
 ${sections}`;
 }
 
+/** As `doctor` demands: what the processes cause at startup, before the first event is sent. */
+const EVENTS_A_PROCESS = 4;
+
 /** The shipped section with the given build of the exporter. */
-function exporterSection({ dir, exporter, flags = [], ports }: Setup): string {
+function exporterSection({ dir, exporter, flags = [], ports, processes }: Setup): string {
   if (exporter === undefined) return '';
   const shipped = new URL('../supervisor/exporter.conf', import.meta.url);
   const address = `--web.listen-address=127.0.0.1:${ports.exporter}`;
   const command = [process.execPath, exporter, address, ...flags].join(' ');
   return readFileSync(shipped, 'utf8')
+    .replace(/^buffer_size=(\d+)$/m, (_, size) => {
+      return `buffer_size=${Math.max(Number(size), EVENTS_A_PROCESS * processes)}`;
+    })
     .replace(/^command=.*$/m, `command=${command}`)
     .replace(/^stderr_logfile=.*$/m, `stderr_logfile=${exporterLogIn(dir)}`);
 }

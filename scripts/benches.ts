@@ -70,7 +70,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
     against: 'supervisord by itself: up to 1 s',
     packages: ['supervisor'],
     inAll: {
-      options: ['--trials=15', '--idle=8'],
+      options: ['--trials=16', '--idle=20'],
       figures: [
         'SIGKILL to the exit on /metrics, 10 processes: median',
         'SIGKILL to the exit on /metrics, 10 processes: worst',

@@ -260,7 +260,6 @@ export class Exporter {
       logTailOf: (id) => this.#exits.logTailOf(id),
       signal: this.#io.signal,
     });
-    this.#notifier.start();
   }
 
   /**

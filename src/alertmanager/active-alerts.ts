@@ -32,8 +32,6 @@ export type AlertCause =
       readonly name: 'SupervisorProcessUnexpectedExit';
       readonly process: ProcessId;
       readonly exit: UnexpectedExit;
-      /** Unexpected exits of the process within ten minutes, this one included. */
-      readonly recentExits: number;
     }
   | {
       readonly name: 'SupervisorProcessOomKilled';
@@ -68,6 +66,8 @@ export interface UnexpectedExit {
   readonly process: ProcessId;
   readonly at: number;
   readonly reason: ExitReason;
+  /** Unexpected exits of the process within ten minutes, this one included. */
+  readonly recentExits: number;
 }
 
 /** An active alert is sent again this often, since Alertmanager loses its alerts when it restarts. */
@@ -96,15 +96,13 @@ export interface ActiveAlertsOptions {
 interface ActiveAlert {
   readonly cause: AlertCause;
   readonly startsAt: number;
-  /** When its condition ended, or will end; undefined as long as that is open. */
-  readonly conditionEndsAt: number | undefined;
-  /** When it is resolved; set together with `conditionEndsAt`. */
-  readonly resolvedAt: number | undefined;
+  /** When its condition ended, or will end; Infinity as long as that is open. */
+  readonly conditionEndsAt: number;
   /** Undefined: it has changed since it was last sent. */
   readonly lastSentAt: number | undefined;
 }
 
-const MANY_EXITS_KEY = 'many exits';
+const MANY_EXITS_KEY = 'SupervisorManyExits';
 
 export class ActiveAlerts {
   readonly #active = new Map<string, ActiveAlert>();
@@ -112,28 +110,18 @@ export class ActiveAlerts {
   readonly #recentOomKills = new RecentCounts();
   readonly #recentStopKills = new RecentCounts();
   readonly #options: ActiveAlertsOptions;
-  #isWaitingForReason = false;
 
   constructor(options: ActiveAlertsOptions) {
     this.#options = options;
   }
 
-  /** Whether the last evaluation held an alert back because its reason is being looked up. */
-  get isWaitingForReason(): boolean {
-    return this.#isWaitingForReason;
-  }
-
   /** Takes the processes as they are at `at`, and returns the alerts that are to be sent now. */
   evaluate(processes: Iterable<Readonly<Process>>, at: number): Alert[] {
-    this.#isWaitingForReason = false;
-    const present = new Set<ProcessKey>();
+    const present = new Map<ProcessKey, Readonly<Process>>();
     const exits: UnexpectedExit[] = [];
     for (const process of processes) {
-      const key = keyOf(process.id);
-      present.add(key);
-      this.#recentExits.observe(key, process.unexpectedExits, at);
+      present.set(keyOf(process.id), process);
       if (process.state === 'FATAL') this.#openFatal(process, at);
-      else this.#closeFatal(key, 'started', at);
       this.#evaluateKills(process, at);
       const exit = this.#currentExit(process, at);
       if (exit !== undefined) exits.push(exit);
@@ -141,98 +129,67 @@ export class ActiveAlerts {
     for (const counts of [this.#recentExits, this.#recentOomKills, this.#recentStopKills]) {
       counts.retain(present);
     }
-    for (const { cause } of [...this.#active.values()]) {
-      if (cause.name !== 'SupervisorProcessFatal') continue;
-      const key = keyOf(cause.process);
-      if (!present.has(key)) this.#closeFatal(key, 'removed', at);
-    }
+    this.#closeFatal(present, at);
     this.#evaluateExits(exits, at);
     return this.#toSend(at);
   }
 
   #openFatal(process: Readonly<Process>, at: number): void {
-    const key = fatalKey(keyOf(process.id));
+    const { id, lastTransitionTime } = process;
+    const name = 'SupervisorProcessFatal';
+    const key = alertKey(name, id);
     const active = this.#active.get(key);
-    const cause = {
-      name: 'SupervisorProcessFatal',
-      process: process.id,
-      failure: failureOf(process),
-      end: undefined,
-    } as const;
-    if (active !== undefined && active.conditionEndsAt === undefined) {
-      // A reason that is found late is in the text from the next send on.
-      this.#active.set(key, { ...active, cause });
-      return;
-    }
-    const startsAt = pastTime(process.lastTransitionTime, at);
-    if (isFailurePending(process) && this.#waitsForReason(startsAt, at)) return;
-    this.#active.set(key, {
-      cause,
-      startsAt: active?.startsAt ?? startsAt,
-      conditionEndsAt: undefined,
-      resolvedAt: undefined,
-      lastSentAt: undefined,
-    });
+    const ongoing = isConditionOpen(active, at) ? active : undefined;
+    const enteredAt = pastTime(lastTransitionTime, at);
+    const isPending = ongoing === undefined && isFailurePending(process);
+    if (isPending && this.#waitsForReason(enteredAt, at)) return;
+    const cause = { name, process: id, failure: failureOf(process), end: undefined } as const;
+    const startsAt = active?.startsAt ?? enteredAt;
+    this.#open(key, { cause, startsAt, conditionEndsAt: Number.POSITIVE_INFINITY }, ongoing);
   }
 
-  #closeFatal(process: ProcessKey, end: 'started' | 'removed', at: number): void {
-    const key = fatalKey(process);
-    const active = this.#active.get(key);
-    if (active === undefined || active.conditionEndsAt !== undefined) return;
-    if (active.cause.name !== 'SupervisorProcessFatal') return;
-    this.#active.set(key, {
-      ...active,
-      cause: { ...active.cause, end },
-      conditionEndsAt: at,
-      resolvedAt: at + FATAL_KEEP_FIRING_SECONDS + LATER_THAN_RULE_SECONDS,
-      lastSentAt: undefined,
-    });
+  #closeFatal(present: ReadonlyMap<ProcessKey, Readonly<Process>>, at: number): void {
+    for (const [key, active] of this.#active) {
+      const { cause, startsAt } = active;
+      if (cause.name !== 'SupervisorProcessFatal' || !isConditionOpen(active, at)) continue;
+      const state = present.get(keyOf(cause.process))?.state;
+      if (state === 'FATAL') continue;
+      const end = state === undefined ? 'removed' : 'started';
+      this.#open(key, { cause: { ...cause, end }, startsAt, conditionEndsAt: at }, undefined);
+    }
   }
 
   #evaluateKills(process: Readonly<Process>, at: number): void {
     const { id, oomKills, lastOomKillAt, stopKills, lastStopKillAt, settings } = process;
     const key = keyOf(id);
-    this.#recentOomKills.observe(key, oomKills, at);
-    this.#recentStopKills.observe(key, stopKills, at);
+    const recentOomKills = this.#recentOomKills.observe(key, oomKills, at);
+    const recentStopKills = this.#recentStopKills.observe(key, stopKills, at);
     if (lastOomKillAt !== undefined) {
-      const cause = {
-        name: 'SupervisorProcessOomKilled',
-        process: id,
-        at: pastTime(lastOomKillAt, at),
-        recentKills: this.#recentOomKills.count(key, at),
-      } as const;
-      this.#openKill(cause, at);
+      const cause = { process: id, at: pastTime(lastOomKillAt, at), recentKills: recentOomKills };
+      this.#openKill({ name: 'SupervisorProcessOomKilled', ...cause }, at);
     }
     if (lastStopKillAt !== undefined) {
-      const cause = {
-        name: 'SupervisorProcessKilledAtStop',
-        process: id,
-        at: pastTime(lastStopKillAt, at),
-        recentKills: this.#recentStopKills.count(key, at),
-        stopWaitSeconds: settings?.stopWaitSeconds,
-      } as const;
-      this.#openKill(cause, at);
+      const cause = { process: id, at: pastTime(lastStopKillAt, at), recentKills: recentStopKills };
+      const stopWaitSeconds = settings?.stopWaitSeconds;
+      this.#openKill({ name: 'SupervisorProcessKilledAtStop', ...cause, stopWaitSeconds }, at);
     }
   }
 
-  #openKill(
-    cause: AlertCause & {
-      readonly name: 'SupervisorProcessOomKilled' | 'SupervisorProcessKilledAtStop';
-    },
-    at: number,
-  ): void {
-    const conditionEndsAt = cause.at + UNEXPECTED_EXIT_SECONDS;
-    if (conditionEndsAt > at) this.#open(`${cause.name} ${keyOf(cause.process)}`, cause, cause.at);
+  #openKill(cause: Extract<AlertCause, { readonly recentKills: number }>, at: number): void {
+    if (cause.at + UNEXPECTED_EXIT_SECONDS <= at) return;
+    const key = alertKey(cause.name, cause.process);
+    this.#open(key, { cause, ...lasting(cause.at) }, this.#ongoing(key, cause.at));
   }
 
   /** The last unexpected exit, while it counts and its reason is not awaited. */
   #currentExit(process: Readonly<Process>, at: number): UnexpectedExit | undefined {
-    const { id, lastUnexpectedExit: exit } = process;
+    const { id, lastUnexpectedExit: exit, unexpectedExits } = process;
+    const recentExits = this.#recentExits.observe(keyOf(id), unexpectedExits, at);
     if (exit === undefined) return undefined;
     const exitedAt = pastTime(exit.finishedAt, at);
     if (exitedAt + UNEXPECTED_EXIT_SECONDS <= at) return undefined;
     if (isReasonPending(exit.reason) && this.#waitsForReason(exitedAt, at)) return undefined;
-    return { process: id, at: exitedAt, reason: exit.reason };
+    return { process: id, at: exitedAt, reason: exit.reason, recentExits };
   }
 
   /** The first of many exits are alerts of their own, because they are sent before the others are known. */
@@ -247,16 +204,10 @@ export class ActiveAlerts {
     const reached = oldestFirst[MANY_EXITS - 1];
     const lastNeeded = oldestFirst.at(-MANY_EXITS);
     if (reached === undefined || lastNeeded === undefined) return;
-    const active = this.#active.get(MANY_EXITS_KEY);
-    const isOngoing = isConditionOpen(active, reached.at);
-    const conditionEndsAt = lastNeeded.at + UNEXPECTED_EXIT_SECONDS;
-    this.#active.set(MANY_EXITS_KEY, {
-      cause: { name: 'SupervisorManyExits', exits: [...oldestFirst].reverse() },
-      startsAt: isOngoing ? active.startsAt : reached.at,
-      conditionEndsAt,
-      resolvedAt: conditionEndsAt + LATER_THAN_RULE_SECONDS,
-      lastSentAt: isOngoing ? active.lastSentAt : undefined,
-    });
+    const cause = { name: MANY_EXITS_KEY, exits: [...oldestFirst].reverse() } as const;
+    const { conditionEndsAt } = lasting(lastNeeded.at);
+    const ongoing = this.#ongoing(MANY_EXITS_KEY, reached.at);
+    this.#open(MANY_EXITS_KEY, { cause, startsAt: reached.at, conditionEndsAt }, ongoing);
   }
 
   /**
@@ -265,56 +216,62 @@ export class ActiveAlerts {
    * SupervisorManyExits covers it.
    */
   #openExit(exit: UnexpectedExit, at: number): void {
-    const key = exitKey(keyOf(exit.process));
-    const active = this.#active.get(key);
-    const conditionEndsAt = exit.at + UNEXPECTED_EXIT_SECONDS;
-    if (active?.conditionEndsAt === conditionEndsAt) return;
-    const isOngoing = isConditionOpen(active, exit.at);
-    if (!isOngoing && isConditionOpen(this.#active.get(MANY_EXITS_KEY), at)) return;
-    const cause = {
-      name: 'SupervisorProcessUnexpectedExit',
-      process: exit.process,
-      exit,
-      recentExits: this.#recentExits.count(keyOf(exit.process), at),
-    } as const;
-    this.#open(key, cause, exit.at);
+    const name = 'SupervisorProcessUnexpectedExit';
+    const key = alertKey(name, exit.process);
+    const ongoing = this.#ongoing(key, exit.at);
+    if (ongoing === undefined && this.#ongoing(MANY_EXITS_KEY, at) !== undefined) return;
+    const cause = { name, process: exit.process, exit } as const;
+    this.#open(key, { cause, ...lasting(exit.at) }, ongoing);
   }
 
-  /** Opens the alert, or prolongs it if its condition still held at `happenedAt`. */
-  #open(key: string, cause: AlertCause, happenedAt: number): void {
+  /** The alert, if its condition still holds at `at`. */
+  #ongoing(key: string, at: number): ActiveAlert | undefined {
     const active = this.#active.get(key);
-    const conditionEndsAt = happenedAt + UNEXPECTED_EXIT_SECONDS;
-    if (active?.conditionEndsAt === conditionEndsAt) return;
-    const isOngoing = isConditionOpen(active, happenedAt);
-    this.#active.set(key, {
-      cause,
-      startsAt: isOngoing ? active.startsAt : happenedAt,
-      conditionEndsAt,
-      resolvedAt: conditionEndsAt + LATER_THAN_RULE_SECONDS,
-      lastSentAt: isOngoing ? active.lastSentAt : undefined,
-    });
+    return isConditionOpen(active, at) ? active : undefined;
+  }
+
+  /** Opens the alert, or prolongs the ongoing one. */
+  #open(
+    key: string,
+    alert: Omit<ActiveAlert, 'lastSentAt'>,
+    ongoing: ActiveAlert | undefined,
+  ): void {
+    const startsAt = ongoing?.startsAt ?? alert.startsAt;
+    this.#active.set(key, { ...alert, startsAt, lastSentAt: ongoing?.lastSentAt });
   }
 
   #waitsForReason(happenedAt: number, at: number): boolean {
-    const waits = at < happenedAt + this.#options.reasonTimeout;
-    this.#isWaitingForReason ||= waits;
-    return waits;
+    return at < happenedAt + this.#options.reasonTimeout;
   }
 
   #toSend(at: number): Alert[] {
     const alerts: Alert[] = [];
     for (const [key, active] of this.#active) {
-      if (active.resolvedAt !== undefined && active.resolvedAt <= at) {
-        this.#active.delete(key);
-        continue;
+      const resolvedAt = resolvedAtOf(active);
+      if (resolvedAt <= at) this.#active.delete(key);
+      else if (needsSending(active, at)) {
+        this.#active.set(key, { ...active, lastSentAt: at });
+        const { cause, startsAt } = active;
+        const endsAt = Number.isFinite(resolvedAt) ? resolvedAt : at + EXPIRY_SECONDS;
+        alerts.push({ ...cause, startsAt, endsAt });
       }
-      if (!needsSending(active, at)) continue;
-      this.#active.set(key, { ...active, lastSentAt: at });
-      const { cause, startsAt, resolvedAt } = active;
-      alerts.push({ ...cause, startsAt, endsAt: resolvedAt ?? at + EXPIRY_SECONDS });
     }
     return alerts;
   }
+}
+
+function alertKey(name: AlertName, id: ProcessId): string {
+  return `${name} ${keyOf(id)}`;
+}
+
+/** The condition of an exit or a kill. */
+function lasting(happenedAt: number): Pick<ActiveAlert, 'startsAt' | 'conditionEndsAt'> {
+  return { startsAt: happenedAt, conditionEndsAt: happenedAt + UNEXPECTED_EXIT_SECONDS };
+}
+
+function resolvedAtOf({ cause, conditionEndsAt }: ActiveAlert): number {
+  const keepFiring = cause.name === 'SupervisorProcessFatal' ? FATAL_KEEP_FIRING_SECONDS : 0;
+  return conditionEndsAt + keepFiring + LATER_THAN_RULE_SECONDS;
 }
 
 /** Once its condition has ended, Alertmanager knows when to resolve the alert. */
@@ -324,8 +281,7 @@ function needsSending(active: ActiveAlert, at: number): boolean {
 }
 
 function isConditionOpen(active: ActiveAlert | undefined, at: number): active is ActiveAlert {
-  if (active === undefined) return false;
-  return active.conditionEndsAt === undefined || active.conditionEndsAt > at;
+  return active !== undefined && active.conditionEndsAt > at;
 }
 
 /** supervisord may report any number as a time; one that cannot be right is replaced by now. */
@@ -347,12 +303,4 @@ function failureOf(process: Readonly<Process>): StartFailure {
     reason: termination?.reason,
     at: termination?.finishedAt,
   };
-}
-
-function fatalKey(process: ProcessKey): string {
-  return `fatal ${process}`;
-}
-
-function exitKey(process: ProcessKey): string {
-  return `exit ${process}`;
 }

@@ -6,7 +6,7 @@ import { Backoff } from '../util/backoff.ts';
 import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { describeHttpUrl, type HttpUrl } from '../util/url.ts';
-import { type ClientConfig, readSettings } from './client-config.ts';
+import type { ClientConfig } from './client-config.ts';
 import { describeLocation, type HttpResult, httpRequest } from './http-request.ts';
 import type { PostableAlert } from './payload.ts';
 
@@ -41,10 +41,11 @@ export interface AlertmanagerClientOptions {
   readonly timing?: Timing;
 }
 
-/** `refused` is an answer that a second try would get as well. */
-type Outcome =
-  | { readonly kind: 'accepted' }
-  | { readonly kind: 'refused' | 'failed'; readonly reason: string };
+interface Refusal {
+  readonly reason: string;
+  /** Whether a second try would be refused as well. */
+  readonly isFinal: boolean;
+}
 
 /**
  * Keeps only the latest state of each alert. One request is in flight at a time; alerts that
@@ -54,6 +55,7 @@ export class AlertmanagerClient {
   readonly #options: AlertmanagerClientOptions;
   readonly #name: string;
   readonly #agent: http.Agent;
+  /** The oldest first. */
   readonly #pending = new Map<string, PostableAlert>();
   readonly #timing: Timing;
   readonly #backoff: Backoff;
@@ -77,10 +79,11 @@ export class AlertmanagerClient {
     return { alertmanager: this.#name, sent: this.#sent, failed: this.#failed };
   }
 
-  /** Adds alerts to the queue, by the key that identifies each. Returns at once. */
-  enqueue(alerts: ReadonlyMap<string, PostableAlert>): void {
+  /** Adds alerts to the queue. Returns at once. */
+  enqueue(alerts: readonly PostableAlert[]): void {
     if (this.#options.signal.aborted) return;
-    for (const [key, alert] of alerts) {
+    for (const alert of alerts) {
+      const key = keyOf(alert);
       this.#pending.delete(key);
       this.#pending.set(key, alert);
     }
@@ -105,13 +108,12 @@ export class AlertmanagerClient {
   async #send(): Promise<void> {
     if (this.#isSending || this.#retryTimer !== undefined || this.#pending.size === 0) return;
     this.#isSending = true;
-    const batch = new Map([...this.#pending].slice(0, MAX_BATCH));
-    for (const key of batch.keys()) this.#pending.delete(key);
-    const { signal } = this.#options;
-    const result = await this.#post(JSON.stringify([...batch.values()]));
+    const batch = [...this.#pending.values()].slice(0, MAX_BATCH);
+    for (const alert of batch) this.#pending.delete(keyOf(alert));
+    const result = await this.#post(JSON.stringify(batch));
     this.#isSending = false;
-    if (signal.aborted) return;
-    this.#record(classify(result), batch);
+    if (this.#options.signal.aborted) return;
+    this.#record(refusalOf(result), batch);
     void this.#send();
   }
 
@@ -119,34 +121,34 @@ export class AlertmanagerClient {
     const { url, signal, config } = this.#options;
     const { timeoutMs } = this.#timing;
     try {
-      const settings = config && (await readSettings(config));
-      const options = { ...settings, agent: this.#agent, timeoutMs, signal };
-      return await httpRequest(url, '/api/v2/alerts', { method: 'POST', json }, options);
+      const settings = await config?.();
+      const options = { ...settings, json, agent: this.#agent, timeoutMs, signal };
+      return await httpRequest(url, '/api/v2/alerts', options);
     } catch (error) {
       return { kind: 'failed', reason: messageOf(error) };
     }
   }
 
-  #record(outcome: Outcome, batch: ReadonlyMap<string, PostableAlert>): void {
+  #record(refusal: Refusal | undefined, batch: readonly PostableAlert[]): void {
     const { log } = this.#options;
     const alertmanager = this.#name;
-    if (outcome.kind === 'accepted') {
-      this.#sent += batch.size;
-      if (this.#backoff.failures > 0)
-        log.info('Alertmanager accepts alerts again', { alertmanager });
+    const isFirstFailure = this.#backoff.failures === 0;
+    if (refusal === undefined) {
+      this.#sent += batch.length;
+      if (!isFirstFailure) log.info('Alertmanager accepts alerts again', { alertmanager });
       this.#backoff.succeed();
       return;
     }
-    this.#failed += batch.size;
-    if (this.#backoff.failures === 0) {
-      log.warn('Alertmanager did not accept alerts', { alertmanager, reason: outcome.reason });
-    }
+    this.#failed += batch.length;
+    const { reason, isFinal } = refusal;
+    if (isFirstFailure) log.warn('Alertmanager did not accept alerts', { alertmanager, reason });
     const delayMs = this.#backoff.fail();
-    if (outcome.kind === 'failed') this.#retry(batch, delayMs);
+    if (!isFinal) this.#retry(batch, delayMs);
   }
 
-  #retry(batch: ReadonlyMap<string, PostableAlert>, delayMs: number): void {
-    for (const [key, alert] of batch) {
+  #retry(batch: readonly PostableAlert[], delayMs: number): void {
+    for (const alert of batch) {
+      const key = keyOf(alert);
       if (!this.#pending.has(key)) this.#pending.set(key, alert);
     }
     this.#dropOldest();
@@ -157,18 +159,17 @@ export class AlertmanagerClient {
   }
 }
 
-function classify(result: HttpResult): Outcome {
-  if (result.kind === 'failed') return result;
-  return classifyStatus(result.status, result.location);
+/** Alertmanager identifies an alert by its labels. */
+function keyOf({ labels }: PostableAlert): string {
+  return JSON.stringify(labels);
 }
 
-/** Of a list with one invalid alert Alertmanager accepts the others and answers 400. */
-function classifyStatus(status: number, location: string | undefined): Outcome {
-  if (status >= 200 && status < 300) return { kind: 'accepted' };
-  if (status >= 300 && status < 400) {
-    return { kind: 'failed', reason: `HTTP status ${status} ${describeLocation(location)}` };
-  }
-  const reason = `HTTP status ${status}`;
-  const isPermanent = status >= 400 && status < 500 && ![408, 425, 429].includes(status);
-  return { kind: isPermanent ? 'refused' : 'failed', reason };
+/** Undefined where the alerts were accepted. Of a list with one invalid alert Alertmanager accepts the others and answers 400. */
+function refusalOf(result: HttpResult): Refusal | undefined {
+  if (result.kind === 'failed') return { reason: result.reason, isFinal: false };
+  const { status, location } = result;
+  if (status >= 200 && status < 300) return undefined;
+  const target = status >= 300 && status < 400 ? ` ${describeLocation(location)}` : '';
+  const isFinal = status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+  return { reason: `HTTP status ${status}${target}`, isFinal };
 }

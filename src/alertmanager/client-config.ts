@@ -10,28 +10,6 @@ import { AlertmanagerConfigError, WebConfigError } from '../util/errors.ts';
 import { basicAuthorization } from '../util/url.ts';
 import { parseYaml, type YamlNode } from '../util/yaml.ts';
 
-/** A value in the configuration itself, or the file that holds it. */
-type Secret =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'file'; readonly path: string };
-
-export interface ClientConfig {
-  readonly authorization: Authorization | undefined;
-  readonly tls: TlsFiles;
-  readonly followRedirects: boolean;
-}
-
-type Authorization =
-  | { readonly kind: 'basic'; readonly username: string; readonly password: Secret }
-  | { readonly kind: 'scheme'; readonly scheme: string; readonly credentials: Secret };
-
-interface TlsFiles {
-  readonly ca: string | undefined;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
-  readonly serverName: string | undefined;
-}
-
 /** What one request needs, with the files read. */
 export interface ClientSettings {
   /** The value of the Authorization header. */
@@ -48,54 +26,27 @@ export interface TlsOptions {
   readonly servername?: string;
 }
 
-/** Reads and checks the file and those that it names. Throws AlertmanagerConfigError. */
-export async function loadClientConfig(file: string): Promise<ClientConfig> {
-  const text = await read(file);
-  const config = parse(file, text);
-  await readSettings(config);
-  return config;
-}
+type Load<Value> = () => Promise<Value>;
 
 /**
  * Reads the files that the configuration names, again for each request: their content may have
- * been replaced. Throws AlertmanagerConfigError.
+ * been replaced. Rejects with AlertmanagerConfigError.
  */
-export async function readSettings(config: ClientConfig): Promise<ClientSettings> {
-  const { ca, cert, key, serverName } = config.tls;
-  return {
-    authorization: config.authorization && (await readAuthorization(config.authorization)),
-    tls: {
-      ...(ca !== undefined && { ca: await read(ca) }),
-      ...(cert !== undefined && { cert: await read(cert) }),
-      ...(key !== undefined && { key: await read(key) }),
-      ...(serverName !== undefined && { servername: serverName }),
-    },
-    followRedirects: config.followRedirects,
-  };
-}
+export type ClientConfig = Load<ClientSettings>;
 
-async function readAuthorization(authorization: Authorization): Promise<string> {
-  switch (authorization.kind) {
-    case 'basic': {
-      const password = await readSecret(authorization.password);
-      return basicAuthorization({ username: authorization.username, password });
-    }
-    case 'scheme':
-      return `${authorization.scheme} ${await readSecret(authorization.credentials)}`;
-    default: {
-      const unhandled: never = authorization;
-      throw new Error(`unhandled authorization ${JSON.stringify(unhandled)}`);
-    }
-  }
+/** Reads and checks the file and those that it names. Rejects with AlertmanagerConfigError. */
+export async function loadClientConfig(file: string): Promise<ClientConfig> {
+  const config = parse(file, await read(file));
+  await config();
+  return config;
 }
 
 /** White space around the content of a file is not part of a secret, as in Prometheus. */
-async function readSecret(secret: Secret): Promise<string> {
-  if (secret.kind === 'text') return secret.text;
-  const text = (await read(secret.path)).trim();
+async function readSecret(path: string): Promise<string> {
+  const text = (await read(path)).trim();
   // A header cannot hold any other character, and the secret must not be in the message.
   if (!/^[\x20-\x7e\x80-\uffff]*$/.test(text)) {
-    throw new AlertmanagerConfigError(`${secret.path}: has more than one line`);
+    throw new AlertmanagerConfigError(`${path}: has more than one line`);
   }
   return text;
 }
@@ -119,9 +70,9 @@ function parse(file: string, text: string): ClientConfig {
 
 function readConfig(root: YamlNode, folder: string): ClientConfig {
   const fields = root.fields<{
-    basic_auth: Authorization;
-    authorization: Authorization;
-    tls_config: TlsFiles;
+    basic_auth: Load<string>;
+    authorization: Load<string>;
+    tls_config: Load<TlsOptions>;
     follow_redirects: boolean;
   }>({
     basic_auth: (node) => readBasicAuth(node, folder),
@@ -132,19 +83,15 @@ function readConfig(root: YamlNode, folder: string): ClientConfig {
   if (fields.basic_auth !== undefined && fields.authorization !== undefined) {
     throw root.error('basic_auth and authorization exclude each other');
   }
-  return {
-    authorization: fields.basic_auth ?? fields.authorization,
-    tls: fields.tls_config ?? {
-      ca: undefined,
-      cert: undefined,
-      key: undefined,
-      serverName: undefined,
-    },
-    followRedirects: fields.follow_redirects ?? true,
-  };
+  const { basic_auth, authorization = basic_auth, tls_config, follow_redirects = true } = fields;
+  return async () => ({
+    authorization: await authorization?.(),
+    tls: (await tls_config?.()) ?? {},
+    followRedirects: follow_redirects,
+  });
 }
 
-function readBasicAuth(node: YamlNode, folder: string): Authorization {
+function readBasicAuth(node: YamlNode, folder: string): Load<string> {
   const fields = node.fields<{ username: string; password: string; password_file: string }>({
     username: (each) => each.text(),
     password: (each) => each.text(),
@@ -152,10 +99,10 @@ function readBasicAuth(node: YamlNode, folder: string): Authorization {
   });
   const { username = '', password, password_file } = fields;
   const secret = secretOf(node, 'password', password, password_file);
-  return { kind: 'basic', username, password: secret };
+  return async () => basicAuthorization({ username, password: await secret() });
 }
 
-function readScheme(node: YamlNode, folder: string): Authorization {
+function readScheme(node: YamlNode, folder: string): Load<string> {
   const fields = node.fields<{ type: string; credentials: string; credentials_file: string }>({
     type: (each) => each.text(),
     credentials: (each) => each.text(),
@@ -165,7 +112,7 @@ function readScheme(node: YamlNode, folder: string): Authorization {
   if (scheme.toLowerCase() === 'basic') throw node.error('type Basic is written as basic_auth');
   if (!/^[\w-]+$/.test(scheme)) throw node.error('type is not the name of a scheme');
   const secret = secretOf(node, 'credentials', credentials, credentials_file);
-  return { kind: 'scheme', scheme, credentials: secret };
+  return async () => `${scheme} ${await secret()}`;
 }
 
 function secretOf(
@@ -173,16 +120,16 @@ function secretOf(
   key: string,
   text: string | undefined,
   path: string | undefined,
-): Secret {
+): Load<string> {
   if (text !== undefined && path !== undefined) {
     throw node.error(`${key} and ${key}_file exclude each other`);
   }
-  if (path !== undefined) return { kind: 'file', path };
+  if (path !== undefined) return () => readSecret(path);
   if (text === undefined) throw node.error(`lacks ${key} or ${key}_file`);
-  return { kind: 'text', text };
+  return async () => text;
 }
 
-function readTls(node: YamlNode, folder: string): TlsFiles {
+function readTls(node: YamlNode, folder: string): Load<TlsOptions> {
   const path = (each: YamlNode) => resolve(folder, each.text());
   const fields = node.fields<{
     ca_file: string;
@@ -190,9 +137,14 @@ function readTls(node: YamlNode, folder: string): TlsFiles {
     key_file: string;
     server_name: string;
   }>({ ca_file: path, cert_file: path, key_file: path, server_name: (each) => each.text() });
-  const { ca_file: ca, cert_file: cert, key_file: key, server_name: serverName } = fields;
-  if ((cert === undefined) !== (key === undefined)) {
+  const { ca_file, cert_file, key_file, server_name } = fields;
+  if ((cert_file === undefined) !== (key_file === undefined)) {
     throw node.error('cert_file and key_file need each other');
   }
-  return { ca, cert, key, serverName };
+  return async () => ({
+    ...(ca_file !== undefined && { ca: await read(ca_file) }),
+    ...(cert_file !== undefined && { cert: await read(cert_file) }),
+    ...(key_file !== undefined && { key: await read(key_file) }),
+    ...(server_name !== undefined && { servername: server_name }),
+  });
 }

@@ -26,9 +26,8 @@ export function describe(cause: AlertCause, instance: string): string {
       return describeFatal(shortName(cause.process), instance, cause.failure, cause.end);
     case 'SupervisorProcessUnexpectedExit': {
       const name = shortName(cause.process);
-      const { at, reason } = cause.exit;
-      const often =
-        cause.recentExits < 2 ? '' : ` Unexpected exits within ten minutes: ${cause.recentExits}.`;
+      const { at, reason, recentExits } = cause.exit;
+      const often = recentExits < 2 ? '' : ` Unexpected exits within ten minutes: ${recentExits}.`;
       return `${name} on ${instance} exited unexpectedly at ${formatTime(at)}${describeReason(reason)}.${often} See "supervisorctl tail ${name} stderr". Resolved means that there was no further exit for two minutes.`;
     }
     case 'SupervisorProcessOomKilled': {

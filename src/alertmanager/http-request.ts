@@ -1,9 +1,9 @@
 /** One HTTP request that always settles, whatever the server does. */
 
-import http from 'node:http';
+import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { messageOf } from '../util/errors.ts';
-import { basicAuthorization, type HttpUrl } from '../util/url.ts';
+import { basicAuthorization, describeHttpUrl, type HttpUrl, parseUrl } from '../util/url.ts';
 import type { TlsOptions } from './client-config.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -11,21 +11,19 @@ const MAX_BODY_BYTES = 64 * 1024;
 const FOLLOWED_STATUSES: readonly number[] = [307, 308];
 const MAX_SHOWN_LOCATION = 200;
 
-export type HttpResult =
-  | {
-      readonly kind: 'answered';
-      readonly status: number;
-      readonly location: string | undefined;
-      /** Undefined where it is longer than `maxBodyBytes`. */
-      readonly body: string | undefined;
-    }
-  | { readonly kind: 'failed'; readonly reason: string };
+export interface HttpAnswer {
+  readonly kind: 'answered';
+  readonly status: number;
+  readonly location: string | undefined;
+  /** Undefined where it is longer than `maxBodyBytes`. */
+  readonly body: string | undefined;
+}
 
-export type Method =
-  | { readonly method: 'GET' }
-  | { readonly method: 'POST'; readonly json: string };
+export type HttpResult = HttpAnswer | { readonly kind: 'failed'; readonly reason: string };
 
 export interface RequestOptions {
+  /** The body of a POST; a GET without it. */
+  readonly json?: string;
   /** The value of the Authorization header, if the URL has no credentials. */
   readonly authorization?: string | undefined;
   readonly tls?: TlsOptions;
@@ -38,7 +36,7 @@ export interface RequestOptions {
   /** A longer body is not read to its end. */
   readonly maxBodyBytes?: number;
   /** Aborting it ends the request. */
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
 }
 
 interface Destination {
@@ -51,30 +49,31 @@ interface Destination {
 export async function httpRequest(
   base: HttpUrl,
   path: string,
-  method: Method,
   options: RequestOptions,
 ): Promise<HttpResult> {
-  const { agent, timeoutMs, maxBodyBytes = MAX_BODY_BYTES, signal } = options;
-  const { tls = {}, followRedirects = true } = options;
+  const { timeoutMs, tls = {}, followRedirects = true, signal } = options;
   const deadline = new AbortController();
   const timer = setTimeout(
     () => deadline.abort(`no complete answer within ${timeoutMs / 1000} s`),
     timeoutMs,
   );
   const end = () => deadline.abort('the exporter is stopping');
-  signal.addEventListener('abort', end);
+  signal?.addEventListener('abort', end);
   try {
-    const authorization = authorizationOf(base) ?? options.authorization;
-    const first = { url: toUrl(base, path), authorization, tls };
-    const ending = { maxBodyBytes, signal: deadline.signal };
-    const result = await send(first, method, agent, ending);
-    const next = followRedirects ? redirectOf(result, first) : undefined;
-    return next === undefined ? result : await send(next, method, false, ending);
+    const authorization = base.credentials
+      ? basicAuthorization(base.credentials)
+      : options.authorization;
+    const first = { url: new URL(describeHttpUrl(base) + path), authorization, tls };
+    const answer = await send(first, options.agent, options, deadline.signal);
+    const redirect = followRedirects ? redirectOf(answer, first) : undefined;
+    if (redirect === undefined) return answer;
+    return await send(redirect, false, options, deadline.signal);
   } catch (error) {
-    return { kind: 'failed', reason: messageOf(error) };
+    const { aborted, reason } = deadline.signal;
+    return { kind: 'failed', reason: aborted ? String(reason) : messageOf(error) };
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', end);
+    signal?.removeEventListener('abort', end);
   }
 }
 
@@ -86,100 +85,58 @@ export function describeLocation(location: string | undefined): string {
 }
 
 /** Credentials and a client certificate go along only to the same scheme, host and port. */
-function redirectOf(result: HttpResult, from: Destination): Destination | undefined {
-  if (result.kind === 'failed' || result.location === undefined) return undefined;
-  if (!FOLLOWED_STATUSES.includes(result.status)) return undefined;
-  const url = resolveUrl(result.location, from.url);
+function redirectOf({ status, location }: HttpAnswer, from: Destination): Destination | undefined {
+  if (location === undefined || !FOLLOWED_STATUSES.includes(status)) return undefined;
+  const url = parseUrl(location, from.url);
   if (url === undefined) return undefined;
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined;
-  const isSameOrigin = url.origin === from.url.origin;
-  if (isSameOrigin) return { ...from, url };
+  if (url.origin === from.url.origin) return { ...from, url };
   const { ca } = from.tls;
   return { url, authorization: undefined, tls: ca === undefined ? {} : { ca } };
 }
 
-/** URL.canParse needs Node 18.17. */
-function resolveUrl(location: string, base: URL): URL | undefined {
-  try {
-    return new URL(location, base);
-  } catch {
-    return undefined;
-  }
-}
-
-function send(
+/** Rejects where there is no complete answer. */
+async function send(
   { url, authorization, tls }: Destination,
-  method: Method,
   agent: http.Agent | false,
-  { maxBodyBytes, signal }: { readonly maxBodyBytes: number; readonly signal: AbortSignal },
-): Promise<HttpResult> {
-  const json = method.method === 'POST' ? method.json : undefined;
-  return new Promise((resolve) => {
-    const request = (url.protocol === 'https:' ? https : http).request({
-      ...(url.protocol === 'https:' ? tls : {}),
-      method: method.method,
-      host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-      port: url.port,
-      path: url.pathname + url.search,
-      agent,
-      headers: {
-        ...(json !== undefined && {
-          'Content-Type': 'application/json',
-          'Content-Length': Buffer.byteLength(json),
-        }),
-        ...(authorization !== undefined && { Authorization: authorization }),
-      },
-    });
-    let isSettled = false;
-    const settle = (result: HttpResult) => {
-      isSettled = true;
-      signal.removeEventListener('abort', onAbort);
-      resolve(result);
-    };
-    const fail = (reason: string) => {
-      if (isSettled) return;
-      settle({ kind: 'failed', reason });
-      request.destroy();
-    };
-    const onAbort = () => fail(String(signal.reason));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort);
-    request.on('error', (error) => fail(messageOf(error)));
+  { json, maxBodyBytes = MAX_BODY_BYTES }: RequestOptions,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
+  const isSecure = url.protocol === 'https:';
+  const request = (isSecure ? https : http).request(url, {
+    ...(isSecure ? tls : {}),
+    method: json === undefined ? 'GET' : 'POST',
+    agent,
+    signal,
+    // Credentials of a Location are not ours.
+    auth: null,
+    headers: {
+      ...(json !== undefined && {
+        'Content-Type': 'application/json',
+        'Content-Length': Buffer.byteLength(json),
+      }),
+      ...(authorization !== undefined && { Authorization: authorization }),
+    },
+  });
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    request.on('response', resolve);
+    request.on('error', reject);
     // Without this listener Node closes the connection of a 101 and emits neither response nor error.
     request.on('upgrade', (_response, socket) => {
       socket.destroy();
-      fail('HTTP status 101: not an Alertmanager');
+      reject(new Error('HTTP status 101: not an Alertmanager'));
     });
-    request.on('close', () => fail('connection closed without an answer'));
-    request.on('response', (response) => {
-      const { statusCode: status = 0, headers } = response;
-      const answered = { kind: 'answered', status, location: headers.location } as const;
-      const chunks: Buffer[] = [];
-      let received = 0;
-      response.on('data', (chunk: Buffer) => {
-        chunks.push(chunk);
-        received += chunk.length;
-        if (received <= maxBodyBytes) return;
-        settle({ ...answered, body: undefined });
-        request.destroy();
-      });
-      response.on('end', () => settle({ ...answered, body: Buffer.concat(chunks).toString() }));
-      response.on('error', (error) => fail(messageOf(error)));
-      response.on('close', () => fail('connection closed within the answer'));
-    });
+    request.on('close', () => reject(new Error('connection closed without an answer')));
     request.end(json);
   });
-}
-
-function toUrl({ secure, host, port, path: prefix }: HttpUrl, path: string): URL {
-  const shownHost = host.includes(':') ? `[${host}]` : host;
-  const url = new URL(`${secure ? 'https' : 'http'}://${shownHost}:${port}`);
-  const [pathname = '', query = ''] = path.split('?', 2);
-  url.pathname = prefix + pathname;
-  url.search = query;
-  return url;
-}
-
-function authorizationOf({ credentials }: HttpUrl): string | undefined {
-  return credentials && basicAuthorization(credentials);
+  const { statusCode: status = 0, headers } = response;
+  const answer = { kind: 'answered', status, location: headers.location } as const;
+  const chunks: Buffer[] = [];
+  let received = 0;
+  for await (const chunk of response) {
+    received += chunk.length;
+    if (received > maxBodyBytes) return { ...answer, body: undefined };
+    chunks.push(chunk);
+  }
+  return { ...answer, body: Buffer.concat(chunks).toString() };
 }

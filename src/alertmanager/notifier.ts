@@ -11,9 +11,9 @@ import type { HttpUrl } from '../util/url.ts';
 import { ActiveAlerts } from './active-alerts.ts';
 import { AlertmanagerClient, type AlertmanagerStats } from './alertmanager-client.ts';
 import type { ClientConfig } from './client-config.ts';
-import { type PayloadOptions, type PostableAlert, toPostableAlert } from './payload.ts';
+import { type PayloadOptions, toPostableAlert } from './payload.ts';
 
-/** How often alerts that are due to be sent again are looked for. */
+/** How often alerts are looked for that are due to be sent again, or whose reason was awaited for too long. */
 const EVALUATION_INTERVAL_MS = 1_000;
 
 /**
@@ -43,100 +43,56 @@ export interface NotifierOptions {
 }
 
 export class Notifier {
-  readonly #payload: PayloadOptions;
-  readonly #table: ProcessTable;
-  readonly #selection: Selection;
-  readonly #logTailOf: NotifierOptions['logTailOf'];
-  readonly #signal: AbortSignal;
+  readonly #options: NotifierOptions;
   readonly #clients: readonly AlertmanagerClient[];
   readonly #activeAlerts: ActiveAlerts;
-  #evaluation: NodeJS.Immediate | undefined;
-  #pause: NodeJS.Timeout | undefined;
-  /** Whether the table may have changed since the last evaluation. */
-  #isDue = false;
   readonly #dutyCycle = new DutyCycle(EVALUATION);
-  #interval: NodeJS.Timeout | undefined;
-  #reasonTimer: NodeJS.Timeout | undefined;
+  /** Until when no evaluation may follow a long one; milliseconds, monotonic. */
+  #pausedUntil = 0;
+  #evaluation: NodeJS.Timeout | undefined;
 
-  constructor({
-    urls,
-    config,
-    payload,
-    table,
-    changes,
-    selection,
-    log,
-    exitReasons,
-    logTailOf,
-    signal,
-  }: NotifierOptions) {
+  constructor(options: NotifierOptions) {
+    this.#options = options;
+    const { urls, config, changes, log, exitReasons, signal } = options;
     this.#activeAlerts = new ActiveAlerts({
       reasonTimeout: exitReasons ? REASON_TIMEOUT_MS / 1000 : 0,
     });
-    this.#payload = payload;
-    this.#table = table;
-    this.#selection = selection;
-    this.#logTailOf = logTailOf;
-    this.#signal = signal;
     this.#clients = urls.map((url) => new AlertmanagerClient({ url, config, log, signal }));
-    signal.addEventListener('abort', () => this.#abort(), { once: true });
     changes.subscribe(() => this.#schedule());
+    const interval = setInterval(() => this.#schedule(), EVALUATION_INTERVAL_MS);
+    const stop = () => {
+      clearInterval(interval);
+      clearTimeout(this.#evaluation);
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
   }
 
   get stats(): readonly AlertmanagerStats[] {
     return this.#clients.map(({ stats }) => stats);
   }
 
-  start(): void {
-    if (this.#signal.aborted) return;
-    this.#interval = setInterval(() => this.#schedule(), EVALUATION_INTERVAL_MS);
-  }
-
-  /**
-   * Evaluates the alerts after this turn of the event loop, in which the event is acknowledged, or
-   * after the pause that follows a long evaluation.
-   */
+  /** Evaluates the alerts once the present event is acknowledged. */
   #schedule(): void {
-    if (this.#signal.aborted) return;
-    this.#isDue = true;
-    if (this.#pause === undefined) this.#evaluation ??= setImmediate(() => this.#evaluateInTurn());
-  }
-
-  #evaluateInTurn(): void {
-    this.#evaluation = undefined;
-    this.#isDue = false;
-    const began = performance.now();
-    this.#evaluate();
-    const pauseMs = this.#dutyCycle.record(began, performance.now());
-    if (pauseMs === 0) return;
-    this.#pause = setTimeout(() => {
-      this.#pause = undefined;
-      if (this.#isDue) this.#schedule();
+    if (this.#options.signal.aborted) return;
+    const pauseMs = Math.max(0, this.#pausedUntil - performance.now());
+    this.#evaluation ??= setTimeout(() => {
+      this.#evaluation = undefined;
+      const began = performance.now();
+      this.#evaluate();
+      const now = performance.now();
+      this.#pausedUntil = now + this.#dutyCycle.record(began, now);
     }, pauseMs);
   }
 
-  #abort(): void {
-    clearInterval(this.#interval);
-    clearTimeout(this.#reasonTimer);
-    clearTimeout(this.#pause);
-    clearImmediate(this.#evaluation);
-  }
-
   #evaluate(): void {
-    const processes = [...this.#table.values()].filter(({ id }) => this.#selection.isSelected(id));
+    const { table, selection, payload, logTailOf } = this.#options;
+    const processes = [...table.values()].filter(({ id }) => selection.isSelected(id));
     const alerts = this.#activeAlerts.evaluate(processes, Date.now() / 1000);
-    clearTimeout(this.#reasonTimer);
-    if (this.#activeAlerts.isWaitingForReason) {
-      this.#reasonTimer = setTimeout(() => this.#schedule(), REASON_TIMEOUT_MS);
-    }
     if (alerts.length === 0) return;
-    const payload = new Map<string, PostableAlert>();
-    for (const alert of alerts) {
-      const id = 'process' in alert ? alert.process : undefined;
-      const key = id === undefined ? alert.name : `${alert.name} ${id.group}:${id.name}`;
-      const tail = id === undefined ? undefined : this.#logTailOf(id);
-      payload.set(key, toPostableAlert(alert, this.#payload, tail));
-    }
-    for (const client of this.#clients) client.enqueue(payload);
+    const postable = alerts.map((alert) =>
+      toPostableAlert(alert, payload, 'process' in alert ? logTailOf(alert.process) : undefined),
+    );
+    for (const client of this.#clients) client.enqueue(postable);
   }
 }

@@ -17,31 +17,19 @@ interface Sample {
 export class RecentCounts {
   readonly #samples = new Map<ProcessKey, Sample[]>();
 
-  observe(process: ProcessKey, total: number, at: number): void {
-    const samples = this.#samples.get(process);
-    const latest = samples?.at(-1);
-    if (samples === undefined || latest === undefined) {
-      // The counter of a new process began at 0.
-      this.#samples.set(process, [
-        { at: Number.NEGATIVE_INFINITY, total: 0 },
-        { at, total },
-      ]);
-      return;
-    }
-    if (latest.total === total) return;
-    if (at - latest.at < RESOLUTION_SECONDS) latest.total = total;
-    else samples.push({ at, total });
+  /** Returns the increase up to `at`. The counter of a new process began at 0. */
+  observe(process: ProcessKey, total: number, at: number): number {
+    const samples = this.#samples.get(process) ?? [{ at: Number.NEGATIVE_INFINITY, total: 0 }];
+    this.#samples.set(process, samples);
+    const latest = samples.at(-1);
+    if (latest !== undefined && at - latest.at < RESOLUTION_SECONDS) latest.total = total;
+    else if (latest?.total !== total) samples.push({ at, total });
     while (samples[1] !== undefined && samples[1].at <= at - RECENT_SECONDS) samples.shift();
-  }
-
-  count(process: ProcessKey, at: number): number {
-    const samples = this.#samples.get(process) ?? [];
-    const base = samples.findLast((sample) => sample.at <= at - RECENT_SECONDS);
-    return (samples.at(-1)?.total ?? 0) - (base?.total ?? 0);
+    return total - (samples[0]?.total ?? 0);
   }
 
   /** Discards the processes that no longer exist. */
-  retain(present: ReadonlySet<ProcessKey>): void {
+  retain(present: ReadonlyMap<ProcessKey, unknown>): void {
     for (const process of this.#samples.keys()) {
       if (!present.has(process)) this.#samples.delete(process);
     }

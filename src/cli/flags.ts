@@ -93,7 +93,7 @@ export const FLAGS = {
     type: 'string',
     default: '5s',
     commands: ['exporter', 'print-config', 'doctor'],
-    help: 'Timeout of each XML-RPC call, such as 500ms, 5s or 1m. For calls about all processes it is where a longer timeout begins, which follows how long supervisord takes.',
+    help: 'Timeout of each XML-RPC call, such as 500ms, 5s or 1m. For calls about all processes it is how long supervisord may send nothing, and grows with the number of processes.',
   },
   'supervisor.log-file': {
     type: 'string',

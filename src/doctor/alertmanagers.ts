@@ -1,7 +1,7 @@
 /** Asks each Alertmanager for the alerts that it holds of those that the exporter pushes. */
 
 import { resolve } from 'node:path';
-import { loadClientConfig, readSettings } from '../alertmanager/client-config.ts';
+import { loadClientConfig } from '../alertmanager/client-config.ts';
 import { httpRequest } from '../alertmanager/http-request.ts';
 import { FIXED, type Labels, pushedLabels } from '../alertmanager/payload.ts';
 import type { Config } from '../cli/flags.ts';
@@ -41,16 +41,13 @@ export function askAlertmanagers(
 
 async function ask(url: HttpUrl, file: string | undefined): Promise<AlertmanagerFacts['answer']> {
   try {
-    const settings = file === undefined ? {} : await readSettings(await loadClientConfig(file));
-    const { signal } = new AbortController();
-    const options = {
+    const settings = file === undefined ? {} : await (await loadClientConfig(file))();
+    const answer = await httpRequest(url, `/api/v2/alerts?${QUERY}`, {
       ...settings,
       agent: false,
       timeoutMs: TIMEOUT_MS,
       maxBodyBytes: MAX_ANSWER_BYTES,
-      signal,
-    } as const;
-    const answer = await httpRequest(url, `/api/v2/alerts?${QUERY}`, { method: 'GET' }, options);
+    });
     if (answer.kind === 'failed') return answer;
     if (answer.status !== 200) return { kind: 'failed', reason: `HTTP status ${answer.status}` };
     const alerts = readAlerts(answer.body ?? '');

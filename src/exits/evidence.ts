@@ -43,34 +43,23 @@ export type Finding =
   | { readonly kind: 'contradictory' }
   | { readonly kind: 'nothing' };
 
-interface Spawned {
-  readonly kind: 'spawned';
+interface Place {
   readonly order: number;
   readonly at: number;
-  readonly pid: number;
   readonly isCertain: boolean;
 }
 
-interface Ended {
-  readonly kind: 'ended';
-  readonly order: number;
-  readonly at: number;
-  readonly expected: boolean | undefined;
-  readonly reason: LoggedReason;
-  readonly isCertain: boolean;
-}
-
-type Run = Spawned | Ended;
+type Ended = Extract<LogMessage, { readonly kind: 'ended' }> & Place;
+type Run = Ended | (Extract<LogMessage, { readonly kind: 'spawned' | 'killing' }> & Place);
 
 /** As many as a storm of half a minute writes: about 1 MB. */
 const MAX_ENTRIES = 8_192;
 const MAX_SPAWN_ERRORS = 256;
-const MAX_KILLS = 1_024;
 
 /** The longest backlog in which a line is found by its pid. Time zones differ by at least this. */
 const LONGEST_BACKLOG_SECONDS = 890;
 
-const NOTHING: Finding = { kind: 'nothing' };
+export const NOTHING: Finding = { kind: 'nothing' };
 
 export class LogEvidence {
   readonly #runs = new Map<string, Run[]>();
@@ -78,8 +67,6 @@ export class LogEvidence {
   #names: string[] = [];
   #oldest = 0;
   #spawnErrors: { readonly at: number; readonly text: string }[] = [];
-  /** By name: the last kill at a stop. */
-  readonly #kills = new Map<string, { readonly pid: number; readonly isCertain: boolean }>();
   /** By name: the last line that was matched to a termination without its pid. */
   readonly #used = new Map<string, number>();
   #order = 0;
@@ -94,7 +81,6 @@ export class LogEvidence {
     this.#names = [];
     this.#oldest = 0;
     this.#spawnErrors = [];
-    this.#kills.clear();
     this.#used.clear();
     this.#completeSince = at;
   }
@@ -110,27 +96,19 @@ export class LogEvidence {
       if (this.#spawnErrors.length > MAX_SPAWN_ERRORS) this.#spawnErrors.shift();
       return;
     }
-    if (message.kind === 'killing') {
-      this.#addKill(message.name, { pid: message.pid, isCertain });
-      return;
-    }
-    if (message.kind !== 'spawned' && message.kind !== 'ended') return;
+    const { kind } = message;
+    if (kind !== 'spawned' && kind !== 'ended' && kind !== 'killing') return;
     this.#order += 1;
     const { name } = message;
     const runs = this.#runs.get(name) ?? [];
     if (runs.length === 0) this.#runs.set(name, runs);
-    const place = { order: this.#order, at, isCertain };
-    runs.push(message.kind === 'ended' ? { ...message, ...place } : { ...message, ...place });
+    runs.push({ ...message, order: this.#order, at, isCertain });
     this.#names.push(name);
     if (this.#names.length - this.#oldest > MAX_ENTRIES) this.#forgetOldest();
   }
 
   find(query: Query): Finding {
-    const ofRun = this.#endsOfRun(query);
-    const candidates = (ofRun ?? this.#endsInWindow(query)).filter((line) => isOfKind(line, query));
-    const isLate = ofRun === undefined && candidates.length === 0;
-    const after = ofRun === undefined ? query.window.after : longestBacklogOf(query);
-    const finding = isLate ? this.#findLate(query) : this.#judge(candidates, query, after);
+    const finding = this.#findEnd(query);
     if (finding.kind !== 'nothing' || query.end !== 'failed-start') return finding;
     return this.#findSpawnError(query);
   }
@@ -166,8 +144,8 @@ export class LogEvidence {
    * only if the run is known to have ended by SIGKILL.
    */
   wasKilledAtStop(name: string, pid: number, isKnownKill: boolean): boolean {
-    const kill = this.#kills.get(name);
-    return kill?.pid === pid && (kill.isCertain || isKnownKill);
+    const kill = (this.#runs.get(name) ?? []).findLast((run) => run.kind === 'killing');
+    return kill?.kind === 'killing' && kill.pid === pid && (kill.isCertain || isKnownKill);
   }
 
   /** The pid of the run whose end the line of this time reports; undefined where no certain line does. */
@@ -185,13 +163,6 @@ export class LogEvidence {
       .flatMap((run) => (run.kind === 'spawned' ? run.pid : []));
   }
 
-  #addKill(name: string, kill: { readonly pid: number; readonly isCertain: boolean }): void {
-    this.#kills.delete(name);
-    this.#kills.set(name, kill);
-    const [oldest] = this.#kills.keys();
-    if (this.#kills.size > MAX_KILLS && oldest !== undefined) this.#kills.delete(oldest);
-  }
-
   #forgetOldest(): void {
     const name = this.#names[this.#oldest] ?? '';
     this.#oldest += 1;
@@ -204,39 +175,30 @@ export class LogEvidence {
     this.#oldest = 0;
   }
 
-  /** undefined where the log does not name the pid, as at loglevel=warn. */
-  #endsOfRun({ name, pid, isShared, window }: Query): readonly Ended[] | undefined {
-    if (pid === undefined || isShared) return undefined;
-    const after = longestBacklogOf({ window });
-    return endsOfRun(this.#runs.get(name) ?? [], pid)?.filter(
-      ({ at }) => at >= after && at < window.before,
-    );
-  }
-
-  #endsInWindow(query: Query): readonly Ended[] {
-    const { name, pid, isShared, window } = query;
-    if (window.after < this.#completeSince) return [];
+  #findEnd(query: Query): Finding {
+    const { name, pid, isShared, window, end } = query;
     const runs = this.#runs.get(name) ?? [];
-    return this.#unused(query, window.after).filter(
-      (line) => pid === undefined || isShared || !isOfOtherRun(runs, line, pid),
-    );
-  }
-
-  /** Ends from `after` on that were not matched to a termination yet. */
-  #unused({ name, isShared, window }: Query, after: number): readonly Ended[] {
+    const longestBacklog = window.before - LONGEST_BACKLOG_SECONDS;
+    const from = (after: number, ends: readonly Ended[]) =>
+      ends.filter((line) => line.at >= after && line.at < window.before && isOfKind(line, query));
+    const isRunKnown = pid !== undefined && !isShared;
+    const ofRun = isRunKnown ? endsOfRun(runs, pid) : undefined;
+    if (ofRun !== undefined) {
+      return this.#judge(from(longestBacklog, ofRun), query, longestBacklog);
+    }
+    if (window.after < this.#completeSince) return NOTHING;
     const used = isShared ? 0 : (this.#used.get(name) ?? 0);
-    return (this.#runs.get(name) ?? [])
-      .filter(isEnded)
-      .filter(({ order, at }) => order > used && at >= after && at < window.before);
-  }
-
-  /** An event that was received late: its line is the only one that is left. */
-  #findLate(query: Query): Finding {
-    const isCovered = query.window.after >= this.#completeSince;
-    if (!isCovered || query.isShared || query.end === 'any') return NOTHING;
-    const after = longestBacklogOf(query);
-    const left = this.#unused(query, after).filter((line) => isOfKind(line, query));
-    return left.length > 1 ? { kind: 'contradictory' } : this.#judge(left, query, after);
+    const unused = runs.filter(isEnded).filter(({ order }) => order > used);
+    const inWindow = from(window.after, unused).filter(
+      (line) => !isRunKnown || !isOfOtherRun(runs, line, pid),
+    );
+    if (inWindow.length > 0 || isShared || end === 'any') {
+      return this.#judge(inWindow, query, window.after);
+    }
+    // An event that was received late: its line is the only one that is left.
+    const left = from(longestBacklog, unused);
+    if (left.length > 1) return { kind: 'contradictory' };
+    return this.#judge(left, query, longestBacklog);
   }
 
   /** `after`: the earliest time of the true line. */
@@ -268,14 +230,10 @@ export class LogEvidence {
   }
 }
 
-function longestBacklogOf({ window }: Pick<Query, 'window'>): number {
-  return window.before - LONGEST_BACKLOG_SECONDS;
-}
-
 /**
- * The ends that may be of the run with this pid; undefined where its start is not known. A
- * start that is not certain neither begins nor ends the range where that could exclude the true
- * line.
+ * The ends that may be of the run with this pid; undefined where its start is not known, as at
+ * loglevel=warn. A start that is not certain neither begins nor ends the range where that could
+ * exclude the true line.
  */
 function endsOfRun(runs: readonly Run[], pid: number): readonly Ended[] | undefined {
   const isStart = (run: Run) => run.kind === 'spawned' && run.pid === pid;
@@ -287,10 +245,11 @@ function endsOfRun(runs: readonly Run[], pid: number): readonly Ended[] | undefi
   return (next < 0 ? after : after.slice(0, next)).filter(isEnded);
 }
 
-/** Whether the line follows the certain start of a run with another pid. */
+/** Whether the line follows a certain line of a run with another pid. */
 function isOfOtherRun(runs: readonly Run[], line: Ended, pid: number): boolean {
   const before = runs.findLast((run) => run.order < line.order);
-  return before?.kind === 'spawned' && before.isCertain && before.pid !== pid;
+  if (before === undefined || before.kind === 'ended') return false;
+  return before.isCertain && before.pid !== pid;
 }
 
 /** Whether the line does not contradict what the event and XML-RPC report. */

@@ -23,8 +23,8 @@ import type { Logger } from '../util/log.ts';
 import { type LogEntry, LogEvidence } from './evidence.ts';
 import { type FoundLog, LogFinder, readConfiguredLog, tailOf } from './find-log.ts';
 import type { LoggedReason, LogMessage } from './log-lines.ts';
-import { LogRecords } from './log-records.ts';
-import { LogTailer, type TailChunk } from './log-tailer.ts';
+import { type Chunk, LogRecords } from './log-records.ts';
+import { LogTailer } from './log-tailer.ts';
 import { LogTails } from './log-tails.ts';
 import { OomKills } from './oom-kills.ts';
 import { type OpenOomSources, openOomSources } from './oom-sources.ts';
@@ -40,7 +40,7 @@ const COMPARED_BYTES = 200;
 const COMPARISONS = 3;
 /** Lines that supervisord logs meanwhile are handled in further rounds, which a busy log must not prolong. */
 const MAX_ROUNDS = 4;
-/** The interval if neither the log nor supervisord in /proc can be watched. */
+/** The interval if the log cannot be watched. */
 const READ_EVERY_MS = 100;
 
 export interface ExitsOptions {
@@ -96,8 +96,6 @@ export class Exits {
   readonly #searches = new Backoff({ firstMs: FIRST_SEARCH_MS, longestMs: LONGEST_SEARCH_MS });
   #searchTimer: NodeJS.Timeout | undefined;
   #readTimer: NodeJS.Timeout | undefined;
-  /** Whether /proc shows that supervisord has run; the log is read each time. */
-  #isProcWatched = false;
   /** Whether what is read was written before the exporter began to follow the log. */
   #isLookBack = false;
   /** Whether lines are missing before the next chunk. */
@@ -122,7 +120,7 @@ export class Exits {
     });
     if (options.reasons) {
       this.#oomSources = openOomSources();
-      this.#oomKills = this.#oomSources && new OomKills(this.#oomSources);
+      this.#oomKills = this.#oomSources && new OomKills({ sources: this.#oomSources });
       const oomKills = this.#oomKills;
       if (oomKills !== undefined) changes.subscribe((change) => followRuns(change, oomKills));
       this.#reasons = new ExitReasons({
@@ -162,7 +160,7 @@ export class Exits {
   /** Resolves once the log is followed, or known not to be found. */
   async start(): Promise<void> {
     const { nudge, reasons } = this.#options;
-    this.#isProcWatched = this.#watch.start();
+    this.#watch.start();
     this.#oomSources?.watch(() => this.#oomKills?.read());
     if (nudge || reasons) await this.#search();
   }
@@ -211,6 +209,10 @@ export class Exits {
     this.#oomKills?.stop();
     this.#oomSources?.close();
     this.#client?.close();
+    this.#closeLog();
+  }
+
+  #closeLog(): void {
     this.#tailer?.close();
     this.#tailer = undefined;
   }
@@ -262,7 +264,7 @@ export class Exits {
     this.#isLookBack = false;
   }
 
-  #chunkRead(chunk: TailChunk): void {
+  #chunkRead(chunk: Chunk): void {
     const { entries, firstAt } = this.#records.push(chunk);
     if (this.#isAfterGap && firstAt !== undefined) {
       this.#evidence.beginAt(firstAt);
@@ -279,7 +281,6 @@ export class Exits {
     this.#options.log.warn("supervisord's log cannot be watched; it is read every 100 ms", {
       reason: describeSystemError(error),
     });
-    if (this.#isProcWatched) return;
     this.#readTimer ??= setInterval(() => this.#readLog(), READ_EVERY_MS);
   }
 
@@ -301,8 +302,6 @@ export class Exits {
       this.#searches.succeed();
       this.#reasons?.trustEstablished();
     } else {
-      this.#tailer.close();
-      this.#tailer = undefined;
       this.#finder.reject(log);
       this.#cannotFollow(`${path} could not be verified to be the log of this supervisord`);
     }
@@ -349,6 +348,7 @@ export class Exits {
       );
     }
     this.#logProblem = reason;
+    this.#closeLog();
     this.#trust = 'none';
     this.#reasons?.trustEstablished();
     this.#searchTimer = setTimeout(() => void this.#search(), this.#searches.fail());
@@ -360,8 +360,6 @@ export class Exits {
       this.#tailer.read();
       this.#handleWritten(this.#tailer);
     } catch (error) {
-      this.#tailer.close();
-      this.#tailer = undefined;
       this.#cannotFollow(describeSystemError(error));
     }
     return this.#trust;
@@ -385,10 +383,10 @@ export class Exits {
   }
 
   #keepLogTails(entries: readonly LogEntry[], tailer: LogTailer): void {
-    const candidates = this.#logTails?.read(entries);
-    if (candidates === undefined || candidates.read.length + candidates.unread.length === 0) return;
+    const tails = this.#logTails?.read(entries) ?? [];
+    if (tails.length === 0) return;
     tailer.read();
-    if (this.#reportsStarts) this.#logTails?.keep(candidates);
+    if (this.#reportsStarts) this.#logTails?.keep(tails);
   }
 
   /** Wakes supervisord for lines whose event is still to come. */
@@ -429,18 +427,16 @@ export class Exits {
   }
 }
 
+/** A command such as cgexec changes its cgroup while it is STARTING. */
 function followRuns(change: Change, oomKills: OomKills): void {
   if (change.kind === 'removed') oomKills.forget(keyOf(change.process.id));
-  if (change.kind === 'updated') {
-    const { id, state, pid } = change.process;
-    // A command such as cgexec changes its cgroup while it is STARTING.
-    if (state !== 'RUNNING' || pid === undefined || oomKills.knows(keyOf(id), pid)) return;
-    oomKills.started(keyOf(id), pid);
-  }
-  if (change.kind === 'transition' && change.event.to === 'RUNNING') {
-    const { process, pid } = change.event;
-    if (pid !== undefined) oomKills.started(keyOf(process), pid);
-  }
+  const run =
+    change.kind === 'updated' && change.process.state === 'RUNNING'
+      ? { id: change.process.id, pid: change.process.pid }
+      : change.kind === 'transition' && change.event.to === 'RUNNING'
+        ? { id: change.event.process, pid: change.event.pid }
+        : undefined;
+  if (run?.pid !== undefined) oomKills.started(keyOf(run.id), run.pid);
 }
 
 function isExit(message: LogMessage): boolean {

@@ -15,17 +15,11 @@
  * bring \r and U+2028 into a line.
  */
 
+import type { ExitReason } from '../processes/termination.ts';
 import { signalNumber } from '../supervisor/signals.ts';
 
-/** How a run ended, as the log reports it. */
-export type LoggedReason =
-  | { readonly kind: 'exited'; readonly exitCode: number }
-  | {
-      readonly kind: 'signalled';
-      /** Undefined for a name that this platform does not have, and for an unknown termination cause. */
-      readonly signal: number | undefined;
-      readonly coreDumped: boolean;
-    };
+/** How a run ended, as the log reports it. No signal: an unknown one, or an unknown termination cause. */
+export type LoggedReason = Extract<ExitReason, { readonly kind: 'exited' | 'signalled' }>;
 
 export type LogMessage =
   | { readonly kind: 'spawned'; readonly name: string; readonly pid: number }
@@ -125,10 +119,11 @@ function parseEnd(match: RegExpExecArray | null, isExit: boolean): LogMessage | 
     status === undefined
       ? {
           kind: 'signalled',
+          source: 'log',
           signal: signalNumber(signal ?? ''),
           coreDumped: core !== undefined,
         }
-      : { kind: 'exited', exitCode: Number(status) };
+      : { kind: 'exited', source: 'log', exitCode: Number(status) };
   return { kind: 'ended', name, expected: isExit ? unexpected === undefined : undefined, reason };
 }
 

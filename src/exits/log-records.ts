@@ -4,6 +4,7 @@ import type { LogEntry } from './evidence.ts';
 import { parseLogLine } from './log-lines.ts';
 
 const NEWLINE = 0x0a;
+const NO_BYTES = Buffer.alloc(0);
 /** The rest of a longer line is dropped: no line that reports an exit is as long. */
 const MAX_LINE_BYTES = 64 * 1024;
 /** A write that is still under way is visible up to a page boundary. */
@@ -13,6 +14,7 @@ const TIME_ZONE_STEP_SECONDS = 900;
 const STAMP_TOLERANCE_SECONDS = 2;
 
 export interface Chunk {
+  /** Valid until the next read. */
   readonly bytes: Buffer;
   /** Where in the file the chunk begins. */
   readonly offset: number;
@@ -37,8 +39,8 @@ export interface Records {
 export class LogRecords {
   /** The process name of the exporter, as Python's repr writes it. */
   readonly #ownName: string;
-  #carry: Buffer[] = [];
-  #carryBytes = 0;
+  /** The beginning of a line whose end was not read yet. */
+  #carry = NO_BYTES;
   #isSkipping = false;
   #isCertain = false;
   /** Seconds that supervisord's local time is ahead of ours, to be subtracted from its stamps. */
@@ -50,15 +52,14 @@ export class LogRecords {
 
   /** What follows is of another file, or of another place. */
   begin(isStartOfFile: boolean): void {
-    this.#carry = [];
-    this.#carryBytes = 0;
+    this.#carry = NO_BYTES;
     // The first line is incomplete.
     this.#isSkipping = !isStartOfFile;
     this.#isCertain = isStartOfFile;
   }
 
   push({ bytes, offset, followsEnd, modifiedAt }: Chunk): Records {
-    const isRecordStart = followsEnd && this.#carryBytes === 0 && !this.#isSkipping;
+    const isRecordStart = followsEnd && this.#carry.length === 0 && !this.#isSkipping;
     if (isRecordStart && offset % PAGE_BYTES !== 0) this.#isCertain = true;
     const entries: LogEntry[] = [];
     let firstAt: number | undefined;
@@ -81,32 +82,16 @@ export class LogRecords {
   }
 
   *#lines(bytes: Buffer): Generator<string> {
+    const text = Buffer.concat([this.#carry, bytes]);
     let from = 0;
-    for (;;) {
-      const end = bytes.indexOf(NEWLINE, from);
-      if (end < 0) break;
-      const isWhole = !this.#isSkipping;
-      const rest = bytes.subarray(from, end);
-      const line = this.#carryBytes === 0 ? rest : Buffer.concat([...this.#carry, rest]);
-      this.#carry = [];
-      this.#carryBytes = 0;
+    for (let end = text.indexOf(NEWLINE); end >= 0; end = text.indexOf(NEWLINE, from)) {
+      if (!this.#isSkipping) yield text.toString('utf8', from, end);
       this.#isSkipping = false;
       from = end + 1;
-      if (isWhole) yield line.toString('utf8');
     }
-    this.#keep(bytes.subarray(from));
-  }
-
-  #keep(rest: Buffer): void {
-    if (rest.length === 0 || this.#isSkipping) return;
-    this.#carryBytes += rest.length;
-    if (this.#carryBytes > MAX_LINE_BYTES) {
-      this.#carry = [];
-      this.#carryBytes = 0;
-      this.#isSkipping = true;
-      return;
-    }
-    this.#carry.push(Buffer.from(rest));
+    const rest = text.subarray(from);
+    this.#isSkipping ||= rest.length > MAX_LINE_BYTES;
+    this.#carry = this.#isSkipping ? NO_BYTES : rest;
   }
 
   /** supervisord may have another TZ than the exporter; the last line was written just before the file was modified. */

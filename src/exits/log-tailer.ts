@@ -21,6 +21,7 @@ import {
   watch,
 } from 'node:fs';
 import { errorCode } from '../util/errno.ts';
+import type { Chunk } from './log-records.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 /** Read at the start, of what was written before. */
@@ -40,19 +41,11 @@ export interface LogTailerOptions {
   readonly onBegin: (isStartOfFile: boolean, isComplete: boolean) => void;
   /** What was written since the last read may have been erased. */
   readonly onTruncated: () => void;
-  readonly onChunk: (chunk: TailChunk) => void;
+  readonly onChunk: (chunk: Chunk) => void;
   /** The log may have been written to. */
   readonly onChange: () => void;
   /** It can no longer be watched; reading works. */
   readonly onWatchError: (error: unknown) => void;
-}
-
-export interface TailChunk {
-  /** Valid until the next read. */
-  readonly bytes: Buffer;
-  readonly offset: number;
-  readonly followsEnd: boolean;
-  readonly modifiedAt: number;
 }
 
 const NO_BYTES = Buffer.alloc(0);

@@ -9,7 +9,6 @@
  * which it starts no process, so getProcessInfo shows whether there was a further start.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { LogTail } from '../processes/log-tail.ts';
 import { livePid, type Process } from '../processes/process.ts';
@@ -18,12 +17,13 @@ import type { Termination } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import { parseProcessInfo } from '../rpc/snapshot.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
-import { DutyCycle } from '../util/duty-cycle.ts';
 import { messageOf, RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { LogEntry, LogEvidence } from './evidence.ts';
 import { toHarmlessText } from './harmless-text.ts';
 import { readLogEnd } from './log-end.ts';
+import { Namesakes } from './namesakes.ts';
+import { PacedCalls } from './paced-calls.ts';
 import { hasWrittenNothing } from './run-activity.ts';
 
 /** The run of a tail. */
@@ -33,22 +33,20 @@ type Run =
   /** Its end was noticed at `at`, in epoch seconds, without that log. */
   | { readonly kind: 'noticed'; readonly at: number; readonly pid: number };
 
-interface ReadTail {
-  readonly id: ProcessId;
-  readonly run: Run;
-  readonly stream: LogTail['stream'];
-  readonly text: string;
-}
+type Tail = Pick<LogTail, 'stream' | 'text'>;
 
-interface TailRequest {
+interface EndedRun {
   readonly id: ProcessId;
   readonly run: Run;
 }
 
-/** Tails that were read at the line of an exit, and those that supervisord has to be asked for. */
-export interface TailCandidates {
-  readonly read: readonly ReadTail[];
-  readonly unread: readonly TailRequest[];
+interface TailOfRun extends EndedRun {
+  readonly tail: Tail;
+}
+
+/** `denied`: supervisord has to be asked. */
+interface Reading extends EndedRun {
+  readonly tail: Tail | 'denied';
 }
 
 export interface LogTailsOptions {
@@ -77,32 +75,21 @@ const READ_METHODS = {
   stderr: 'supervisor.readProcessStderrLog',
   stdout: 'supervisor.readProcessStdoutLog',
 } as const;
-/** What the calls may take of supervisord's time. */
-const SHARE_OF_SUPERVISORD = 0.1;
-/** A few exits in a row are each asked about at once: the next start is at most a second away. */
-const BURST_MS = 500;
-const LONGEST_PAUSE_MS = 1_000;
 /** An exit is noticed within this time, so only a run that began before that can be the one that ended. */
 const NOTICED_WITHIN_SECONDS = 3;
 
 export class LogTails {
   readonly #options: LogTailsOptions;
-  readonly #idsOfName = new Map<string, Map<ProcessKey, ProcessId>>();
+  readonly #namesakes: Namesakes;
   /** The oldest first. */
-  #waiting: ReadTail[] = [];
-  /** Of each process. */
-  readonly #lastTerminations = new Map<ProcessKey, Termination>();
+  #waiting: TailOfRun[] = [];
   readonly #kept = new Map<ProcessKey, LogTail>();
-  #requests: TailRequest[] = [];
-  #isAsking = false;
-  readonly #duty = new DutyCycle({
-    share: SHARE_OF_SUPERVISORD,
-    burstMs: BURST_MS,
-    longestPauseMs: LONGEST_PAUSE_MS,
-  });
+  #requests: EndedRun[] = [];
+  readonly #calls = new PacedCalls(() => this.#call());
 
   constructor(options: LogTailsOptions) {
     this.#options = options;
+    this.#namesakes = new Namesakes(options.changes);
     options.changes.subscribe((change) => this.#handle(change));
   }
 
@@ -111,41 +98,39 @@ export class LogTails {
   }
 
   /** Reads the logs of processes whose exit was just logged. */
-  read(entries: readonly LogEntry[]): TailCandidates {
-    const read: ReadTail[] = [];
-    const unread: TailRequest[] = [];
+  read(entries: readonly LogEntry[]): readonly Reading[] {
+    const tails: Reading[] = [];
     for (const { at, message } of entries) {
       if (message.kind !== 'ended' || message.expected !== false) continue;
       const run = { kind: 'logged', at } as const;
       if (!this.#isBeforeNextOutput(message.name, run)) continue;
-      for (const id of this.#idsOfName.get(message.name)?.values() ?? []) {
-        if (read.length + unread.length >= MAX_READ_AT_ONCE) return { read, unread };
+      for (const id of this.#namesakes.of(message.name)) {
+        if (tails.length >= MAX_READ_AT_ONCE) return tails;
         const tail = this.#readFiles(id);
-        if (tail === 'denied') unread.push({ id, run });
-        else if (tail !== undefined) read.push({ id, run, ...tail });
+        if (tail !== undefined) tails.push({ id, run, tail });
       }
     }
-    return { read, unread };
+    return tails;
   }
 
   /** Keeps the tails of processes for which supervisord's log, read again after them, shows no further start. */
-  keep({ read, unread }: TailCandidates): void {
-    for (const request of unread) this.#request(request);
-    for (const tail of read) {
-      if (this.#isBeforeNextOutput(tail.id.name, tail.run)) this.#addTail(tail);
+  keep(tails: readonly Reading[]): void {
+    for (const { id, run, tail } of tails) {
+      if (tail === 'denied') this.#request(id, run);
+      else if (this.#isBeforeNextOutput(id.name, run)) this.#addTail(id, run, tail);
     }
   }
 
   /** An exit without a line in supervisord's log; its event is still to come. */
   noticed(id: ProcessId, pid: number): void {
-    this.#request({ id, run: { kind: 'noticed', at: Date.now() / 1000, pid } });
+    this.#request(id, { kind: 'noticed', at: Date.now() / 1000, pid });
   }
 
   /** Asks supervisord about exits, where its log does not report starts. */
   logged(entries: readonly LogEntry[]): void {
     for (const { message } of entries) {
       if (message.kind !== 'ended' || message.expected !== false) continue;
-      for (const id of this.#idsOfName.get(message.name)?.values() ?? []) {
+      for (const id of this.#namesakes.of(message.name)) {
         const process = this.#options.table.get(id);
         const pid = process && livePid(process);
         if (pid !== undefined) this.noticed(id, pid);
@@ -153,10 +138,10 @@ export class LogTails {
     }
   }
 
-  #request(request: TailRequest): void {
+  #request(id: ProcessId, run: Run): void {
     if (this.#options.client === undefined || this.#requests.length >= MAX_REQUESTS) return;
-    this.#requests.push(request);
-    if (!this.#isAsking) void this.#callAll(this.#options.client);
+    this.#requests.push({ id, run });
+    this.#calls.request();
   }
 
   /** Whether the log of the process can have no output of a later run. */
@@ -170,42 +155,27 @@ export class LogTails {
     if (evidence.isLastEnd(name, run.at)) return true;
     const next = evidence.pidAfterEnd(name, run.at);
     // Of several processes of this name, another one may have been started.
-    const isAlone = this.#idsOfName.get(name)?.size === 1;
+    const isAlone = this.#namesakes.of(name).length === 1;
     return next !== undefined && isAlone && isSilent(next, supervisorPid);
   }
 
   #handle(change: Change): void {
     switch (change.kind) {
-      case 'added':
-        this.#add(change.process.id);
+      case 'removed': {
+        const key = keyOf(change.process.id);
+        this.#kept.delete(key);
+        this.#waiting = this.#waiting.filter(({ id }) => keyOf(id) !== key);
         return;
-      case 'removed':
-        this.#remove(change.process.id);
-        return;
+      }
       case 'exited':
         this.#ended(change.process, change.termination);
         return;
       case 'reason':
-        this.#settled(keyOf(change.id), change.terminationId, change.facts.finishedAt);
+        // The time of its line in supervisord's log is known.
+        this.#match(change.id);
         return;
       default:
     }
-  }
-
-  #add(id: ProcessId): void {
-    const ids = this.#idsOfName.get(id.name) ?? new Map<ProcessKey, ProcessId>();
-    ids.set(keyOf(id), id);
-    this.#idsOfName.set(id.name, ids);
-  }
-
-  #remove(id: ProcessId): void {
-    const key = keyOf(id);
-    const ids = this.#idsOfName.get(id.name);
-    ids?.delete(key);
-    if (ids?.size === 0) this.#idsOfName.delete(id.name);
-    this.#kept.delete(key);
-    this.#lastTerminations.delete(key);
-    this.#waiting = this.#waiting.filter((tail) => keyOf(tail.id) !== key);
   }
 
   /** Discards the tail of an earlier unexpected exit. */
@@ -213,44 +183,35 @@ export class LogTails {
     const key = keyOf(id);
     const isFailedStart = failedStart?.id === termination.id;
     if (termination.expected === false || isFailedStart) this.#kept.delete(key);
-    this.#lastTerminations.set(key, termination);
-    this.#match(key);
+    this.#match(id);
     const { expected, pid } = termination;
     const isUnread = expected === false && !this.#kept.has(key) && !this.#options.readLog();
     if (isUnread && pid !== undefined) this.noticed(id, pid);
   }
 
-  /** The time of its line in supervisord's log is known. */
-  #settled(key: ProcessKey, terminationId: number, finishedAt: number | undefined): void {
-    const termination = this.#lastTerminations.get(key);
-    if (termination?.id !== terminationId || finishedAt === undefined) return;
-    this.#lastTerminations.set(key, { ...termination, finishedAt });
-    this.#match(key);
-  }
-
-  #addTail(tail: ReadTail): void {
-    this.#waiting.push(tail);
+  #addTail(id: ProcessId, run: Run, tail: Tail): void {
+    this.#waiting.push({ id, run, tail });
     if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
-    this.#match(keyOf(tail.id));
+    this.#match(id);
   }
 
   /** Keeps the tail of the last exit once both the tail and the termination are known. */
-  #match(key: ProcessKey): void {
-    const termination = this.#lastTerminations.get(key);
+  #match(id: ProcessId): void {
+    const process = this.#options.table.get(id);
+    const termination = process?.failedStart ?? process?.termination;
     if (termination === undefined) return;
-    const tail = this.#waiting.find(
-      (each) => keyOf(each.id) === key && isOf(each.run, termination),
-    );
-    if (tail === undefined) return;
-    const { stream, text } = tail;
-    this.#kept.set(key, { stream, text, at: termination.finishedAt });
+    const key = keyOf(id);
+    const isOfProcess = (each: TailOfRun) => keyOf(each.id) === key;
+    const found = this.#waiting.find((each) => isOfProcess(each) && isOf(each.run, termination));
+    if (found === undefined) return;
+    this.#kept.set(key, { ...found.tail, at: termination.finishedAt });
     this.#waiting = this.#waiting.filter(
-      (each) => keyOf(each.id) !== key || each.run.at > tail.run.at,
+      (each) => !isOfProcess(each) || each.run.at > found.run.at,
     );
   }
 
   /** Reads the log of stderr, or of stdout if that is empty; `denied` if supervisord has to be asked. */
-  #readFiles(id: ProcessId): Pick<LogTail, 'stream' | 'text'> | 'denied' | undefined {
+  #readFiles(id: ProcessId): Tail | 'denied' | undefined {
     const { table, maxBytes, supervisorPid } = this.#options;
     let isDenied = false;
     for (const { stream, path } of logsOf(table.get(id))) {
@@ -263,30 +224,22 @@ export class LogTails {
     return isDenied ? 'denied' : undefined;
   }
 
-  async #callAll(client: Pick<RpcClient, 'multicallSettled'>): Promise<void> {
-    this.#isAsking = true;
-    while (this.#requests.length > 0) {
-      const requests = this.#requests.splice(0, REQUESTS_PER_CALL);
-      const began = performance.now();
-      try {
-        await this.#call(client, requests);
-      } catch (error) {
-        // A log may contain characters that are not allowed in XML.
-        this.#options.log.debug?.('logs could not be read through XML-RPC', {
-          reason: messageOf(error),
-        });
-      }
-      const pause = this.#duty.record(began, performance.now());
-      if (pause > 0) await sleep(pause, undefined, { ref: false });
+  async #call(): Promise<void> {
+    const requests = this.#requests.splice(0, REQUESTS_PER_CALL);
+    try {
+      await this.#ask(requests);
+    } catch (error) {
+      // A log may contain characters that are not allowed in XML.
+      this.#options.log.debug?.('logs could not be read through XML-RPC', {
+        reason: messageOf(error),
+      });
     }
-    this.#isAsking = false;
+    if (this.#requests.length > 0) this.#calls.request();
   }
 
-  async #call(
-    client: Pick<RpcClient, 'multicallSettled'>,
-    requests: readonly TailRequest[],
-  ): Promise<void> {
-    const { table, maxBytes } = this.#options;
+  async #ask(requests: readonly EndedRun[]): Promise<void> {
+    const { table, maxBytes, client } = this.#options;
+    if (client === undefined || requests.length === 0) return;
     const asked = requests.map((request) => ({
       ...request,
       logs: logsOf(table.get(request.id)),
@@ -315,7 +268,7 @@ export class LogTails {
       const at = texts.findIndex((text) => typeof text === 'string' && text !== '');
       const stream = logs[at]?.stream;
       if (stream === undefined || !isCertain || !hasEnded(info, run)) continue;
-      this.#addTail({ id, run, stream, text: toHarmlessText(Buffer.from(String(texts[at]))) });
+      this.#addTail(id, run, { stream, text: toHarmlessText(Buffer.from(String(texts[at]))) });
     }
   }
 }

@@ -18,22 +18,17 @@ import type { RpcClient } from '../rpc/client.ts';
 import { parseProcessInfo } from '../rpc/snapshot.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
-import { DutyCycle } from '../util/duty-cycle.ts';
 import { messageOf, RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
-import type { Finding, LogEvidence, Query } from './evidence.ts';
-import type { LoggedReason } from './log-lines.ts';
+import { type Finding, type LogEvidence, NOTHING, type Query } from './evidence.ts';
+import { Namesakes } from './namesakes.ts';
 import type { OomKills } from './oom-kills.ts';
+import { PacedCalls } from './paced-calls.ts';
 
 /** After this a reason is unknown. */
 const DEADLINE_MS = 3_000;
 /** Processes in one call. */
 const MAX_QUERIES = 50;
-/** What the calls may take of supervisord's time. */
-const SHARE_OF_SUPERVISORD = 0.1;
-/** A few exits in a row are each looked up at once. */
-const BURST_MS = 500;
-const LONGEST_PAUSE_MS = 1_000;
 /** Exits whose event was not received yet. */
 const MAX_EARLY = 1_024;
 
@@ -54,7 +49,7 @@ export interface ExitReasonsOptions {
   /** Reads what has been written to supervisord's log, and returns whether it can be trusted. */
   readonly readLog: () => LogTrust;
   /** One that keeps its connection open; undefined where supervisord has no HTTP server. */
-  readonly client: Pick<RpcClient, 'multicallSettled' | 'close'> | undefined;
+  readonly client: Pick<RpcClient, 'multicallSettled'> | undefined;
   /** A call of `askEarly` has failed, so supervisord was not woken. */
   readonly onAskEarlyFailed: () => void;
   /** undefined where the kernel reports no OOM kills. */
@@ -71,11 +66,12 @@ interface Lookup {
 
 export class ExitReasons {
   readonly #options: ExitReasonsOptions;
-  readonly #groupsOfName = new Map<string, number>();
-  /** Those that the log did not settle; of each process the latest. */
+  readonly #namesakes: Namesakes;
+  /**
+   * Those that the log did not settle, or that wait until it is established whether it is
+   * supervisord's. Of each process the latest. The oldest first.
+   */
   readonly #lookups = new Map<ProcessKey, Lookup>();
-  /** Those that wait until it is established whether the log is supervisord's. */
-  #waiting: Lookup[] = [];
   /** Processes that have ended and whose event was not received yet. */
   readonly #early = new Map<ProcessKey, { readonly id: ProcessId; readonly pid: number }>();
   /** What XML-RPC reported of such processes. */
@@ -83,13 +79,7 @@ export class ExitReasons {
     ProcessKey,
     { readonly pid: number; readonly info: ProcessInfo }
   >();
-  readonly #duty = new DutyCycle({
-    share: SHARE_OF_SUPERVISORD,
-    burstMs: BURST_MS,
-    longestPauseMs: LONGEST_PAUSE_MS,
-  });
-  #isCalling = false;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #calls = new PacedCalls(() => this.#call());
   #deadline: NodeJS.Timeout | undefined;
   /** Whether the last call failed. */
   #isRpcFailing = false;
@@ -102,22 +92,20 @@ export class ExitReasons {
 
   constructor(options: ExitReasonsOptions) {
     this.#options = options;
+    this.#namesakes = new Namesakes(options.changes);
     options.changes.subscribe((change) => this.#handle(change));
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
     clearTimeout(this.#deadline);
     this.#lookups.clear();
-    this.#waiting = [];
     this.#early.clear();
-    this.#options.client?.close();
   }
 
   /** It is established whether the log is supervisord's. */
   trustEstablished(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = [...this.#lookups.values()];
+    this.#lookups.clear();
     for (const lookup of waiting) this.#lookUp(lookup);
     for (const { id, state, pid } of this.#options.table.values()) {
       if (state === 'RUNNING') this.#correctStart(id, pid);
@@ -131,16 +119,15 @@ export class ExitReasons {
   askEarly(ended: readonly { readonly id: ProcessId; readonly pid: number }[]): boolean {
     if (this.#options.client === undefined || this.#isRpcFailing) return false;
     for (const { id, pid } of ended) this.#early.set(keyOf(id), { id, pid });
-    if (this.#isCalling || this.#timer !== undefined) return false;
-    void this.#call();
-    return true;
+    return this.#calls.request();
   }
 
   #handle(change: Change): void {
-    if (change.kind === 'added') this.#countName(change.process.id.name, 1);
     if (change.kind === 'removed') {
-      this.#countName(change.process.id.name, -1);
-      this.#forget(keyOf(change.process.id));
+      const key = keyOf(change.process.id);
+      this.#lookups.delete(key);
+      this.#early.delete(key);
+      this.#earlyInfos.delete(key);
     }
     if (change.kind === 'transition' && change.event.to === 'RUNNING') {
       this.#correctStart(change.event.process, change.event.pid);
@@ -156,24 +143,15 @@ export class ExitReasons {
     if (startedAt !== undefined) changes.publish(table.setStartFacts(id, { pid, startedAt }));
   }
 
-  #forget(key: ProcessKey): void {
-    this.#lookups.delete(key);
-    this.#early.delete(key);
-    this.#earlyInfos.delete(key);
-  }
-
   #lookUp(lookup: Lookup): void {
     const trust = this.#options.readLog();
-    if (trust === 'pending') {
-      this.#waiting.push(lookup);
-      this.#expectDeadline();
-      return;
-    }
+    if (trust === 'pending') return void this.#keep(lookup);
     const finding = trust === 'trusted' ? this.#find(lookup) : NOTHING;
     if (trust === 'trusted' && finding.kind === 'nothing') this.#reportMissingLine(lookup);
     const facts = factsOfFinding(finding, lookup) ?? this.#factsWithoutLog(lookup);
-    if (facts === undefined) this.#ask(lookup);
-    else this.#settle(lookup, facts);
+    if (facts !== undefined) return void this.#settle(lookup, facts);
+    this.#keep(lookup);
+    this.#calls.request();
   }
 
   /** What is known without a further call; undefined where XML-RPC may know more. */
@@ -189,59 +167,49 @@ export class ExitReasons {
     return isAskable ? undefined : UNKNOWN;
   }
 
-  #ask(lookup: Lookup): void {
+  #isShared(name: string): boolean {
+    return this.#namesakes.of(name).length > 1;
+  }
+
+  #keep(lookup: Lookup): void {
     const key = keyOf(lookup.id);
     const earlier = this.#lookups.get(key);
+    this.#lookups.delete(key);
     this.#lookups.set(key, lookup);
     if (earlier !== undefined) this.#settle(earlier, UNKNOWN);
     this.#expectDeadline();
-    if (!this.#isCalling && this.#timer === undefined) void this.#call();
   }
 
   #find({ query }: Lookup, known: Query['known'] = query.known): Finding {
-    const isShared = (this.#groupsOfName.get(query.name) ?? 0) > 1;
-    return this.#options.evidence.find({ ...query, known, isShared });
+    return this.#options.evidence.find({ ...query, known, isShared: this.#isShared(query.name) });
   }
 
   #settle(lookup: Lookup, facts: TerminationFacts): void {
-    const { oomKills } = this.#options;
+    const { oomKills, table, changes } = this.#options;
     const { reason } = facts;
     const mayBeOomKill =
       reason.kind === 'signalled' && (reason.signal === undefined || reason.signal === SIGKILL);
-    if (!mayBeOomKill || oomKills === undefined) {
-      this.#publish(lookup, facts);
-      return;
-    }
-    const { end } = lookup.query;
+    if (!mayBeOomKill || oomKills === undefined) return void this.#publish(lookup, facts);
+    // The signal is published before the OOM killer is established or ruled out.
+    this.#publish(lookup, { ...facts, reason: { ...reason, oomKilled: 'pending' } });
+    const { id, terminationId, query } = lookup;
+    const isStop = query.end !== 'unexpected' && query.end !== 'failed-start';
     const killed = {
       pid: this.#pidOf(lookup, facts),
-      key: keyOf(lookup.id),
+      key: keyOf(id),
       at: Math.min(facts.finishedAt ?? Number.POSITIVE_INFINITY, Date.now() / 1000),
-      isUnexplained: reason.signal === SIGKILL && (end === 'unexpected' || end === 'failed-start'),
+      isUnexplained: reason.signal === SIGKILL && !isStop,
     };
-    let isPublished = false;
     oomKills.decide(killed, (oomKilled) => {
       const signal = oomKilled === true ? SIGKILL : reason.signal;
       const decided = { ...facts, reason: { ...reason, signal, oomKilled } };
-      if (isPublished) this.#correct(lookup, decided);
-      else this.#publish(lookup, decided);
-      isPublished = true;
+      changes.publish(table.setTerminationFacts(id, terminationId, decided));
     });
-    // The signal is published before the OOM killer is established or ruled out.
-    if (!isPublished)
-      this.#publish(lookup, { ...facts, reason: { ...reason, oomKilled: 'pending' } });
-    isPublished = true;
-  }
-
-  #correct({ id, terminationId }: Lookup, facts: TerminationFacts): void {
-    const { table, changes } = this.#options;
-    changes.publish(table.setTerminationFacts(id, terminationId, facts));
   }
 
   /** The event of a failed start has no pid. */
   #pidOf({ query: { name, pid } }: Lookup, { finishedAt }: TerminationFacts): number | undefined {
-    const isShared = (this.#groupsOfName.get(name) ?? 0) > 1;
-    if (pid !== undefined || finishedAt === undefined || isShared) return pid;
+    if (pid !== undefined || finishedAt === undefined || this.#isShared(name)) return pid;
     return this.#options.evidence.pidOfEnd(name, finishedAt);
   }
 
@@ -270,34 +238,27 @@ export class ExitReasons {
   }
 
   #settleExpired(): void {
-    const before = performance.now() - DEADLINE_MS;
-    const isExpired = ({ began }: Lookup) => began <= before + 1;
-    const waiting = this.#waiting.filter(isExpired);
-    this.#waiting = this.#waiting.filter((lookup) => !isExpired(lookup));
-    const asked = [...this.#lookups].filter(([, lookup]) => isExpired(lookup));
-    for (const [key] of asked) this.#lookups.delete(key);
-    for (const lookup of [...waiting, ...asked.map(([, each]) => each)]) {
+    for (const [key, lookup] of [...this.#lookups]) {
+      if (performance.now() - lookup.began < DEADLINE_MS - 1) continue;
+      this.#lookups.delete(key);
       this.#settle(lookup, UNKNOWN);
     }
-    if (this.#waiting.length + this.#lookups.size > 0) this.#expectDeadline();
+    if (this.#lookups.size > 0) this.#expectDeadline();
   }
 
   async #call(): Promise<void> {
-    const { client, log } = this.#options;
-    this.#timer = undefined;
-    const lookups = [...this.#lookups].slice(0, MAX_QUERIES);
+    const { client, log, readLog } = this.#options;
+    const lookups = readLog() === 'pending' ? [] : [...this.#lookups].slice(0, MAX_QUERIES);
     const early = [...this.#early].slice(0, MAX_QUERIES - lookups.length);
     if (client === undefined || lookups.length + early.length === 0) return;
     for (const [key] of early) this.#early.delete(key);
-    const began = performance.now();
-    this.#isCalling = true;
     try {
       const ids = [...lookups, ...early].map(([, { id }]) => id);
       const infos = (await client.multicallSettled(ids.map(getProcessInfo))).map(readInfo);
       this.#isRpcFailing = false;
       this.success = true;
       for (const [index, [key, lookup]] of lookups.entries()) {
-        this.#answer(key, lookup, () => this.#factsOfInfo(infos[index], lookup));
+        this.#answer(key, lookup, infos[index]);
       }
       for (const [index, [key, { pid }]] of early.entries()) {
         this.#keepEarly(key, pid, infos[lookups.length + index]);
@@ -308,31 +269,23 @@ export class ExitReasons {
       if (lookups.length > 0) this.success = false;
       log.debug?.('exit reasons could not be looked up', { reason: messageOf(error) });
       if (early.length > 0) this.#options.onAskEarlyFailed();
-      for (const [key, lookup] of lookups) this.#answer(key, lookup, () => UNKNOWN);
+      for (const [key, lookup] of lookups) this.#answer(key, lookup, undefined);
     }
-    this.#isCalling = false;
-    const pause = this.#duty.record(began, performance.now());
-    if (pause > 0 || this.#lookups.size + this.#early.size > 0) {
-      this.#timer = setTimeout(() => void this.#call(), pause);
-    }
+    if (this.#lookups.size + this.#early.size > 0) this.#calls.request();
   }
 
   /** Answers the lookup, unless one of a later exit has replaced it. */
-  #answer(key: ProcessKey, lookup: Lookup, factsOf: () => TerminationFacts): void {
+  #answer(key: ProcessKey, lookup: Lookup, info: ProcessInfo | undefined): void {
     if (this.#lookups.get(key) !== lookup) return;
     this.#lookups.delete(key);
-    this.#settle(lookup, factsOf());
+    this.#settle(lookup, this.#factsOfInfo(info, lookup));
   }
 
   /** Keeps the reply for the event, or uses it if the event was received in the meantime. */
   #keepEarly(key: ProcessKey, pid: number, info: ProcessInfo | undefined): void {
     if (info === undefined) return;
     const lookup = this.#lookups.get(key);
-    if (lookup?.query.pid === pid) {
-      this.#lookups.delete(key);
-      this.#settle(lookup, this.#factsOfInfo(info, lookup));
-      return;
-    }
+    if (lookup?.query.pid === pid) return void this.#answer(key, lookup, info);
     this.#earlyInfos.set(key, { pid, info });
     const [oldest] = this.#earlyInfos.keys();
     if (this.#earlyInfos.size > MAX_EARLY && oldest !== undefined) this.#earlyInfos.delete(oldest);
@@ -348,12 +301,6 @@ export class ExitReasons {
     return factsOfFinding(this.#find(lookup, known), lookup) ?? { reason };
   }
 
-  #countName(name: string, step: number): void {
-    const count = (this.#groupsOfName.get(name) ?? 0) + step;
-    if (count > 0) this.#groupsOfName.set(name, count);
-    else this.#groupsOfName.delete(name);
-  }
-
   /** Once: the cause may be its loglevel or a full disk, which is not known here. */
   #reportMissingLine({ id, query }: Lookup): void {
     if (this.hasMissedLine || query.end !== 'unexpected') return;
@@ -363,8 +310,6 @@ export class ExitReasons {
     });
   }
 }
-
-const NOTHING: Finding = { kind: 'nothing' };
 
 function lookupOf(process: Readonly<Process>, termination: Termination): Lookup {
   const { id: terminationId, pid, window, reason } = termination;
@@ -388,7 +333,7 @@ function factsOfFinding(finding: Finding, { query }: Lookup): TerminationFacts |
   switch (finding.kind) {
     case 'found':
       return {
-        reason: reasonOf(finding.reason),
+        reason: finding.reason,
         finishedAt: finding.at,
         ...(query.end === 'failed-start' ? { spawnError: EXITED_TOO_QUICKLY } : {}),
       };
@@ -402,10 +347,6 @@ function factsOfFinding(finding: Finding, { query }: Lookup): TerminationFacts |
       throw new Error(`unhandled finding ${JSON.stringify(unhandled)}`);
     }
   }
-}
-
-function reasonOf(reason: LoggedReason): ExitReason {
-  return { ...reason, source: 'log' };
 }
 
 function factsOfFailedStart({ spawnError }: ProcessInfo): TerminationFacts {

@@ -73,7 +73,7 @@ export class Resync {
 
   constructor(options: ResyncOptions) {
     this.#options = options;
-    this.#timeout = new AdaptiveTimeout(options.client?.timeoutMs ?? 0);
+    this.#timeout = new AdaptiveTimeout(options.client?.timeoutMs ?? 0, () => options.table.size);
     this.#ordering = new SnapshotOrdering(options.table);
     this.#scheduler = new ResyncScheduler({
       fetch: (trigger) => this.#fetch(trigger),

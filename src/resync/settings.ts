@@ -54,7 +54,7 @@ export class SettingsFetcher {
 
   constructor(options: SettingsFetcherOptions) {
     this.#options = options;
-    this.#timeout = new AdaptiveTimeout(options.client.timeoutMs);
+    this.#timeout = new AdaptiveTimeout(options.client.timeoutMs, () => options.table.size);
     options.signal.addEventListener('abort', () => clearTimeout(this.#timer));
     options.changes.subscribe(({ kind }) => {
       if (kind === 'added') this.#schedule();

@@ -102,7 +102,10 @@ export class RpcClient {
   ): Promise<unknown> {
     const agent = await this.#agent();
     try {
-      return await this.#inTime(this.#exchange(agent, methodName, params), timeout);
+      return await this.#inTime(
+        (onProgress) => this.#exchange(agent, methodName, params, onProgress),
+        timeout,
+      );
     } catch (error) {
       // A late reply on this connection would be taken for that of the next call.
       this.close();
@@ -112,9 +115,15 @@ export class RpcClient {
     }
   }
 
-  async #inTime<T>(exchange: Promise<T>, timeout: AdaptiveTimeout | undefined): Promise<T> {
+  /** An adaptive timeout begins again with each part of the reply. */
+  async #inTime<T>(
+    exchange: (onProgress: () => void) => Promise<T>,
+    timeout: AdaptiveTimeout | undefined,
+  ): Promise<T> {
     const ms = timeout?.ms ?? this.#options.timeoutMs;
     const began = performance.now();
+    let lastAt = began;
+    let silentMs = 0;
     let deadline: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       deadline = setTimeout(() => {
@@ -122,9 +131,15 @@ export class RpcClient {
         reject(this.#error('ERR_RPC_TIMEOUT', `did not answer within ${ms / 1000} s`));
       }, ms);
     });
+    const onProgress = () => {
+      const now = performance.now();
+      silentMs = Math.max(silentMs, now - lastAt);
+      lastAt = now;
+      if (timeout !== undefined && now - began < timeout.longestMs) deadline?.refresh();
+    };
     try {
-      const reply = await Promise.race([exchange, late]);
-      timeout?.answered(performance.now() - began);
+      const reply = await Promise.race([exchange(onProgress), late]);
+      timeout?.answered(silentMs);
       return reply;
     } finally {
       clearTimeout(deadline);
@@ -135,6 +150,7 @@ export class RpcClient {
     agent: http.Agent,
     methodName: string,
     params: readonly unknown[],
+    onProgress: () => void,
   ): Promise<unknown> {
     // Loaded when first used, so that READY does not wait for it.
     const { serializeMethodCall } = await import('xmlrpc/lib/serializer.js');
@@ -142,7 +158,7 @@ export class RpcClient {
     const response = await this.#post(agent, serializeMethodCall(methodName, params));
     if (response.statusCode !== 200) throw this.#refusal(response.statusCode);
     try {
-      return await readReply(response);
+      return await readReply(response, onProgress);
     } catch (error) {
       const fault = readFault(error);
       if (fault !== undefined) throw this.#fault(methodName, fault, error);

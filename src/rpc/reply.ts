@@ -13,10 +13,16 @@ const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 /** About a third of a millisecond to parse. */
 const PIECE_BYTES = 1024;
 
-/** Resolves to the result of a call; rejects if it is a fault, or no XML-RPC. */
-export async function readReply(reply: AsyncIterable<Buffer>): Promise<unknown> {
+/**
+ * Resolves to the result of a call; rejects if it is a fault, or no XML-RPC. `onProgress` is
+ * called for each part that arrives.
+ */
+export async function readReply(
+  reply: AsyncIterable<Buffer>,
+  onProgress: () => void,
+): Promise<unknown> {
   const { default: Deserializer } = await import('xmlrpc/lib/deserializer.js');
-  const pieces = Readable.from(cut(reply), { objectMode: false });
+  const pieces = Readable.from(cut(reply, onProgress), { objectMode: false });
   return new Promise((resolve, reject) => {
     // The callback may be called more than once; the first call settles the promise.
     new Deserializer().deserializeMethodResponse(pieces, (error, value) => {
@@ -26,10 +32,11 @@ export async function readReply(reply: AsyncIterable<Buffer>): Promise<unknown> 
   });
 }
 
-async function* cut(reply: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* cut(reply: AsyncIterable<Buffer>, onProgress: () => void): AsyncGenerator<Buffer> {
   const slice = new TimeSlice();
   let length = 0;
   for await (const chunk of reply) {
+    onProgress();
     length += chunk.length;
     if (length > MAX_REPLY_BYTES) throw new Error(`sent a reply of over ${MAX_REPLY_BYTES} bytes`);
     for (let begin = 0; begin < chunk.length; begin += PIECE_BYTES) {

@@ -16,7 +16,7 @@ export interface HttpUrl {
 
 /** Undefined for a text that is not a URL of one of these schemes. */
 export function parseHttpUrl(text: string): HttpUrl | undefined {
-  const url = parse(text);
+  const url = parseUrl(text);
   if (url === undefined) return undefined;
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined;
   const secure = url.protocol === 'https:';
@@ -29,10 +29,10 @@ export function parseHttpUrl(text: string): HttpUrl | undefined {
   };
 }
 
-/** URL.canParse needs Node 18.17. */
-function parse(text: string): URL | undefined {
+/** Undefined for a text that is not a URL. URL.canParse needs Node 18.17. */
+export function parseUrl(text: string, base?: URL): URL | undefined {
   try {
-    return new URL(text);
+    return new URL(text, base);
   } catch {
     return undefined;
   }

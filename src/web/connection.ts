@@ -110,19 +110,12 @@ export class Connection extends Duplex {
   }
 
   override _write(chunk: string | Buffer, encoding: BufferEncoding, done: Done): void {
-    this.#socket.write(chunk, encoding, this.#whenSent(done));
-  }
-
-  override _writev(
-    chunks: readonly { readonly chunk: string | Buffer; readonly encoding: BufferEncoding }[],
-    done: Done,
-  ): void {
-    const sent = this.#whenSent(done);
-    this.#socket.cork();
-    chunks.forEach(({ chunk, encoding }, index) => {
-      this.#socket.write(chunk, encoding, index === chunks.length - 1 ? sent : undefined);
+    const { unsent } = this.#options;
+    unsent.add(this);
+    this.#socket.write(chunk, encoding, (error) => {
+      unsent.remove(this);
+      done(error);
     });
-    this.#socket.uncork();
   }
 
   override _final(done: Done): void {
@@ -184,14 +177,6 @@ export class Connection extends Duplex {
     const line = this.#input.subarray(0, end);
     this.#input = this.#input.subarray(end);
     return line;
-  }
-
-  #whenSent(done: Done): Done {
-    this.#options.unsent.add(this);
-    return (error) => {
-      this.#options.unsent.remove(this);
-      done(error);
-    };
   }
 }
 

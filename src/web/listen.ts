@@ -1,7 +1,8 @@
 /** Listening: which addresses a name stands for, and why one cannot be had. */
 
-import { type LookupAddress, lookup } from 'node:dns';
+import { lookup } from 'node:dns';
 import { isIP, type Server } from 'node:net';
+import { promisify } from 'node:util';
 import { formatAddress, type ListenAddress } from '../util/address.ts';
 import { describeSystemError, errorCode } from '../util/errno.ts';
 import { ListenError } from '../util/errors.ts';
@@ -47,13 +48,8 @@ export async function listenOn(
 /** IPv4 first: what connects by name tries it first, or alone (nginx, vmagent). */
 async function hostsOf(host: string): Promise<readonly string[]> {
   if (host === '' || isIP(host) !== 0) return [host];
-  const found = await new Promise<LookupAddress[]>((resolve, reject) => {
-    lookup(host, { all: true }, (error, addresses) => {
-      if (error) reject(error);
-      else resolve(addresses);
-    });
-  });
-  const sorted = [...found].sort((one, other) => one.family - other.family);
+  const found = await promisify(lookup)(host, { all: true });
+  const sorted = found.sort((one, other) => one.family - other.family);
   return [...new Set(sorted.map(({ address }) => address))];
 }
 

@@ -30,43 +30,8 @@ export interface ProgramsOptions {
     | undefined;
 }
 
-/** What a request asks for. Each value is `name` or `group:name`, of a group its name. */
-export interface ProgramsQuery {
-  readonly groups: readonly string[];
-  readonly names: readonly string[];
-  readonly ignored: readonly string[];
-}
-
 /** One process in the JSON answer. Members whose value is not known are left out. */
-interface ProcessReport {
-  readonly group: string;
-  readonly name: string;
-  readonly state: string;
-  readonly trouble: Trouble | undefined;
-  /** Epoch seconds. */
-  readonly since: number | undefined;
-  readonly pid: number | undefined;
-  readonly exits: number;
-  readonly unexpectedExits: number;
-  readonly backoffTries: number;
-  readonly spawnError: string | undefined;
-  readonly lastTermination: TerminationReport | undefined;
-  readonly logTail: string | undefined;
-  /** When the run of the tail ended, in epoch seconds. */
-  readonly logTailAt: number | undefined;
-}
-
-interface TerminationReport {
-  /** Epoch seconds. */
-  readonly finishedAt: number;
-  readonly pid: number | undefined;
-  readonly expected: boolean | undefined;
-  readonly reason: string | undefined;
-  readonly exitCode: number | undefined;
-  readonly signal: string | undefined;
-  readonly coreDumped: boolean | undefined;
-  readonly oomKilled: boolean | undefined;
-}
+type ProcessReport = ReturnType<typeof reportOf>;
 
 interface Report {
   readonly status: 'ok' | 'trouble' | 'no match' | 'not synced';
@@ -96,7 +61,7 @@ export function createProgramsAnswer(options: ProgramsOptions): ProgramsAnswer {
         `unknown parameter ${JSON.stringify(unknown)}; known are: ${known}\n`,
       );
     }
-    const report = await runInSlices(reportOn(options, queryOf(parameters), request));
+    const report = await runInSlices(reportOn(options, parameters, request));
     response.setHeader('Cache-Control', 'no-store');
     const status = report.status === 'ok' ? 200 : 503;
     if (wantsJson(request, parameters)) {
@@ -104,14 +69,6 @@ export function createProgramsAnswer(options: ProgramsOptions): ProgramsAnswer {
       return sendCompressible(request, response, status, 'application/json', text);
     }
     sendText(request, response, status, toText(report));
-  };
-}
-
-export function queryOf(parameters: URLSearchParams): ProgramsQuery {
-  return {
-    groups: parameters.getAll('group'),
-    names: parameters.getAll('name'),
-    ignored: parameters.getAll('ignore'),
   };
 }
 
@@ -123,30 +80,35 @@ function wantsJson({ headers }: IncomingMessage, parameters: URLSearchParams): b
 
 interface Selector {
   readonly what: string;
+  /** `name` or `group:name` of a process, or the name of a group. */
   readonly value: string;
   readonly matches: (id: ProcessId) => boolean;
+}
+
+function selectorsOf(parameters: URLSearchParams): readonly Selector[] {
+  const groups = parameters.getAll('group').map((value) => ({
+    what: 'group',
+    value,
+    matches: (id: ProcessId) => id.group === value,
+  }));
+  const names = parameters.getAll('name').map((value) => ({
+    what: 'process',
+    value,
+    matches: (id: ProcessId) => isNameOf(id, value),
+  }));
+  return [...groups, ...names];
 }
 
 /** A query without groups and names asks for all processes. */
 function* reportOn(
   { table, selection = ALL_PROCESSES, whyNotSynced, isUnreported, logTailOf }: ProgramsOptions,
-  { groups, names, ignored }: ProgramsQuery,
+  parameters: URLSearchParams,
   request: IncomingMessage,
 ): PausableWork<Report> {
   const reason = whyNotSynced();
   if (reason !== undefined) return { status: 'not synced', reasons: [reason], processes: [] };
-  const selectors: readonly Selector[] = [
-    ...groups.map((value) => ({
-      what: 'group',
-      value,
-      matches: (id: ProcessId) => id.group === value,
-    })),
-    ...names.map((value) => ({
-      what: 'process',
-      value,
-      matches: (id: ProcessId) => isNameOf(id, value),
-    })),
-  ];
+  const selectors = selectorsOf(parameters);
+  const ignored = parameters.getAll('ignore');
   const unmatched = new Set(selectors);
   const excluded = new Set<Selector>();
   const processes: ProcessReport[] = [];
@@ -161,20 +123,13 @@ function* reportOn(
     for (const selector of matching) unmatched.delete(selector);
     if (selectors.length > 0 && matching.length === 0) continue;
     if (ignored.some((name) => isNameOf(id, name))) continue;
-    processes.push(
-      reportOf(
-        process,
-        troubleOf(process, isUnreported?.(process) ?? false),
-        logTailOf?.(process, request),
-      ),
-    );
+    const trouble = troubleOf(process, isUnreported?.(process) ?? false);
+    processes.push(reportOf(process, trouble, logTailOf?.(process, request)));
   }
   if (unmatched.size > 0) {
     const reasons = [...unmatched].map((selector) => {
-      const { what, value } = selector;
-      return excluded.has(selector)
-        ? `the flags of the exporter exclude ${what} ${JSON.stringify(value)}`
-        : `there is no ${what} ${JSON.stringify(value)}`;
+      const why = excluded.has(selector) ? 'the flags of the exporter exclude' : 'there is no';
+      return `${why} ${selector.what} ${JSON.stringify(selector.value)}`;
     });
     return { status: 'no match', reasons, processes };
   }
@@ -186,11 +141,12 @@ function isNameOf(id: ProcessId, name: string): boolean {
   return name === id.name || name === displayName(id);
 }
 
+/** Times are epoch seconds. */
 function reportOf(
   process: Readonly<Process>,
   trouble: Trouble | undefined,
   logTail: LogTail | undefined,
-): ProcessReport {
+) {
   const { id, state, lastTransitionTime, pid, exits, unexpectedExits, backoffTries } = process;
   const last = process.failedStart ?? process.termination;
   return {
@@ -206,22 +162,23 @@ function reportOf(
     spawnError: process.spawnError,
     lastTermination: last && terminationReport(last),
     logTail: logTail?.text,
+    // When the run of the tail ended.
     logTailAt: logTail?.at,
-  };
+  } as const;
 }
 
-function terminationReport({ finishedAt, pid, expected, reason }: Termination): TerminationReport {
-  const isSignalled = reason.kind === 'signalled';
+function terminationReport({ finishedAt, pid, expected, reason }: Termination) {
+  const signal = reason.kind === 'signalled' ? reason.signal : undefined;
   return {
     finishedAt,
     pid,
     expected,
     reason: describeReason(reason, signalName),
     exitCode: reason.kind === 'exited' ? reason.exitCode : undefined,
-    signal: isSignalled && reason.signal !== undefined ? signalName(reason.signal) : undefined,
+    signal: signal === undefined ? undefined : signalName(signal),
     coreDumped: coreDumpedOf(reason),
     oomKilled: oomKilledOf(reason),
-  };
+  } as const;
 }
 
 /** One line on a process; undefined where it is not in trouble. */

@@ -18,10 +18,6 @@ export class UnsentAnswers {
     this.#limits = limits;
   }
 
-  get size(): number {
-    return this.#deadlines.size;
-  }
-
   /** Data is on its way to the client of this connection. */
   add(connection: Duplex): void {
     const { sendTimeoutMs, maxUnsent } = this.#limits;

@@ -62,12 +62,12 @@ tls(
         });
         try {
           await eventually(20_000, () => {
-            client.enqueue(new Map([['x', ALERT]]));
+            client.enqueue([{ ...ALERT, labels: { alertname: 'x' } }]);
             assert.match(logged, /HTTP status 401|ECONNREFUSED|refused/);
           });
           writeFileSync(join(dir, 'password'), 'right\n');
           await eventually(20_000, () => {
-            client.enqueue(new Map([['x', ALERT]]));
+            client.enqueue([{ ...ALERT, labels: { alertname: 'x' } }]);
             assert.ok(client.stats.sent > 0, logged);
           });
           assert.match(logged, 'Alertmanager accepts alerts again');

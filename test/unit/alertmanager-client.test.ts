@@ -72,7 +72,7 @@ async function withClient(url: string, body: (run: Run) => Promise<void>): Promi
     timing: { timeoutMs: 500, firstRetryMs: 10, longestRetryMs: 100 },
   });
   try {
-    alertmanager.enqueue(new Map([['one', ALERT]]));
+    alertmanager.enqueue([{ ...ALERT, labels: { alertname: 'one' } }]);
     await body({ alertmanager, log: lines });
   } finally {
     stopping.abort();
@@ -132,7 +132,7 @@ client(
     try {
       await withClient(`http://${server.address}`, async ({ alertmanager }) => {
         await eventually(15_000, () => assert.is(alertmanager.stats.sent, 1));
-        alertmanager.enqueue(new Map([['two', ALERT]]));
+        alertmanager.enqueue([{ ...ALERT, labels: { alertname: 'two' } }]);
         await eventually(15_000, () => assert.is(alertmanager.stats.sent, 2));
       });
     } finally {
@@ -218,7 +218,7 @@ client(
     try {
       await withClient(`http://${server.address}`, async ({ alertmanager }) => {
         await eventually(5_000, () => assert.is(alertmanager.stats.failed, 1));
-        alertmanager.enqueue(new Map([['two', { ...ALERT, startsAt: '2' }]]));
+        alertmanager.enqueue([{ ...ALERT, startsAt: '2' }]);
         await eventually(5_000, () => assert.is(alertmanager.stats.failed, 2));
         assert.match(server.requests[1] ?? '', '"startsAt":"2"');
       });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadClientConfig, readSettings } from '../../src/alertmanager/client-config.ts';
+import { loadClientConfig } from '../../src/alertmanager/client-config.ts';
 import { AlertmanagerConfigError } from '../../src/util/errors.ts';
 
 const configs = suite('configuration of the Alertmanager client');
@@ -33,7 +33,7 @@ const AUTHORIZATIONS: ReadonlyArray<readonly [yaml: string, authorization: strin
 for (const [yaml, authorization] of AUTHORIZATIONS) {
   configs(`the header of: ${yaml || 'an empty file'}`, () =>
     withFiles({ 'am.yml': yaml, secret: '  from file\n' }, async (dir) => {
-      const settings = await readSettings(await loadClientConfig(join(dir, 'am.yml')));
+      const settings = await (await loadClientConfig(join(dir, 'am.yml')))();
       assert.is(settings.authorization, authorization);
       assert.is(settings.followRedirects, true);
     }),
@@ -51,13 +51,13 @@ configs('files are read again, and one that cannot be read is an error', () =>
     async (dir) => {
       const config = await loadClientConfig(join(dir, 'am.yml'));
       writeFileSync(join(dir, 'secret'), 'new\n');
-      assert.equal(await readSettings(config), {
+      assert.equal(await config(), {
         authorization: basic('me:new'),
         tls: { ca: 'PEM', servername: 'am' },
         followRedirects: false,
       });
       rmSync(join(dir, 'secret'));
-      await readSettings(config).then(
+      await config().then(
         () => assert.unreachable(),
         (error: unknown) => {
           assert.instance(error, AlertmanagerConfigError);

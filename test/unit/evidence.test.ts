@@ -13,19 +13,19 @@ const exited = (exitCode: number, name = 'web'): LogMessage => ({
   kind: 'ended',
   name,
   expected: exitCode === 0,
-  reason: { kind: 'exited', exitCode },
+  reason: { kind: 'exited', source: 'log', exitCode },
 });
 const killed = (signal: number, name = 'web'): LogMessage => ({
   kind: 'ended',
   name,
   expected: false,
-  reason: { kind: 'signalled', signal, coreDumped: false },
+  reason: { kind: 'signalled', source: 'log', signal, coreDumped: false },
 });
 const stoppedBy = (signal: number): LogMessage => ({
   kind: 'ended',
   name: 'web',
   expected: undefined,
-  reason: { kind: 'signalled', signal, coreDumped: false },
+  reason: { kind: 'signalled', source: 'log', signal, coreDumped: false },
 });
 const failure = (text: string): LogMessage => ({ kind: 'spawn-error', text });
 
@@ -46,8 +46,13 @@ function find(lines: readonly Line[], query: Partial<Query> = {}, completeSince 
 }
 
 const reasonOf = (finding: Finding) => (finding.kind === 'found' ? finding.reason : finding.kind);
-const code = (exitCode: number) => ({ kind: 'exited', exitCode });
-const signal = (number: number) => ({ kind: 'signalled', signal: number, coreDumped: false });
+const code = (exitCode: number) => ({ kind: 'exited', source: 'log', exitCode });
+const signal = (number: number) => ({
+  kind: 'signalled',
+  source: 'log',
+  signal: number,
+  coreDumped: false,
+});
 
 match('the pid selects the run, however late its event is', () => {
   const lines: Line[] = [

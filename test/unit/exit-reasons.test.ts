@@ -13,7 +13,7 @@ import { event, id, info, snapshot } from '../support/facts.ts';
 const reasons = suite('exit reasons');
 
 const AT = 1_700_000_100;
-const KILLED: LoggedReason = { kind: 'signalled', signal: 9, coreDumped: false };
+const KILLED: LoggedReason = { kind: 'signalled', source: 'log', signal: 9, coreDumped: false };
 
 type Reply = Readonly<Record<string, unknown>> | RpcError;
 
@@ -49,7 +49,6 @@ class Scene {
               this.calls += 1;
               return Promise.all(calls.map(() => this.reply()));
             },
-            close: () => {},
           }
         : undefined,
       oomKills: asksForOom
@@ -190,7 +189,7 @@ reasons(
 reasons(
   'XML-RPC decides between lines that disagree',
   inScene(async (scene) => {
-    scene.logs({ kind: 'exited', exitCode: 42 }, AT - 0.6, false);
+    scene.logs({ kind: 'exited', source: 'log', exitCode: 42 }, AT - 0.6, false);
     scene.logs(KILLED, AT - 0.5, false);
     scene.reply = async () => reply({ exitstatus: -1 });
     scene.exit();
@@ -201,8 +200,8 @@ reasons(
 reasons(
   'lines that XML-RPC contradicts do not count',
   inScene(async (scene) => {
-    scene.logs({ kind: 'exited', exitCode: 42 }, AT - 0.6, false);
-    scene.logs({ kind: 'exited', exitCode: 43 }, AT - 0.5, false);
+    scene.logs({ kind: 'exited', source: 'log', exitCode: 42 }, AT - 0.6, false);
+    scene.logs({ kind: 'exited', source: 'log', exitCode: 43 }, AT - 0.5, false);
     scene.reply = async () => reply({ exitstatus: -1 });
     scene.exit();
     assert.equal(await scene.settled(), BY_SOME_SIGNAL);

@@ -8,9 +8,10 @@ const log = suite("lines of supervisord's log");
 const AT = new Date(2026, 10, 25, 13, 20, 5, 456).getTime() / 1000;
 const STAMP = '2026-11-25 13:20:05,456';
 
-const exited = (exitCode: number) => ({ kind: 'exited', exitCode });
+const exited = (exitCode: number) => ({ kind: 'exited', source: 'log', exitCode });
 const by = (signal: number | undefined, coreDumped = false) => ({
   kind: 'signalled',
+  source: 'log',
   signal,
   coreDumped,
 });

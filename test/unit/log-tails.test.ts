@@ -183,7 +183,7 @@ class Scene {
   /** The same, but the exporter has not read the log of the process yet. */
   logExit(at: number, output?: string): LogEntry {
     if (output !== undefined) writeFileSync(join(this.dir, 'stderr'), output);
-    const reason = { kind: 'exited', exitCode: 3 } as const;
+    const reason = { kind: 'exited', source: 'log', exitCode: 3 } as const;
     return this.#log(at, { kind: 'ended', name: 'web', expected: false, reason });
   }
 
@@ -262,7 +262,7 @@ tails(
   inScene((scene) => {
     const entry = scene.logExit(AT, 'of the next run\n');
     scene.start(AT + 0.01);
-    assert.equal(scene.subject.read([entry]), { read: [], unread: [] });
+    assert.equal(scene.subject.read([entry]), []);
   }),
 );
 
@@ -271,7 +271,7 @@ tails(
   inScene((scene) => {
     const entry = scene.logExit(AT, 'of the next run\n');
     const candidates = scene.subject.read([entry]);
-    assert.is(candidates.read.length, 1);
+    assert.is(candidates.length, 1);
     scene.start(AT + 0.01);
     scene.subject.keep(candidates);
     assert.is(scene.event(AT).text, undefined);

@@ -21,7 +21,7 @@ for (const bytes of [777, 65_536, XML.length]) {
   reply(
     `in chunks of ${bytes} bytes it is the same, and characters are whole`,
     timed(20_000, async () => {
-      assert.equal(await readReply(chunks(bytes)), WORDS);
+      assert.equal(await readReply(chunks(bytes), () => {}), WORDS);
     }),
   );
 }
@@ -36,7 +36,7 @@ reply(
       if (!isRead) setImmediate(turn);
     };
     setImmediate(turn);
-    await readReply(chunks(XML.length));
+    await readReply(chunks(XML.length), () => {});
     isRead = true;
     // Each slice takes at least half a millisecond, and at most one more piece.
     assert.ok(turns > 20, `${turns} turns`);
@@ -55,7 +55,7 @@ for (const [title, text] of [
         yield Buffer.from(text);
       })();
       let failure: unknown;
-      await readReply(one).catch((error) => {
+      await readReply(one, () => {}).catch((error) => {
         failure = error;
       });
       assert.instance(failure, Error);
@@ -71,7 +71,7 @@ reply(
       throw new Error('aborted');
     })();
     let failure: unknown;
-    await readReply(broken).catch((error) => {
+    await readReply(broken, () => {}).catch((error) => {
       failure = error;
     });
     assert.match(String(failure), /aborted/);
