@@ -29,14 +29,17 @@ export interface EventHandlerOptions {
 export class EventHandler {
   readonly #options: EventHandlerOptions;
   readonly #losses: LossDetector;
-  readonly #received = new Map<string, number>();
-  readonly #malformed = Object.fromEntries(
-    MALFORMED_REASONS.map((reason) => [reason, 0]),
-  ) as Record<MalformedEvent['reason'], number>;
-  #redelivered = 0;
-  #lost = 0;
-  #lastEventAt: number | undefined;
-  #lastTickAt: number | undefined;
+  readonly #counts = {
+    received: new Map<string, number>(),
+    malformed: Object.fromEntries(MALFORMED_REASONS.map((reason) => [reason, 0])) as Record<
+      MalformedEvent['reason'],
+      number
+    >,
+    redelivered: 0,
+    lost: 0,
+    lastEventAt: undefined as number | undefined,
+    lastTickAt: undefined as number | undefined,
+  };
 
   constructor(options: EventHandlerOptions) {
     this.#options = options;
@@ -50,15 +53,7 @@ export class EventHandler {
   }
 
   get stats(): EventStats {
-    return {
-      received: this.#received,
-      redelivered: this.#redelivered,
-      malformed: this.#malformed,
-      lost: this.#lost,
-      gaps: this.#losses.gapCount,
-      lastEventAt: this.#lastEventAt,
-      lastTickAt: this.#lastTickAt,
-    };
+    return { ...this.#counts, gaps: this.#losses.gapCount };
   }
 
   /** This is the first life of the exporter: events that are missing from serial 0 on are lost. */
@@ -72,7 +67,7 @@ export class EventHandler {
    */
   handle(event: SupervisorEvent | MalformedEvent, at: number): () => void {
     const isFirst = event.serial === undefined || this.#losses.observe(event.serial, at);
-    if (!isFirst) this.#redelivered += 1;
+    if (!isFirst) this.#counts.redelivered += 1;
     const afterAck = event.kind === 'malformed' || !isFirst ? undefined : this.#apply(event, at);
     return () => {
       this.#record(event, at);
@@ -119,16 +114,16 @@ export class EventHandler {
 
   #record(event: SupervisorEvent | MalformedEvent, at: number): void {
     const { watchdog, log } = this.#options;
-    this.#lastEventAt = at;
+    this.#counts.lastEventAt = at;
     watchdog.eventReceived();
     if (event.kind === 'malformed') {
-      this.#malformed[event.reason] += 1;
+      this.#counts.malformed[event.reason] += 1;
       log.warn('skipped a malformed event', { reason: event.reason, text: event.detail });
       return;
     }
-    this.#received.set(event.name, (this.#received.get(event.name) ?? 0) + 1);
+    this.#counts.received.set(event.name, (this.#counts.received.get(event.name) ?? 0) + 1);
     if (event.kind === 'tick') {
-      this.#lastTickAt = at;
+      this.#counts.lastTickAt = at;
       watchdog.tickReceived(event.period);
     }
     log.debug?.('event', describeEvent(event));
@@ -136,7 +131,7 @@ export class EventHandler {
 
   #eventsLost({ count, last }: Loss): void {
     const { resync, log } = this.#options;
-    this.#lost += count;
+    this.#counts.lost += count;
     log.error('supervisord discarded events before delivering them: raise buffer_size', {
       lost: count,
     });

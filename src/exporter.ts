@@ -1,10 +1,10 @@
 /**
  * The exporter, put together:
  *
- *     stdin -> split2(frameMatcher) -> parseEvent -> event handler -> process table -> changes -> page, notifier, exit reasons
- *                                   (then RESULT, READY)                /        \
- *     XML-RPC -> parseSnapshot -> resync (finds its place in the order) -          -> metrics -> HTTP
- *     /proc   -> tree -> CPU accumulator -> resource usage ----------------------/
+ *     stdin -> frames -> parseEvent -> event handler -> process table -> changes -> page, notifier, exit reasons
+ *                      (then RESULT, READY)                /        \
+ *     XML-RPC -> parseSnapshot -> resync (finds its place) -          -> metrics -> HTTP
+ *     /proc   -> tree -> CPU accumulator -> resource usage ---------/
  */
 
 import { setMaxListeners } from 'node:events';
@@ -98,13 +98,12 @@ export class Exporter {
   constructor(config: Config, io: ExporterIo) {
     this.#config = config;
     this.#io = io;
-    const { log } = io;
-    const { signal } = io;
+    const { log, signal } = io;
     setMaxListeners(0, signal);
     const { supervisor: endpoint, supervisorTimeoutMs: timeoutMs, telemetryPath } = config;
     const client = endpoint && new RpcClient(endpoint, { timeoutMs, keepOpen: false });
     const changes = this.#changes;
-    const table = new ProcessTable({ looksUpReasons: this.#looksUpReasons });
+    const table = new ProcessTable({ looksUpReasons: config.exitReasons });
     this.#table = table;
     const upTimes = new UpTimes(table);
     changes.subscribe((change) =>
@@ -121,7 +120,8 @@ export class Exporter {
       onMarkerDue: () => this.#watchdog.markerDue(),
     });
     this.#watchdog = new Watchdog({
-      isAnswering: () => this.#resync.isAnswering(),
+      // Assumed where there is no way to ask.
+      isAnswering: async () => client?.isAnswering() ?? true,
       onStalled: (seconds) => this.#restartStalled(seconds),
       signal,
     });
@@ -157,7 +157,7 @@ export class Exporter {
     });
     this.#metrics = createMetrics(table, {
       footprint: config.exporterMetrics,
-      exitReasons: this.#looksUpReasons,
+      exitReasons: config.exitReasons,
       compat: config.compat,
       build: io.build,
       upTimes,
@@ -256,7 +256,7 @@ export class Exporter {
       changes: this.#changes,
       selection: this.#selection,
       log: this.#io.log,
-      exitReasons: this.#looksUpReasons,
+      exitReasons: this.#config.exitReasons,
       logTailOf: (id) => this.#exits.logTailOf(id),
       signal: this.#io.signal,
     });
@@ -271,14 +271,6 @@ export class Exporter {
       this.#io.webConfig?.isIdentified(request) === true ||
       (this.#isLocal && !hasForeignHost(request));
     return isShown ? this.#exits.logTailOf(id) : undefined;
-  }
-
-  get #showsLogTails(): boolean {
-    return this.#isLocal || this.#io.webConfig?.demandsCredentials === true;
-  }
-
-  get #looksUpReasons(): boolean {
-    return this.#config.exitReasons;
   }
 
   #collectors(): readonly (readonly [name: string, stats: CollectorStats])[] {
@@ -347,7 +339,8 @@ export class Exporter {
     for (const address of addresses) {
       log.info('listening', { address: formatAddress(address), path });
     }
-    if (this.#config.logTailBytes > 0 && !this.#showsLogTails) {
+    const showsLogTails = this.#isLocal || this.#io.webConfig?.demandsCredentials === true;
+    if (this.#config.logTailBytes > 0 && !showsLogTails) {
       log.warn(
         'log tails are not shown over HTTP, because every client that reaches the port could read them: require a password or a client certificate in --web.config.file, or listen on a loopback address',
       );

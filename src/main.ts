@@ -8,7 +8,6 @@ import {
   type DoctorRequest,
   type PrintRequest,
   parseCommandLine,
-  type RulesRequest,
 } from './cli/flags.ts';
 import { BY_HAND, helpText } from './cli/help.ts';
 import { REVISION, VERSION } from './cli/version.ts';
@@ -31,70 +30,55 @@ const STDIN = 0;
 
 const BUILD = { version: VERSION, revision: REVISION, nodeVersion: process.version };
 
-main();
+main().catch((error: unknown) => {
+  if (error instanceof UsageError) fail(EXIT_STATUS.refused, `${error.message} (try --help)`);
+  if (error instanceof UnprintableCommandError) fail(EXIT_STATUS.refused, error.message);
+  if (error instanceof OutputError) fail(EXIT_STATUS.failed, error.message);
+  throw error;
+});
 
-function main(): void {
-  try {
-    const invocation = parseCommandLine(process.argv.slice(2), process.env);
-    switch (invocation.kind) {
-      case 'help':
-        process.stdout.write(helpText());
-        break;
-      case 'version':
-        process.stdout.write(
-          `supervisor-exporter, version ${BUILD.version} (revision: ${BUILD.revision}, node: ${BUILD.nodeVersion})\n`,
-        );
-        break;
-      case 'completion':
-        void printCompletion();
-        break;
-      case 'print-config':
-        void printSection(invocation.request);
-        break;
-      case 'rules':
-        void writeRules(invocation.request);
-        break;
-      case 'doctor':
-        void checkSupervisord(invocation.request);
-        break;
-      case 'run':
-        if (isByHand()) fail(EXIT_STATUS.refused, BY_HAND);
-        void run(invocation.config);
+/** What is not needed to run is loaded only when asked for: the exporter starts without it. */
+async function main(): Promise<void> {
+  const invocation = parseCommandLine(process.argv.slice(2), process.env);
+  switch (invocation.kind) {
+    case 'help':
+      process.stdout.write(helpText());
+      break;
+    case 'version':
+      process.stdout.write(
+        `supervisor-exporter, version ${BUILD.version} (revision: ${BUILD.revision}, node: ${BUILD.nodeVersion})\n`,
+      );
+      break;
+    case 'completion': {
+      const { completionScript } = await import('./cli/completion.ts');
+      process.stdout.write(completionScript());
+      break;
     }
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    fail(EXIT_STATUS.refused, `supervisor-exporter: ${error.message} (try --help)\n`);
+    case 'print-config':
+      await printSection(invocation.request);
+      break;
+    case 'rules': {
+      const { writeRuleFiles } = await import('./cli/rules.ts');
+      process.stdout.write(writeRuleFiles(invocation.request));
+      break;
+    }
+    case 'doctor':
+      await checkSupervisord(invocation.request);
+      break;
+    case 'run':
+      if (isByHand()) {
+        process.stderr.write(BY_HAND);
+        process.exit(EXIT_STATUS.refused);
+      }
+      await run(invocation.config);
   }
 }
 
-/** Loaded only when asked for, as the other commands are: the exporter starts without them. */
 async function printSection({ flags, search }: PrintRequest): Promise<void> {
   const { printConfig } = await import('./cli/print-config.ts');
   const { chooseSectionName } = await import('./doctor/section-name.ts');
   const section = await chooseSectionName(search, host());
-  try {
-    process.stdout.write(
-      printConfig({ program: ownCommand(), flags, cwd: process.cwd(), section }),
-    );
-  } catch (error) {
-    if (!(error instanceof UnprintableCommandError)) throw error;
-    fail(EXIT_STATUS.refused, `supervisor-exporter: ${error.message}\n`);
-  }
-}
-
-async function printCompletion(): Promise<void> {
-  const { completionScript } = await import('./cli/completion.ts');
-  process.stdout.write(completionScript());
-}
-
-async function writeRules(request: RulesRequest): Promise<void> {
-  const { writeRuleFiles } = await import('./cli/rules.ts');
-  try {
-    process.stdout.write(writeRuleFiles(request));
-  } catch (error) {
-    if (!(error instanceof OutputError)) throw error;
-    fail(EXIT_STATUS.failed, `supervisor-exporter: ${error.message}\n`);
-  }
+  process.stdout.write(printConfig({ program: ownCommand(), flags, cwd: process.cwd(), section }));
 }
 
 async function checkSupervisord(request: DoctorRequest): Promise<void> {
@@ -215,6 +199,6 @@ async function openAlertmanagerConfig(file: string | undefined): Promise<ClientC
 }
 
 function fail(status: number, message: string): never {
-  process.stderr.write(message);
+  process.stderr.write(`supervisor-exporter: ${message}\n`);
   process.exit(status);
 }

@@ -2,9 +2,8 @@
 
 import { COMPATS, type Compat } from '../metrics/compat.ts';
 import type { CredentialsEnvironment, SupervisorEndpoint } from '../rpc/endpoint.ts';
-import type { ListenAddress } from '../util/address.ts';
 import { UsageError } from '../util/errors.ts';
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../util/log.ts';
+import { LOG_FORMATS, LOG_LEVELS } from '../util/log.ts';
 import type { HttpUrl } from '../util/url.ts';
 import { type Flag, type GivenFlag, parseWords } from './usage.ts';
 import {
@@ -22,47 +21,8 @@ import {
   readTelemetryPath,
 } from './values.ts';
 
-export interface Config {
-  readonly listenAddresses: readonly ListenAddress[];
-  readonly telemetryPath: string;
-  /** The exporter-toolkit's file with TLS, passwords and headers; undefined: plain HTTP. */
-  readonly webConfigFile: string | undefined;
-  /** Whether /metrics includes `process_*` and `nodejs_*`. */
-  readonly exporterMetrics: boolean;
-  /** undefined: supervisord has no HTTP server, so events are the only source. */
-  readonly supervisor: SupervisorEndpoint | undefined;
-  readonly supervisorTimeoutMs: number;
-  /** supervisord's own log; undefined: found by the exporter. */
-  readonly supervisorLogFile: string | undefined;
-  /** Whether to wake supervisord when a process exits. */
-  readonly nudge: boolean;
-  /** Whether to look up exit codes and signals. */
-  readonly exitReasons: boolean;
-  /** Bytes to keep from the end of a process' own log at an unexpected exit or failed start; 0: none. */
-  readonly logTailBytes: number;
-  /** Whether to read CPU time, memory and descriptors of processes. */
-  readonly resources: boolean;
-  /** Whether to read bytes, swap and context switches of processes as well. */
-  readonly resourcesIo: boolean;
-  /** Which processes have series, by `group:name`. */
-  readonly selection: {
-    readonly include: RegExp | undefined;
-    readonly exclude: RegExp | undefined;
-  };
-  /** The group of the exporter's own process, which is its event pool; undefined outside supervisord. */
-  readonly ownGroup: string | undefined;
-  readonly alertmanagers: readonly HttpUrl[];
-  /** HTTP client settings for every Alertmanager. */
-  readonly alertmanagerConfigFile: string | undefined;
-  /** Labels of pushed alerts, as given. */
-  readonly alertLabels: Readonly<Record<string, string>>;
-  /** Base of the link `runbook_url` of pushed alerts. */
-  readonly runbookUrl: string;
-  /** Another exporter whose metrics are served in addition. */
-  readonly compat: Compat | undefined;
-  readonly logLevel: LogLevel;
-  readonly logFormat: LogFormat;
-}
+/** How the exporter is to run: what each flag means is in its help. */
+export type Config = Readonly<ReturnType<typeof readConfig>>;
 
 /** The environment variables that are read; supervisord sets the first two for each process. */
 export interface Environment extends CredentialsEnvironment {
@@ -73,13 +33,7 @@ export interface Environment extends CredentialsEnvironment {
 }
 
 /** Where to find a supervisord and its configuration. */
-export interface DoctorRequest {
-  /** From the flag or the environment; undefined: from supervisord's configuration. */
-  readonly supervisor: SupervisorEndpoint | undefined;
-  readonly supervisorTimeoutMs: number;
-  /** undefined: that of the running supervisord, else where supervisord searches. */
-  readonly configFile: string | undefined;
-}
+export type DoctorRequest = Readonly<ReturnType<typeof readSearch>>;
 
 /** `flags`: what becomes part of the printed command. */
 export interface PrintRequest {
@@ -88,13 +42,7 @@ export interface PrintRequest {
 }
 
 /** What the command `rules` puts into the files. undefined: as they are shipped. */
-export interface RulesRequest {
-  readonly output: string;
-  readonly job: string;
-  readonly scrapeIntervalMs: number;
-  readonly runbookUrl: string | undefined;
-  readonly pageUrlTemplate: string | undefined;
-}
+export type RulesRequest = Readonly<ReturnType<typeof readRulesRequest>>;
 
 export type Invocation =
   | { readonly kind: 'run'; readonly config: Config }
@@ -127,7 +75,6 @@ export const FLAGS = {
   'web.config.file': {
     type: 'string',
     value: 'FILE',
-    isFile: true,
     help: "File with TLS, basic authentication and HTTP headers, in the format of Prometheus' exporter-toolkit. Plain HTTP without it.",
   },
   'web.disable-exporter-metrics': {
@@ -150,13 +97,11 @@ export const FLAGS = {
   'supervisor.log-file': {
     type: 'string',
     value: 'FILE',
-    isFile: true,
     help: "supervisord's own log, where exits and their reasons are read. Found without this flag where the exporter may look it up.",
   },
   'supervisor.config': {
     type: 'string',
     value: 'FILE',
-    isFile: true,
     commands: SEARCH,
     help: "For doctor and print-config: supervisord's configuration file, if several supervisords run or none does.",
   },
@@ -241,7 +186,7 @@ export const FLAGS = {
   output: {
     type: 'string',
     default: '.',
-    isFile: true,
+    value: 'DIR',
     commands: RULES,
     help: 'For rules: folder for the files. It is created if it does not exist.',
   },
@@ -322,7 +267,7 @@ export function parseCommandLine(argv: readonly string[], environment: Environme
 
 type Values = ReturnType<typeof parseWords<typeof FLAGS, typeof COMMANDS>>['values'];
 
-function readConfig(values: Values, environment: Environment): Config {
+function readConfig(values: Values, environment: Environment) {
   return {
     listenAddresses: values['web.listen-address'].map(readAddress),
     telemetryPath: readTelemetryPath(values['web.telemetry-path']),
@@ -330,6 +275,7 @@ function readConfig(values: Values, environment: Environment): Config {
     exporterMetrics: !values['web.disable-exporter-metrics'],
     supervisor: readSupervisor(values, environment),
     supervisorTimeoutMs: readDuration('supervisor.timeout', values['supervisor.timeout']),
+    /** Undefined: found by the exporter. */
     supervisorLogFile: readFileName('supervisor.log-file', values['supervisor.log-file']),
     nudge: values['supervisor.nudge'],
     exitReasons: values['collector.exit-reason'],
@@ -340,6 +286,7 @@ function readConfig(values: Values, environment: Environment): Config {
       include: readRegExp('collector.process-include', values['collector.process-include']),
       exclude: readRegExp('collector.process-exclude', values['collector.process-exclude']),
     },
+    /** Its event pool; undefined outside supervisord. */
     ownGroup: environment.SUPERVISOR_GROUP_NAME || undefined,
     alertmanagers: readAlertmanagers(values, environment),
     alertmanagerConfigFile: readFileName(
@@ -363,10 +310,11 @@ function readLogTailBytes(values: Values): number {
   return bytes;
 }
 
-function readSearch(values: Values, environment: Environment): DoctorRequest {
+function readSearch(values: Values, environment: Environment) {
   return {
     supervisor: readSupervisor(values, environment),
     supervisorTimeoutMs: readDuration('supervisor.timeout', values['supervisor.timeout']),
+    /** Undefined: that of the running supervisord, else where supervisord searches. */
     configFile: readFileName('supervisor.config', values['supervisor.config']),
   };
 }
@@ -374,7 +322,7 @@ function readSearch(values: Values, environment: Environment): DoctorRequest {
 /** The rules hold for scrape intervals up to this one. */
 const LONGEST_SCRAPE_INTERVAL = '1m';
 
-function readRulesRequest(values: Values): RulesRequest {
+function readRulesRequest(values: Values) {
   const output = readFileName('output', values.output);
   if (output === undefined) throw new UsageError('--output is not the name of a folder');
   return {
@@ -390,6 +338,7 @@ function readRulesRequest(values: Values): RulesRequest {
   };
 }
 
+/** Undefined: supervisord has no HTTP server, or its configuration has to say. */
 function readSupervisor(values: Values, environment: Environment): SupervisorEndpoint | undefined {
   const given = values['supervisor.url'];
   const url = given ?? (environment.SUPERVISOR_SERVER_URL || undefined);

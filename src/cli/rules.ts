@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { describeSystemError, errorCode } from '../util/errno.ts';
 import { OutputError } from '../util/errors.ts';
 import type { RulesRequest } from './flags.ts';
+import { DURATION_UNITS, parseDuration } from './values.ts';
 
 declare const BUILD_RULES: RuleFiles | undefined;
 
@@ -122,16 +123,10 @@ function addPageUrl(text: string, template: string): string {
     .join('');
 }
 
-const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
-
-function parseDuration(text: string): number {
-  const [, amount, unit] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? [];
-  return Number(amount) * UNITS[unit as keyof typeof UNITS];
-}
-
 /** Of two forms of a duration the one with the larger unit. */
 function formatDuration(ms: number): string {
   const whole = Math.round(ms);
-  const unit = (['h', 'm', 's'] as const).find((name) => whole % UNITS[name] === 0) ?? 'ms';
-  return `${whole / UNITS[unit]}${unit}`;
+  const unit =
+    (['h', 'm', 's'] as const).find((name) => whole % DURATION_UNITS[name] === 0) ?? 'ms';
+  return `${whole / DURATION_UNITS[unit]}${unit}`;
 }

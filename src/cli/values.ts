@@ -103,7 +103,8 @@ export function readJob(text: string): string {
   throw invalid('job', 'the name of a job: letters, digits and the characters _ . : / -');
 }
 
-const MILLISECONDS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+/** In milliseconds. */
+export const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /** In milliseconds; `longest` is one of the accepted forms. */
 export function readDuration(flag: string, text: string, longest = '1h'): number {
@@ -114,9 +115,10 @@ export function readDuration(flag: string, text: string, longest = '1h'): number
   return duration;
 }
 
-function parseDuration(text: string): number {
+/** In milliseconds; NaN for text that is no duration. */
+export function parseDuration(text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
-  return Number(amount) * MILLISECONDS[unit as keyof typeof MILLISECONDS];
+  return Number(amount) * DURATION_UNITS[unit as keyof typeof DURATION_UNITS];
 }
 
 const MAX_LOG_TAIL_BYTES = 8 * 1024;

@@ -11,19 +11,16 @@ import type { Family, View } from './family.ts';
 const NODE_EXPORTER: readonly Family[] = [
   {
     name: 'node_supervisord_up',
-    type: 'gauge',
     help: 'Process Up',
     value: ({ state }) => (isAlive(state) ? 1 : 0),
   },
   {
     name: 'node_supervisord_state',
-    type: 'gauge',
     help: 'Process State',
     value: ({ state }) => STATE_CODES[state],
   },
   {
     name: 'node_supervisord_exit_status',
-    type: 'gauge',
     help: 'Process Exit Status',
     value: exitStatusByRpc,
   },

@@ -5,30 +5,24 @@
 
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { AlertmanagerStats } from '../alertmanager/alertmanager-client.ts';
-import type { Process } from '../processes/process.ts';
 import type { CgroupMemory } from '../resources/cgroup-memory.ts';
 import type { ResyncStats, RpcHealth } from '../resync/resync.ts';
 import type { EventStats } from '../supervisor/event-stats.ts';
 import type { ServerInfo } from '../supervisor/snapshot.ts';
+import { PROCESS_STATES } from '../supervisor/states.ts';
 import type { CollectorStats } from '../util/collector-stats.ts';
+import { type ExitDetection, toSample } from './family.ts';
 
 /** The events that the shipped configuration subscribes to: each has a series from the start. */
 const SUBSCRIBED_EVENTS = [
-  'PROCESS_STATE_STOPPED',
-  'PROCESS_STATE_STARTING',
-  'PROCESS_STATE_RUNNING',
-  'PROCESS_STATE_BACKOFF',
-  'PROCESS_STATE_STOPPING',
-  'PROCESS_STATE_EXITED',
-  'PROCESS_STATE_FATAL',
-  'PROCESS_STATE_UNKNOWN',
+  ...PROCESS_STATES.map((state) => `PROCESS_STATE_${state}`),
   'PROCESS_GROUP_ADDED',
   'PROCESS_GROUP_REMOVED',
   'REMOTE_COMMUNICATION',
   'SUPERVISOR_STATE_CHANGE_RUNNING',
   'SUPERVISOR_STATE_CHANGE_STOPPING',
   'TICK_60',
-] as const;
+];
 
 /** This program. */
 export interface Build {
@@ -47,16 +41,11 @@ export interface ExporterSources {
     readonly isSynced: boolean;
     readonly server: ServerInfo | undefined;
   };
-  readonly exits: {
+  readonly exits: ExitDetection & {
     /** `nudges`: times that supervisord was woken. */
     readonly stats: { readonly nudges: number };
     /** Whether supervisord does not run; undefined where that cannot be read. */
     readonly stalled: boolean | undefined;
-    readonly isUnreported: (process: Readonly<Process>) => boolean | undefined;
-    /** Whether OOM kills of processes can be detected. */
-    readonly countsOomKills: boolean;
-    /** Whether kills at a stop can be detected. */
-    readonly countsStopKills: boolean;
   };
   readonly alertmanagers: () => readonly AlertmanagerStats[];
   /** undefined where there is no memory controller, or the collector "resources" is off. */
@@ -66,7 +55,8 @@ export interface ExporterSources {
 }
 
 type Labels = Readonly<Record<string, string>>;
-type Rows = Iterable<readonly [labels: Labels, value: number]>;
+/** An undefined value has no series. */
+type Rows = Iterable<readonly [labels: Labels, value: number | undefined]>;
 
 export function registerExporterMetrics(
   registry: Registry,
@@ -75,14 +65,9 @@ export function registerExporterMetrics(
 ): void {
   const registers = [registry];
 
-  /** A metric with a series for each row. */
-  const family = (
-    Metric: typeof Counter | typeof Gauge,
-    name: string,
-    help: string,
-    labelNames: readonly string[],
-    rows: () => Rows,
-  ) =>
+  /** A metric with a series for each row; a name that ends in _total is that of a counter. */
+  const family = (name: string, help: string, labelNames: readonly string[], rows: () => Rows) => {
+    const Metric = name.endsWith('_total') ? Counter : Gauge;
     new Metric({
       name,
       help,
@@ -92,39 +77,31 @@ export function registerExporterMetrics(
         this.reset();
         // A metric without labels would keep its initial 0.
         if (labelNames.length === 0) this.remove();
-        for (const [labels, value] of rows()) this.inc(labels, value);
+        for (const [labels, value] of rows()) {
+          if (value !== undefined) this.inc(labels, value);
+        }
       },
     });
+  };
 
-  /** A metric with one series at most; undefined: it has none now. */
-  const single = (
-    Metric: typeof Counter | typeof Gauge,
-    name: string,
-    help: string,
-    read: () => number | undefined,
-  ) =>
-    family(Metric, name, help, [], () => {
-      const value = read();
-      return value === undefined ? [] : [[{}, value]];
-    });
+  /** A metric with one series at most. */
+  const single = (name: string, help: string, read: () => number | undefined) =>
+    family(name, help, [], () => [[{}, read()]]);
 
   const perKey = (label: string, values: Readonly<Record<string, number>>): Rows =>
     Object.entries(values).map(([key, value]) => [{ [label]: key }, value] as const);
 
   single(
-    Gauge,
     'supervisord_exporter_rpc_up',
     'Whether the last XML-RPC call to supervisord succeeded; 0 also where supervisord has no HTTP server.',
     () => (resync.health === 'pending' ? undefined : Number(resync.health === 'works')),
   );
   single(
-    Gauge,
     'supervisord_exporter_synced',
     'Whether a snapshot has filled the process table since the exporter started and no lost event waits for a later snapshot.',
     () => Number(resync.isSynced),
   );
   family(
-    Counter,
     'supervisord_exporter_events_total',
     'Events received and understood, redeliveries included.',
     ['event'],
@@ -135,140 +112,117 @@ export function registerExporterMetrics(
     },
   );
   single(
-    Counter,
     'supervisord_exporter_events_lost_total',
     'Events that supervisord discarded before delivering them: serials that were skipped and never received.',
     () => events().lost,
   );
   single(
-    Gauge,
     'supervisord_exporter_serial_gaps',
     'Gaps in the serials of events that are remembered in case an event is still received; at most 1024.',
     () => events().gaps,
   );
   single(
-    Counter,
     'supervisord_exporter_events_redelivered_total',
     'Events that were received again and not counted again.',
     () => events().redelivered,
   );
   family(
-    Counter,
     'supervisord_exporter_events_malformed_total',
     'Events that could not be understood and were skipped.',
     ['reason'],
     () => perKey('reason', events().malformed),
   );
   family(
-    Counter,
     'supervisord_exporter_resyncs_total',
     'Snapshots of all processes requested by XML-RPC, failed ones included.',
     ['trigger'],
     () => perKey('trigger', resync.stats.requests),
   );
   family(
-    Counter,
     'supervisord_exporter_resync_failures_total',
     'Snapshots of all processes that failed.',
     ['trigger'],
     () => perKey('trigger', resync.stats.failures),
   );
   single(
-    Counter,
     'supervisord_exporter_resync_corrections_total',
     'Process states that events had left wrong and a snapshot corrected.',
     () => resync.stats.corrections,
   );
   family(
-    Counter,
     'supervisord_exporter_alerts_sent_total',
     'Alerts that an Alertmanager accepted, repeated sends included.',
     ['alertmanager'],
     () => alertmanagers().map(({ alertmanager, sent }) => [{ alertmanager }, sent] as const),
   );
   family(
-    Counter,
     'supervisord_exporter_alerts_failed_total',
     'Alerts that an Alertmanager did not accept; every attempt counts.',
     ['alertmanager'],
     () => alertmanagers().map(({ alertmanager, failed }) => [{ alertmanager }, failed] as const),
   );
   single(
-    Counter,
     'supervisord_exporter_nudges_total',
     'Times that supervisord was woken because a process had exited.',
     () => exits.stats.nudges,
   );
   single(
-    Gauge,
     'supervisord_exporter_last_event_timestamp_seconds',
     'When the last event was received, in epoch seconds.',
     () => events().lastEventAt,
   );
   single(
-    Gauge,
     'supervisord_exporter_last_tick_timestamp_seconds',
     'When the last TICK event was received, in epoch seconds.',
     () => events().lastTickAt,
   );
   single(
-    Gauge,
     'supervisord_exporter_last_resync_timestamp_seconds',
     'When the last snapshot of all processes was received, in epoch seconds.',
     () => resync.stats.lastAt,
   );
   single(
-    Gauge,
     'supervisord_exporter_resync_duration_seconds',
     'How long the last snapshot took, from the request to its use.',
     () => resync.stats.lastDuration,
   );
   family(
-    Gauge,
     'supervisord_exporter_collector_success',
     'Whether the last run of a collector succeeded.',
     ['collector'],
     () =>
-      collectors().flatMap(([collector, { success }]) =>
-        success === undefined ? [] : [[{ collector }, Number(success)] as const],
-      ),
+      collectors().map(([collector, { success }]) => [{ collector }, toSample(success)] as const),
   );
   family(
-    Gauge,
     'supervisord_exporter_collector_duration_seconds',
     'How long the last run of a collector took.',
     ['collector'],
     () =>
-      collectors().flatMap(([collector, { durationSeconds }]) =>
-        durationSeconds === undefined ? [] : [[{ collector }, durationSeconds] as const],
+      collectors().map(
+        ([collector, { durationSeconds }]) => [{ collector }, durationSeconds] as const,
       ),
   );
   single(
-    Gauge,
     'supervisord_cgroup_memory_usage_bytes',
     'Memory that the cgroup of the exporter uses, page cache included: the container or service in which supervisord runs.',
     () => cgroupMemory()?.usageBytes,
   );
   single(
-    Gauge,
     'supervisord_cgroup_memory_limit_bytes',
     'Lowest memory limit of that cgroup and of those above it; absent where there is none.',
     () => cgroupMemory()?.limitBytes,
   );
   single(
-    Gauge,
     'supervisord_server_state',
     'State of supervisord itself: 2 FATAL, 1 RUNNING, 0 RESTARTING, -1 SHUTDOWN.',
     () => resync.server?.stateCode,
   );
   single(
-    Gauge,
     'supervisord_stalled',
     'Whether supervisord has not run for 5 s, though it does so at least once a second: it is stopped or blocked.',
-    () => (exits.stalled === undefined ? undefined : Number(exits.stalled)),
+    () => toSample(exits.stalled),
   );
   family(
-    Gauge,
     'supervisord_info',
     'The supervisord that runs this exporter; always 1.',
     ['version', 'identifier'],
@@ -279,7 +233,6 @@ export function registerExporterMetrics(
     },
   );
   family(
-    Gauge,
     'supervisord_exporter_build_info',
     'The exporter itself; always 1.',
     ['version', 'revision', 'nodeversion'],

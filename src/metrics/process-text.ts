@@ -11,30 +11,29 @@ import { CachedText } from '../exposition/cached-text.ts';
 import { ALL_PROCESSES, type Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { UpTimes } from '../processes/up-time.ts';
-import type { ResourceUsage, UsageSource } from '../resources/resources.ts';
+import type { UsageSource } from '../resources/resources.ts';
 import { TRANSITIONS, type Transition } from '../supervisor/states.ts';
 import { Mutex } from '../util/mutex.ts';
 import { TimeSlice } from '../util/time-slice.ts';
 import { COMPAT_FAMILIES, type Compat } from './compat.ts';
-import { type Family, headerOf, labelsOf, type View } from './family.ts';
 import {
-  type KillSources,
-  killFamilies,
-  PROCESS_FAMILIES,
-  transitionFamily,
-  unreportedExitFamily,
-} from './processes.ts';
+  type ExitDetection,
+  type Family,
+  type FurtherFacts,
+  headerOf,
+  labelsOf,
+  type View,
+} from './family.ts';
+import { PROCESS_FAMILIES, transitionFamily } from './processes.ts';
 import { IO_FAMILIES, USAGE_FAMILIES } from './usage.ts';
 
-/** What to show in addition to the families that are always shown. */
-export interface ShownFamilies {
+export interface ProcessTextOptions {
+  /** Whether exit reasons are looked up. */
   readonly exitReasons: boolean;
+  /** The exporter whose metrics to show as well. */
   readonly compat?: Compat | undefined;
+  readonly exits: ExitDetection;
   readonly upTimes: Pick<UpTimes, 'secondsOf'>;
-  /** Whether an exit was not reported; undefined where that cannot be read. */
-  readonly isUnreported?: ((process: View) => boolean | undefined) | undefined;
-  /** undefined: exit reasons are not looked up. */
-  readonly kills?: KillSources | undefined;
   /** undefined: the collector "resources" is off. */
   readonly resources?: UsageSource | undefined;
   /** Whether the collector also reads bytes, swap and context switches. */
@@ -59,9 +58,9 @@ class Chunk {
     this.#values = new Float64Array(processCount);
   }
 
-  update(row: number, process: View, usage: ResourceUsage | undefined, upSeconds: number): void {
+  update(row: number, process: View, facts: FurtherFacts): void {
     const { value, labels } = this.#family;
-    const current = value(process, usage, upSeconds) ?? Number.NaN;
+    const current = value(process, facts) ?? Number.NaN;
     if (!Object.is(this.#values[row], current)) {
       this.#values[row] = current;
       this.#text = undefined;
@@ -94,7 +93,7 @@ class Chunk {
 
 export class ProcessText {
   readonly #table: ProcessTable;
-  readonly #shown: ShownFamilies;
+  readonly #options: ProcessTextOptions;
   /** The twelve of Supervisor's state diagram, and any other that was seen. */
   readonly #transitions = new Set<Transition>(TRANSITIONS);
   #processes: readonly View[] = [];
@@ -102,9 +101,9 @@ export class ProcessText {
   #chunks: readonly Chunk[] = [];
   readonly #mutex = new Mutex();
 
-  constructor(table: ProcessTable, shown: ShownFamilies) {
+  constructor(table: ProcessTable, options: ProcessTextOptions) {
     this.#table = table;
-    this.#shown = shown;
+    this.#options = options;
     this.#chunks = this.#createChunks();
   }
 
@@ -115,12 +114,12 @@ export class ProcessText {
 
   async #render(): Promise<readonly CachedText[]> {
     const slice = new TimeSlice();
-    const { upTimes } = this.#shown;
+    const { upTimes, resources, exits } = this.#options;
     this.#adoptTable();
     for (const [row, process] of this.#processes.entries()) {
-      const usage = this.#shown.resources?.usageOf(process);
+      const usage = resources?.usageOf(process);
       const upSeconds = upTimes.secondsOf(process, performance.now() / 1000);
-      for (const chunk of this.#chunks) chunk.update(row, process, usage, upSeconds);
+      for (const chunk of this.#chunks) chunk.update(row, process, { usage, upSeconds, exits });
       await slice.pause();
     }
     const texts: CachedText[] = [];
@@ -133,7 +132,7 @@ export class ProcessText {
 
   /** Discards all chunks when processes were added or removed, or a new transition was seen. */
   #adoptTable(): void {
-    const { selection = ALL_PROCESSES } = this.#shown;
+    const { selection = ALL_PROCESSES } = this.#options;
     const processes = [...this.#table.values()].filter(({ id }) => selection.isSelected(id));
     const transitionCount = this.#transitions.size;
     for (const { transitions } of processes) {
@@ -151,7 +150,7 @@ export class ProcessText {
   }
 
   #createChunks(): Chunk[] {
-    const families = familiesShown(this.#shown, this.#transitions);
+    const families = familiesShown(this.#options, this.#transitions);
     return families.map((family, nth) => {
       const isContinued = families[nth - 1]?.name === family.name;
       return new Chunk(family, isContinued ? '' : headerOf(family), this.#processes.length);
@@ -160,13 +159,11 @@ export class ProcessText {
 }
 
 function familiesShown(
-  { exitReasons, compat, resources, resourcesIo = false, isUnreported, kills }: ShownFamilies,
+  { exitReasons, compat, resources, resourcesIo = false }: ProcessTextOptions,
   transitions: Iterable<Transition>,
 ): Family[] {
   return [
     ...PROCESS_FAMILIES.filter(({ ofExitReasons = exitReasons }) => ofExitReasons === exitReasons),
-    ...(kills === undefined ? [] : killFamilies(kills)),
-    ...(isUnreported === undefined ? [] : [unreportedExitFamily(isUnreported)]),
     ...Array.from(transitions, transitionFamily),
     ...(resources === undefined ? [] : USAGE_FAMILIES),
     ...(resources !== undefined && resourcesIo ? IO_FAMILIES : []),

@@ -2,15 +2,11 @@
 
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { CachedText } from '../exposition/cached-text.ts';
-import type { Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import type { UpTimes } from '../processes/up-time.ts';
-import type { UsageSource } from '../resources/resources.ts';
 import { PROCESS_STATES } from '../supervisor/states.ts';
 import { TimeSlice } from '../util/time-slice.ts';
-import type { Compat } from './compat.ts';
 import { type Build, type ExporterSources, registerExporterMetrics } from './exporter.ts';
-import { ProcessText } from './process-text.ts';
+import { ProcessText, type ProcessTextOptions } from './process-text.ts';
 
 /** Gauges that prom-client names like counters, which promlint reports. */
 const MISNAMED_DEFAULT_METRICS = [
@@ -38,37 +34,17 @@ export interface Metrics {
   render(): Promise<readonly CachedText[]>;
 }
 
-export interface MetricsOptions {
+export interface MetricsOptions extends Omit<ProcessTextOptions, 'exits'> {
   /** Whether to show `process_*` and `nodejs_*` of the exporter itself. */
   readonly footprint: boolean;
-  /** Whether exit reasons are looked up. */
-  readonly exitReasons: boolean;
-  /** The exporter whose metrics to show as well. */
-  readonly compat: Compat | undefined;
   readonly build: Build;
   readonly sources: ExporterSources;
-  readonly upTimes: Pick<UpTimes, 'secondsOf'>;
-  /** undefined: the collector "resources" is off. */
-  readonly resources: UsageSource | undefined;
-  /** Whether the collector also reads bytes, swap and context switches. */
-  readonly resourcesIo?: boolean;
-  /** Which processes have series. */
-  readonly selection?: Selection;
 }
 
 export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {
   const registry = new Registry();
   registerStates(table, registry);
-  const processes = new ProcessText(table, {
-    ...options,
-    isUnreported: (process) => options.sources.exits.isUnreported(process),
-    kills: options.exitReasons
-      ? {
-          countsOomKills: () => options.sources.exits.countsOomKills,
-          countsStopKills: () => options.sources.exits.countsStopKills,
-        }
-      : undefined,
-  });
+  const processes = new ProcessText(table, { ...options, exits: options.sources.exits });
   registerExporterMetrics(registry, options.build, options.sources);
   if (options.footprint) registerFootprint(registry);
   /** One after another: concurrently, each would use its time slice in the same turn of the event loop. */

@@ -4,13 +4,11 @@ import type { Family } from './family.ts';
 
 const CPU = {
   name: 'supervisord_process_cpu_seconds_total',
-  type: 'counter',
   help: 'CPU time used by the process and its descendants, including those that have exited.',
 } as const;
 
 const SWITCHES = {
   name: 'supervisord_process_context_switches_total',
-  type: 'counter',
   help: 'Context switches of the main threads of the process and its descendants, including those that have exited.',
 } as const;
 
@@ -18,60 +16,52 @@ export const USAGE_FAMILIES: readonly Family[] = [
   {
     ...CPU,
     fixedLabels: ',mode="user"',
-    value: (_, usage) => usage?.cpuUserSeconds,
+    value: (_, { usage }) => usage?.cpuUserSeconds,
   },
   {
     ...CPU,
     fixedLabels: ',mode="system"',
-    value: (_, usage) => usage?.cpuSystemSeconds,
+    value: (_, { usage }) => usage?.cpuSystemSeconds,
   },
   {
     name: 'supervisord_process_resident_memory_bytes',
-    type: 'gauge',
     help: 'Resident memory of the process and its descendants; shared memory counts once for each of them.',
-    value: (_, usage) => usage?.residentBytes,
+    value: (_, { usage }) => usage?.residentBytes,
   },
   {
     name: 'supervisord_process_virtual_memory_bytes',
-    type: 'gauge',
     help: 'Virtual memory of the process and its descendants.',
-    value: (_, usage) => usage?.virtualBytes,
+    value: (_, { usage }) => usage?.virtualBytes,
   },
   {
     name: 'supervisord_process_threads',
-    type: 'gauge',
     help: 'Threads of the process and its descendants.',
-    value: (_, usage) => usage?.threads,
+    value: (_, { usage }) => usage?.threads,
   },
   {
     name: 'supervisord_process_open_fds',
-    type: 'gauge',
     help: 'Open file descriptors of the process and its descendants.',
-    value: (_, usage) => usage?.openFds,
+    value: (_, { usage }) => usage?.openFds,
   },
   {
     name: 'supervisord_process_max_fds',
-    type: 'gauge',
     help: 'Soft limit of open file descriptors of the process itself.',
-    value: (_, usage) => usage?.maxFds,
+    value: (_, { usage }) => usage?.maxFds,
   },
   {
     name: 'supervisord_process_subprocesses',
-    type: 'gauge',
     help: 'Processes in the tree of the process: itself and its descendants, including zombies.',
-    value: (_, usage) => usage?.processes,
+    value: (_, { usage }) => usage?.processes,
   },
   {
     name: 'supervisord_process_major_page_faults_total',
-    type: 'counter',
     help: 'Page faults of the process and its descendants that required a read from storage, including those that have exited.',
-    value: (_, usage) => usage?.majorPageFaults,
+    value: (_, { usage }) => usage?.majorPageFaults,
   },
   {
     name: 'supervisord_process_io_wait_seconds_total',
-    type: 'counter',
     help: 'Time that the main threads of the process and its descendants waited for block I/O; absent unless the kernel accounts it (sysctl kernel.task_delayacct, since Linux 5.14).',
-    value: (_, usage) => usage?.ioWaitSeconds,
+    value: (_, { usage }) => usage?.ioWaitSeconds,
   },
 ];
 
@@ -79,30 +69,27 @@ export const USAGE_FAMILIES: readonly Family[] = [
 export const IO_FAMILIES: readonly Family[] = [
   {
     name: 'supervisord_process_read_bytes_total',
-    type: 'counter',
     help: 'Bytes that the process and its descendants read from storage, including those that have exited.',
-    value: (_, usage) => usage?.io?.readBytes,
+    value: (_, { usage }) => usage?.io?.readBytes,
   },
   {
     name: 'supervisord_process_written_bytes_total',
-    type: 'counter',
     help: 'Bytes that the process and its descendants wrote to storage, including those that have exited.',
-    value: (_, usage) => usage?.io?.writtenBytes,
+    value: (_, { usage }) => usage?.io?.writtenBytes,
   },
   {
     name: 'supervisord_process_swap_bytes',
-    type: 'gauge',
     help: 'Swapped memory of the process and its descendants.',
-    value: (_, usage) => usage?.io?.swapBytes,
+    value: (_, { usage }) => usage?.io?.swapBytes,
   },
   {
     ...SWITCHES,
     fixedLabels: ',type="voluntary"',
-    value: (_, usage) => usage?.io?.voluntarySwitches,
+    value: (_, { usage }) => usage?.io?.voluntarySwitches,
   },
   {
     ...SWITCHES,
     fixedLabels: ',type="involuntary"',
-    value: (_, usage) => usage?.io?.involuntarySwitches,
+    value: (_, { usage }) => usage?.io?.involuntarySwitches,
   },
 ];

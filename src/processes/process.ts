@@ -22,11 +22,11 @@ import {
  * All times are epoch seconds. An event is stamped when it is received, with fractions; a
  * snapshot reports whole seconds, which replace a stamp that disagrees with them.
  */
-export interface Process {
+export class Process {
   readonly id: ProcessId;
+  state: ProcessState;
   /** The number of the snapshot that last named it; undefined before the first. */
   namedIn: number | undefined;
-  state: ProcessState;
   /**
    * The last fact with a place in the order of events: an event, or a snapshot whose marker was
    * received. Undefined as long as there is only a snapshot without a place.
@@ -56,18 +56,23 @@ export interface Process {
   stdoutLog: string | undefined;
   stderrLog: string | undefined;
   /** Start attempts that have failed since the process last ran. */
-  backoffTries: number;
+  backoffTries = 0;
 
   /** Transitions received as events, each counted once; only those that occurred. */
-  readonly transitions: Map<Transition, number>;
-  exits: number;
-  unexpectedExits: number;
+  readonly transitions = new Map<Transition, number>();
+  exits = 0;
+  unexpectedExits = 0;
   /** Runs that the kernel's OOM killer ended. */
-  oomKills: number;
+  oomKills = 0;
   lastOomKillAt: number | undefined;
   /** Stops that took longer than `stopwaitsecs`. */
-  stopKills: number;
+  stopKills = 0;
   lastStopKillAt: number | undefined;
+
+  constructor({ group, name }: ProcessId, state: ProcessState) {
+    this.id = { group, name };
+    this.state = state;
+  }
 }
 
 export type OrderedFact =
@@ -80,35 +85,6 @@ export type OrderedFact =
       readonly at: number;
       readonly termination: Termination | undefined;
     };
-
-export function newProcess(id: ProcessId, state: ProcessState): Process {
-  return {
-    id: { group: id.group, name: id.name },
-    namedIn: undefined,
-    state,
-    ordered: undefined,
-    pid: undefined,
-    startTime: undefined,
-    lastTransitionTime: undefined,
-    termination: undefined,
-    failedStart: undefined,
-    lastUnexpectedExit: undefined,
-    rpcExitStatus: undefined,
-    spawnError: undefined,
-    stopDuration: undefined,
-    settings: undefined,
-    stdoutLog: undefined,
-    stderrLog: undefined,
-    backoffTries: 0,
-    transitions: new Map(),
-    exits: 0,
-    unexpectedExits: 0,
-    oomKills: 0,
-    lastOomKillAt: undefined,
-    stopKills: 0,
-    lastStopKillAt: undefined,
-  };
-}
 
 /** The pid of a process that exists as far as is known. */
 export function livePid({ state, pid }: Readonly<Process>): number | undefined {
@@ -305,31 +281,14 @@ function complete(termination: Termination, facts: TerminationFacts): Terminatio
   };
 }
 
-export type SnapshotUpdate = Partial<
-  Pick<
-    Process,
-    | 'state'
-    | 'pid'
-    | 'startTime'
-    | 'lastTransitionTime'
-    | 'termination'
-    | 'failedStart'
-    | 'lastUnexpectedExit'
-    | 'rpcExitStatus'
-    | 'spawnError'
-    | 'stdoutLog'
-    | 'stderrLog'
-  >
->;
-
 /** The fields that a snapshot changes; undefined where it confirms all of them, as it mostly does. */
 export function snapshotUpdate(
   process: Readonly<Process>,
   info: ProcessInfo,
   newTermination: () => NewTermination,
-): SnapshotUpdate | undefined {
+): Partial<Process> | undefined {
   const isNew = process.state !== info.state || process.lastTransitionTime === undefined;
-  const next: SnapshotUpdate = {
+  const next: Partial<Process> = {
     state: info.state,
     pid: info.pid === 0 ? undefined : info.pid,
     startTime: moreExact(process.startTime, info.start),
@@ -341,7 +300,7 @@ export function snapshotUpdate(
     ...terminationUpdate(process, info, newTermination),
   };
   const changed = Object.entries(next).filter(
-    ([field, value]) => process[field as keyof SnapshotUpdate] !== value,
+    ([field, value]) => process[field as keyof Process] !== value,
   );
   return changed.length === 0 ? undefined : Object.fromEntries(changed);
 }
@@ -355,10 +314,7 @@ function terminationUpdate(
   process: Readonly<Process>,
   info: ProcessInfo,
   newTermination: () => NewTermination,
-): Pick<
-  SnapshotUpdate,
-  'termination' | 'failedStart' | 'lastUnexpectedExit' | 'lastTransitionTime'
-> {
+): Partial<Process> {
   const { termination, failedStart, lastUnexpectedExit, lastTransitionTime } = process;
   if (info.stop === 0) return { termination: undefined, failedStart: undefined };
   const isLater = process.state !== info.state && SNAPSHOT_EFFECTS[info.state].hasEnded;

@@ -13,22 +13,14 @@ export interface SelectionOptions {
   readonly exclude?: RegExp | undefined;
 }
 
-export const ALL_PROCESSES: Selection = { isSelected: () => true };
-
 /** The expressions are matched with `group:name`. */
 export function createSelection({ include, exclude }: SelectionOptions): Selection {
-  if (include === undefined && exclude === undefined) return ALL_PROCESSES;
-  /** By the object: the id of a process stays the same one, and is asked about at each scrape. */
-  const known = new WeakMap<ProcessId, boolean>();
-  const decide = (id: ProcessId) => {
-    const name = displayName(id);
-    return (include?.test(name) ?? true) && !exclude?.test(name);
-  };
   return {
     isSelected(id) {
-      const isSelected = known.get(id) ?? decide(id);
-      known.set(id, isSelected);
-      return isSelected;
+      const name = displayName(id);
+      return (include?.test(name) ?? true) && !exclude?.test(name);
     },
   };
 }
+
+export const ALL_PROCESSES = createSelection({});

@@ -14,8 +14,7 @@ import type { Change } from './changes.ts';
 import {
   countTransition,
   enterState,
-  newProcess,
-  type Process,
+  Process,
   setStartFacts,
   setTerminationFacts,
   snapshotUpdate,
@@ -222,7 +221,7 @@ export class ProcessTable {
     const key = keyOf(id);
     const known = this.#processes.get(key);
     if (known !== undefined) return known;
-    const process = newProcess(id, state);
+    const process = new Process(id, state);
     this.#processes.set(key, process);
     this.#changes.push({ kind: 'added', process });
     return process;

@@ -89,32 +89,20 @@ export function windowOfSecond(stop: number): TimeWindow {
 
 /** The exit code, -1 for any signal as in XML-RPC; undefined while it is not established. */
 export function exitStatusOf(reason: ExitReason): number | undefined {
-  switch (reason.kind) {
-    case 'exited':
-      return reason.exitCode;
-    case 'signalled':
-      return -1;
-    case 'pending':
-    case 'unknown':
-      return undefined;
-    default:
-      return unhandledReason(reason);
-  }
+  if (reason.kind === 'exited') return reason.exitCode;
+  return reason.kind === 'signalled' ? -1 : undefined;
 }
 
 /** The number of the signal, 0 for none; undefined while it is not established. */
 export function exitSignalOf(reason: ExitReason): number | undefined {
-  switch (reason.kind) {
-    case 'exited':
-      return 0;
-    case 'signalled':
-      return reason.signal;
-    case 'pending':
-    case 'unknown':
-      return undefined;
-    default:
-      return unhandledReason(reason);
-  }
+  if (reason.kind === 'exited') return 0;
+  return reason.kind === 'signalled' ? reason.signal : undefined;
+}
+
+/** Whether the kernel wrote a core file; undefined while it is not established. */
+export function coreDumpedOf(reason: ExitReason): boolean | undefined {
+  if (reason.kind === 'exited') return false;
+  return reason.kind === 'signalled' ? reason.coreDumped : undefined;
 }
 
 /** SIGKILL on every platform of Node (POSIX). */
@@ -122,18 +110,10 @@ export const SIGKILL = 9;
 
 /** Whether the kernel's OOM killer ended the run; undefined while it is not established. */
 export function oomKilledOf(reason: ExitReason): boolean | undefined {
-  switch (reason.kind) {
-    case 'exited':
-      return false;
-    case 'signalled':
-      if (reason.signal !== undefined && reason.signal !== SIGKILL) return false;
-      return reason.oomKilled === 'pending' ? undefined : reason.oomKilled;
-    case 'pending':
-    case 'unknown':
-      return undefined;
-    default:
-      return unhandledReason(reason);
-  }
+  if (reason.kind === 'exited') return false;
+  if (reason.kind !== 'signalled') return undefined;
+  if (reason.signal !== undefined && reason.signal !== SIGKILL) return false;
+  return reason.oomKilled === 'pending' ? undefined : reason.oomKilled;
 }
 
 /** Whether a part of the reason is still being looked up. */
@@ -141,23 +121,4 @@ export function isReasonPending(reason: ExitReason): boolean {
   return (
     reason.kind === 'pending' || (reason.kind === 'signalled' && reason.oomKilled === 'pending')
   );
-}
-
-/** Whether the kernel wrote a core file; undefined while it is not established. */
-export function coreDumpedOf(reason: ExitReason): boolean | undefined {
-  switch (reason.kind) {
-    case 'exited':
-      return false;
-    case 'signalled':
-      return reason.coreDumped;
-    case 'pending':
-    case 'unknown':
-      return undefined;
-    default:
-      return unhandledReason(reason);
-  }
-}
-
-function unhandledReason(reason: never): never {
-  throw new Error(`unhandled exit reason ${JSON.stringify(reason)}`);
 }

@@ -33,12 +33,6 @@ export interface Moment {
   readonly epoch: number;
 }
 
-/** The event that led to a state. */
-interface ReceivedEvent {
-  /** Undefined where it ended no run. */
-  readonly terminationId: number | undefined;
-}
-
 /** A period that was counted until its event was received. */
 interface Ended {
   readonly upTime: UpTime;
@@ -75,12 +69,13 @@ export class UpTimes {
     switch (change.kind) {
       case 'transition': {
         const { event, termination } = change;
-        this.#enterState(event.process, now, { terminationId: termination?.id });
+        const ended = this.#enterState(event.process, now, 'event');
+        if (ended && termination) this.#waitForLog(termination.id, ended);
         break;
       }
       case 'updated':
       case 'exited':
-        this.#enterState(change.process.id, now, undefined);
+        this.#enterState(change.process.id, now, 'snapshot');
         break;
       case 'started':
         this.#correctBegin(change.id, change.facts.startedAt);
@@ -116,22 +111,22 @@ export class UpTimes {
     this.#offset = offset;
   }
 
-  #enterState(id: ProcessId, now: Moment, event: ReceivedEvent | undefined): void {
+  /** Returns the period that this ends, if any. */
+  #enterState(id: ProcessId, now: Moment, source: 'event' | 'snapshot'): Ended | undefined {
     const process = this.#table.get(id);
-    if (process === undefined) return;
+    if (process === undefined) return undefined;
     const upTime = this.#upTimeOf(process);
     const { upSince } = upTime;
-    if (isUp(process.state) === (upSince !== undefined)) return;
+    if (isUp(process.state) === (upSince !== undefined)) return undefined;
     if (upSince === undefined) {
       upTime.upSince = now.monotonic;
-      upTime.begunAt = event && now;
-      return;
+      upTime.begunAt = source === 'event' ? now : undefined;
+      return undefined;
     }
     const seconds = now.monotonic - upSince;
     upTime.seconds += seconds;
     upTime.upSince = undefined;
-    if (event?.terminationId === undefined) return;
-    this.#waitForLog(event.terminationId, { upTime, at: now, seconds });
+    return { upTime, at: now, seconds };
   }
 
   #waitForLog(terminationId: number, ended: Ended): void {

@@ -18,15 +18,6 @@ export type { ResourceUsage } from './process-tree.ts';
 /** An event waits at most this long for its turn during a reading. */
 const SLICE_MS = 1;
 
-/** A more recent reading is shared: CPU time has a resolution of 10 ms. */
-const FRESH_MS = 10;
-
-/**
- * How many lists of children may be read for each process of the machine before a scan of all
- * stat files is faster: reading one of those takes twice as long.
- */
-const LISTS_PER_PROCESS = 2;
-
 /** A shell, a container's init and sudo are examples of what may be between supervisord and the exporter. */
 const MAX_ANCESTORS = 64;
 
@@ -46,8 +37,6 @@ export interface ResourcesOptions {
   readonly ownPid: number;
   /** Where procfs is mounted. */
   readonly root?: string;
-  /** In milliseconds of a monotonic clock. */
-  readonly now?: () => number;
   /** In epoch seconds. */
   readonly wallClock?: () => number;
 }
@@ -84,7 +73,6 @@ export class Resources implements UsageSource {
   readonly #log: Logger;
   readonly #selection: Selection;
   readonly #readsIo: boolean;
-  readonly #now: () => number;
   readonly #wallClock: () => number;
   readonly #proc: ProcFs;
   readonly #identity: RunIdentity;
@@ -94,18 +82,16 @@ export class Resources implements UsageSource {
   readonly #trees = new WeakMap<Readonly<Process>, ProcessTree>();
   #latest: ReadonlyMap<Readonly<Process>, ResourceUsage> = new Map();
   #stats: CollectorStats = { success: undefined, durationSeconds: undefined };
-  #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
   /** Why the last reading failed; undefined where it did not. */
   #failure: string | undefined;
 
   constructor(options: ResourcesOptions, proc: ProcFs, own: ProcStat) {
-    const { now = () => performance.now(), wallClock = () => Date.now() / 1000 } = options;
+    const { wallClock = () => Date.now() / 1000 } = options;
     this.#table = options.table;
     this.#log = options.log;
     this.#selection = options.selection ?? ALL_PROCESSES;
     this.#readsIo = options.readsIo ?? false;
-    this.#now = now;
     this.#wallClock = wallClock;
     this.#proc = proc;
     this.#identity = new RunIdentity(own, wallClock(), proc.uptime());
@@ -123,26 +109,24 @@ export class Resources implements UsageSource {
 
   /** Reads the usage of all processes, or waits for the reading in progress. Never rejects. */
   read(): Promise<void> {
-    if (this.#reading === undefined && this.#now() - this.#readAt >= FRESH_MS) {
-      this.#reading = this.#read();
-    }
-    return this.#reading ?? Promise.resolve();
+    this.#reading ??= this.#read();
+    return this.#reading;
   }
 
   async #read(): Promise<void> {
-    const began = this.#now();
+    const began = performance.now();
     try {
-      this.#latest = await runInSlices(this.#measure(await this.#pidsToScan()), SLICE_MS);
+      const pidsToScan = this.#proc.listsChildren ? undefined : await this.#proc.pids();
+      this.#latest = await runInSlices(this.#measure(pidsToScan), SLICE_MS);
       this.#failure = undefined;
     } catch (error) {
       // No descriptor may be left, for example.
       this.#latest = new Map();
       this.#logFailure(describeSystemError(error));
     }
-    this.#readAt = this.#now();
     this.#stats = {
       success: this.#failure === undefined,
-      durationSeconds: (this.#readAt - began) / 1000,
+      durationSeconds: (performance.now() - began) / 1000,
     };
     this.#reading = undefined;
   }
@@ -167,7 +151,7 @@ export class Resources implements UsageSource {
       const runStart = process.startTime ?? process.lastTransitionTime;
       if (!this.#identity.matches(stat, supervisord, runStart)) continue;
       const tree = this.#treeOf(process);
-      const options = { now: this.#now(), hasIoWait, readsIo: this.#readsIo };
+      const options = { hasIoWait, readsIo: this.#readsIo };
       usages.set(process, yield* tree.measure(pid, stat, lookup, this.#proc, options));
     }
     return usages;
@@ -180,16 +164,6 @@ export class Resources implements UsageSource {
   #supervisordPid(listedPids: ReadonlySet<number>): number {
     const listed = this.#ancestors.find(({ pid }) => listedPids.has(pid));
     return (listed ?? this.#ancestors[0])?.parent ?? 0;
-  }
-
-  /** undefined where reading the lists of children is faster than scanning all processes. */
-  async #pidsToScan(): Promise<readonly number[] | undefined> {
-    if (this.#proc.listsChildren) {
-      let lists = 0;
-      for (const { threads } of this.#latest.values()) lists += threads;
-      if (lists <= LISTS_PER_PROCESS * this.#proc.processCount()) return undefined;
-    }
-    return this.#proc.pids();
   }
 
   #treeOf(process: Readonly<Process>): ProcessTree {

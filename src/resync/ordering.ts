@@ -10,7 +10,6 @@
  *     request --- reply --- later tick     the marker will not be received: not subscribed, or discarded
  */
 
-import type { Change } from '../processes/changes.ts';
 import type { ProcessTable, SnapshotResult } from '../processes/table.ts';
 import type { Snapshot } from '../supervisor/snapshot.ts';
 
@@ -34,7 +33,7 @@ export class SnapshotOrdering {
   readonly #table: ProcessTable;
   #request: Request | undefined;
   #unordered: Unordered | undefined;
-  #markersReceived = 0;
+  #hasReceivedMarker = false;
   #areMarkersUnavailable = false;
   #orderedSerial = -1;
 
@@ -50,7 +49,7 @@ export class SnapshotOrdering {
 
   /** Whether any marker was ever received. */
   get hasReceivedMarker(): boolean {
-    return this.#markersReceived > 0;
+    return this.#hasReceivedMarker;
   }
 
   /** Whether it is established that markers do not reach this listener. */
@@ -80,17 +79,16 @@ export class SnapshotOrdering {
     this.#request = undefined;
     if (request.serial !== undefined) return this.#applyAt(snapshot, request.serial);
     this.#unordered = { marker: request.marker, snapshot };
-    const changes: readonly Change[] = this.#table.applyUnorderedSnapshot(snapshot, request.since);
-    return { changes, corrections: 0 };
+    return { changes: this.#table.applyUnorderedSnapshot(snapshot, request.since), corrections: 0 };
   }
 
   /** A marker was received as the event `serial`. It may be another exporter's, or of an earlier request. */
   markerReceived(marker: string, serial: number): SnapshotResult {
     if (marker === this.#request?.marker) {
-      this.#markersReceived += 1;
+      this.#hasReceivedMarker = true;
       this.#request = { ...this.#request, serial };
     } else if (marker === this.#unordered?.marker) {
-      this.#markersReceived += 1;
+      this.#hasReceivedMarker = true;
       return this.#applyAt(this.#unordered.snapshot, serial);
     }
     return NOTHING;

@@ -9,7 +9,7 @@ import { AdaptiveTimeout } from '../rpc/adaptive-timeout.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import type { RemoteCommunicationEvent, TickEvent } from '../supervisor/events.ts';
 import type { ServerInfo, Snapshot } from '../supervisor/snapshot.ts';
-import { messageOf, RpcError, type RpcErrorCode } from '../util/errors.ts';
+import { RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { fetchSnapshot, MARKER_TYPE } from './fetch.ts';
 import { SnapshotOrdering } from './ordering.ts';
@@ -62,8 +62,7 @@ export class Resync {
   /** When the last loss was reported that no marker will cover, in epoch seconds. */
   #lostAt = Number.NEGATIVE_INFINITY;
   /** Why XML-RPC fails; undefined while it works. */
-  #failure: string | undefined;
-  #failureCode: RpcErrorCode | undefined;
+  #failure: Error | undefined;
   readonly #stats = {
     requests: zeroPerTrigger(),
     failures: zeroPerTrigger(),
@@ -93,7 +92,7 @@ export class Resync {
 
   get health(): RpcHealth {
     if (this.#options.client === undefined) return 'none';
-    if (this.#failure !== undefined) return { failure: this.#failure };
+    if (this.#failure !== undefined) return { failure: this.#failure.message };
     return this.#hasSnapshot ? 'works' : 'pending';
   }
 
@@ -110,7 +109,7 @@ export class Resync {
   /** Why there is no snapshot yet; undefined once there is one, or if there never will be. */
   get whyNotReady(): string | undefined {
     if (this.#options.client === undefined || this.#hasSnapshot) return undefined;
-    if (this.#failure !== undefined) return this.#failure;
+    if (this.#failure !== undefined) return this.#failure.message;
     const waiting = 'waiting for the first snapshot of supervisord';
     if (this.#requestedAt === 0) return waiting;
     // A busy boot keeps supervisord from answering: it starts all of its processes first.
@@ -168,16 +167,6 @@ export class Resync {
     this.#server = { version: undefined, identifier: undefined, ...this.#server, stateCode };
   }
 
-  /** Whether supervisord answers XML-RPC; assumed where there is no way to ask. */
-  async isAnswering(): Promise<boolean> {
-    try {
-      await this.#options.client?.call('supervisor.getState', []);
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
   async #fetch(trigger: ResyncTrigger): Promise<boolean> {
     const { client } = this.#options;
     if (client === undefined) return false;
@@ -193,7 +182,7 @@ export class Resync {
     } catch (error) {
       this.#ordering.requestFailed();
       this.#stats.failures[trigger] += 1;
-      this.#rpcFailed(error);
+      this.#rpcFailed(error instanceof Error ? error : new Error(String(error)));
       return false;
     }
   }
@@ -209,7 +198,6 @@ export class Resync {
     this.#stats.lastAt = Date.now() / 1000;
     if (this.#failure !== undefined) log.info('XML-RPC works again');
     this.#failure = undefined;
-    this.#failureCode = undefined;
     this.#hasSnapshot = true;
     this.#apply(this.#ordering.replyReceived(snapshot));
     if (this.#ordering.isMarkerDue && this.#ordering.hasReceivedMarker) onMarkerDue();
@@ -227,19 +215,18 @@ export class Resync {
   }
 
   /** Logs a failure once, not at each try. */
-  #rpcFailed(error: unknown): void {
-    const message = messageOf(error);
+  #rpcFailed(error: Error): void {
+    const before = this.#failure;
+    this.#failure = error;
     // The message names the timeout, which becomes longer with each try.
-    const isSame =
-      error instanceof RpcError && error.code === 'ERR_RPC_TIMEOUT'
-        ? this.#failureCode === error.code
-        : this.#failure === message;
-    if (!isSame) {
-      this.#options.log.warn('XML-RPC fails; events are still counted', { reason: message });
-    }
-    this.#failure = message;
-    this.#failureCode = error instanceof RpcError ? error.code : undefined;
+    const isSame = isTimeout(error) ? isTimeout(before) : before?.message === error.message;
+    if (isSame) return;
+    this.#options.log.warn('XML-RPC fails; events are still counted', { reason: error.message });
   }
+}
+
+function isTimeout(error: Error | undefined): boolean {
+  return error instanceof RpcError && error.code === 'ERR_RPC_TIMEOUT';
 }
 
 function zeroPerTrigger(): Record<ResyncTrigger, number> {

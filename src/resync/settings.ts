@@ -76,7 +76,8 @@ export class SettingsFetcher {
     this.#isDue = false;
     this.#isFetching = true;
     const began = performance.now();
-    const wasAnswering = await this.#answersOtherCalls();
+    // Asked before and after a call that fails: a breakdown may end while the call is made.
+    const wasAnswering = await client.isAnswering();
     try {
       for (const { group, name, settings } of parseConfigInfo(
         await client.call(CONFIG_CALL, [], this.#timeout),
@@ -95,15 +96,7 @@ export class SettingsFetcher {
   /** If supervisord also fails other calls, it may answer this one later. */
   async #isPermanent(error: unknown): Promise<boolean> {
     if (!(error instanceof RpcError) || !PERMANENT.includes(error.code)) return false;
-    return this.#answersOtherCalls();
-  }
-
-  /** Asked before and after a call that fails: a breakdown may end while the call is made. */
-  #answersOtherCalls(): Promise<boolean> {
-    return this.#options.client.call('supervisor.getState', []).then(
-      () => true,
-      () => false,
-    );
+    return this.#options.client.isAnswering();
   }
 
   #failed(error: unknown, isPermanent: boolean): void {

@@ -87,6 +87,14 @@ export class RpcClient {
     }
   }
 
+  /** Whether supervisord answers a call that always succeeds. Never rejects. */
+  isAnswering(): Promise<boolean> {
+    return this.call('supervisor.getState', []).then(
+      () => true,
+      () => false,
+    );
+  }
+
   async #callOnce(
     methodName: string,
     params: readonly unknown[],

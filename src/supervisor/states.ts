@@ -19,22 +19,14 @@ export type ProcessState = keyof typeof STATE_CODES;
 
 export const PROCESS_STATES = Object.keys(STATE_CODES) as readonly ProcessState[];
 
-const STATE_BY_CODE: ReadonlyMap<number, ProcessState> = new Map(
-  PROCESS_STATES.map((state) => [STATE_CODES[state], state]),
-);
-
-const STATE_BY_NAME: ReadonlyMap<string, ProcessState> = new Map(
-  PROCESS_STATES.map((state) => [state, state]),
-);
-
 /** The state of this name; undefined for any other name. */
 export function stateOfName(name: string): ProcessState | undefined {
-  return STATE_BY_NAME.get(name);
+  return PROCESS_STATES.find((state) => state === name);
 }
 
 /** The state of this code; undefined for any other code. */
 export function stateOfCode(code: number): ProcessState | undefined {
-  return STATE_BY_CODE.get(code);
+  return PROCESS_STATES.find((state) => STATE_CODES[state] === code);
 }
 
 /** STARTING counts as up, so that a process that is starting raises no alert. */
@@ -64,16 +56,8 @@ export const TRANSITIONS: readonly Transition[] = [
   'STOPPING>STOPPED',
 ];
 
-const TRANSITION_BY_ENDS = Object.fromEntries(
-  PROCESS_STATES.map((from) => [
-    from,
-    Object.fromEntries(PROCESS_STATES.map((to) => [to, `${from}>${to}`])),
-  ]),
-) as Readonly<Record<ProcessState, Readonly<Record<ProcessState, Transition>>>>;
-
-/** Looked up and not concatenated: as a map key, an existing string is found sooner. */
 export function transitionOf(from: ProcessState, to: ProcessState): Transition {
-  return TRANSITION_BY_ENDS[from][to];
+  return `${from}>${to}`;
 }
 
 /** The two states of a transition. No state has `>` in its name. */

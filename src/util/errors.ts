@@ -3,14 +3,51 @@
  * a message is one line for people, and never repeats a value that may hold a password.
  */
 
-export type ErrorCode =
-  | 'ERR_USAGE'
-  | 'ERR_INVALID_URL'
-  | 'ERR_UNPRINTABLE_COMMAND'
-  | 'ERR_OUTPUT'
-  | 'ERR_LISTEN'
-  | 'ERR_WEB_CONFIG'
-  | 'ERR_ALERTMANAGER_CONFIG'
+abstract class ExporterError extends Error {
+  override readonly name = 'ExporterError';
+  abstract readonly code: string;
+
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+  }
+}
+
+/** A command line that cannot be followed; the message names the flag and what is wrong. */
+export class UsageError extends ExporterError {
+  readonly code = 'ERR_USAGE';
+}
+
+/** A URL that cannot be used; the message continues the name of its source and does not repeat the URL. */
+export class InvalidUrlError extends ExporterError {
+  readonly code = 'ERR_INVALID_URL';
+}
+
+/** A command that supervisord's configuration cannot hold. */
+export class UnprintableCommandError extends ExporterError {
+  readonly code = 'ERR_UNPRINTABLE_COMMAND';
+}
+
+/** A file that cannot be written; the message names it and the reason. */
+export class OutputError extends ExporterError {
+  readonly code = 'ERR_OUTPUT';
+}
+
+/** An address that cannot be listened on; the message names it and the reason. */
+export class ListenError extends ExporterError {
+  readonly code = 'ERR_LISTEN';
+}
+
+/** A web configuration file that cannot be used; the message is `FILE:LINE: what is wrong`. */
+export class WebConfigError extends ExporterError {
+  readonly code = 'ERR_WEB_CONFIG';
+}
+
+/** Settings for Alertmanager that cannot be used; the message is `FILE: what is wrong`, never a secret. */
+export class AlertmanagerConfigError extends ExporterError {
+  readonly code = 'ERR_ALERTMANAGER_CONFIG';
+}
+
+export type RpcErrorCode =
   | 'ERR_RPC_UNREACHABLE'
   | 'ERR_RPC_UNAUTHORIZED'
   | 'ERR_RPC_TIMEOUT'
@@ -19,69 +56,15 @@ export type ErrorCode =
   | 'ERR_RPC_NOT_XML_RPC'
   | 'ERR_RPC_UNEXPECTED_VALUE';
 
-export class ExporterError<Code extends ErrorCode = ErrorCode> extends Error {
-  override readonly name: string = 'ExporterError';
-  readonly code: Code;
+/** An XML-RPC call that failed; the message names the endpoint, never the credentials. */
+export class RpcError extends ExporterError {
+  readonly code: RpcErrorCode;
 
-  constructor(code: Code, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+  constructor(code: RpcErrorCode, message: string, cause?: unknown) {
+    super(message, cause);
     this.code = code;
   }
 }
-
-/** A command line that cannot be followed; the message names the flag and what is wrong. */
-export class UsageError extends ExporterError<'ERR_USAGE'> {
-  constructor(message: string) {
-    super('ERR_USAGE', message);
-  }
-}
-
-/** A URL that cannot be used; the message continues the name of its source and does not repeat the URL. */
-export class InvalidUrlError extends ExporterError<'ERR_INVALID_URL'> {
-  constructor(message: string) {
-    super('ERR_INVALID_URL', message);
-  }
-}
-
-/** A command that supervisord's configuration cannot hold. */
-export class UnprintableCommandError extends ExporterError<'ERR_UNPRINTABLE_COMMAND'> {
-  constructor(message: string) {
-    super('ERR_UNPRINTABLE_COMMAND', message);
-  }
-}
-
-/** A file that cannot be written; the message names it and the reason. */
-export class OutputError extends ExporterError<'ERR_OUTPUT'> {
-  constructor(message: string, cause?: unknown) {
-    super('ERR_OUTPUT', message, cause);
-  }
-}
-
-/** An address that cannot be listened on; the message names it and the reason. */
-export class ListenError extends ExporterError<'ERR_LISTEN'> {
-  constructor(message: string, cause?: unknown) {
-    super('ERR_LISTEN', message, cause);
-  }
-}
-
-/** A web configuration file that cannot be used; the message is `FILE:LINE: what is wrong`. */
-export class WebConfigError extends ExporterError<'ERR_WEB_CONFIG'> {
-  constructor(message: string) {
-    super('ERR_WEB_CONFIG', message);
-  }
-}
-
-/** Settings for Alertmanager that cannot be used; the message is `FILE: what is wrong`, never a secret. */
-export class AlertmanagerConfigError extends ExporterError<'ERR_ALERTMANAGER_CONFIG'> {
-  constructor(message: string) {
-    super('ERR_ALERTMANAGER_CONFIG', message);
-  }
-}
-
-export type RpcErrorCode = Extract<ErrorCode, `ERR_RPC_${string}`>;
-
-/** An XML-RPC call that failed; the message names the endpoint, never the credentials. */
-export class RpcError extends ExporterError<RpcErrorCode> {}
 
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {

@@ -14,7 +14,7 @@ import {
 } from '../../src/alertmanager/active-alerts.ts';
 import { type PostableAlert, toPostableAlert } from '../../src/alertmanager/payload.ts';
 import { labelsOf } from '../../src/metrics/family.ts';
-import { killFamilies, PROCESS_FAMILIES, transitionFamily } from '../../src/metrics/processes.ts';
+import { PROCESS_FAMILIES, transitionFamily } from '../../src/metrics/processes.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { TerminationFacts } from '../../src/processes/termination.ts';
 import { TRANSITIONS } from '../../src/supervisor/states.ts';
@@ -244,14 +244,11 @@ function apply(
 
 function sample(table: ProcessTable, second: number, series: Map<string, string[]>): void {
   for (const process of table.values()) {
-    const families = [
-      ...PROCESS_FAMILIES,
-      ...killFamilies({ countsOomKills: () => true, countsStopKills: () => true }),
-      ...TRANSITIONS.map(transitionFamily),
-    ];
+    const families = [...PROCESS_FAMILIES, ...TRANSITIONS.map(transitionFamily)];
+    const exits = { isUnreported: () => false, countsOomKills: true, countsStopKills: true };
     for (const family of families) {
       if (family.ofExitReasons === false) continue;
-      const value = family.value(process, undefined, 0);
+      const value = family.value(process, { usage: undefined, upSeconds: 0, exits });
       if (value === undefined) continue;
       const changing = family.labels === undefined ? '' : `,${family.labels(process)}`;
       const labels = `job="supervisor",instance="host:9876",${labelsOf(process.id)}${changing}${family.fixedLabels ?? ''}`;

@@ -14,7 +14,11 @@ import { event, info, snapshot } from '../support/facts.ts';
 
 const exposition = suite('exposition of the processes');
 
-const NO_UP_TIME = { secondsOf: () => 0 };
+/** Nothing is known besides the table. */
+const TABLE_ALONE = {
+  upTimes: { secondsOf: () => 0 },
+  exits: { isUnreported: () => undefined, countsOomKills: false, countsStopKills: false },
+};
 
 const MANY = Array.from({ length: 1_234 }, (_, index) => `many:${index}`);
 
@@ -139,7 +143,7 @@ exposition("node_exporter's metrics follow XML-RPC, and change with each event",
   const subject = new ProcessText(table, {
     exitReasons: false,
     compat: 'node_exporter',
-    upTimes: NO_UP_TIME,
+    ...TABLE_ALONE,
   });
   const shown = async () => {
     const metrics = new Exposition(await textOf(subject));
@@ -198,7 +202,7 @@ exposition(
     const resources = {
       usageOf: ({ id }: Readonly<Process>) => (id.name === 'cat' ? cat : undefined),
     };
-    const subject = new ProcessText(table, { exitReasons: true, upTimes: NO_UP_TIME, resources });
+    const subject = new ProcessText(table, { exitReasons: true, ...TABLE_ALONE, resources });
     const samples = async () =>
       new Exposition(await textOf(subject)).samples
         .filter(({ name }) => USAGE_METRICS.has(name))
@@ -231,7 +235,7 @@ exposition(
 );
 
 function processText(table: ProcessTable): ProcessText {
-  return new ProcessText(table, { exitReasons: true, upTimes: NO_UP_TIME });
+  return new ProcessText(table, { exitReasons: true, ...TABLE_ALONE });
 }
 
 function ofMany(state: ProcessState) {

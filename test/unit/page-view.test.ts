@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { idOf } from '../../src/processes/changes.ts';
-import { newProcess } from '../../src/processes/process.ts';
+import { Process } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { ExitReason } from '../../src/processes/termination.ts';
 import { keyOf } from '../../src/supervisor/process-id.ts';
@@ -35,7 +35,7 @@ page('a row holds the facts of the process table', () => {
   const table = new ProcessTable();
   table.apply(event(0, 'web', 'STOPPED>STARTING', { tries: 0 }), 100.5);
   table.apply(event(1, 'web', 'STARTING>RUNNING', { pid: 7 }), 101.5);
-  const running = table.get(id('web')) ?? newProcess(id('none'), 'UNKNOWN');
+  const running = table.get(id('web')) ?? new Process(id('none'), 'UNKNOWN');
   assert.equal(
     rowOf(running, { ...NO_FACTS, cpu: 0.5, memory: 1024 }, NAME),
     row('web', { state: 'RUNNING', since: 101.5, start: 100.5, pid: 7, cpu: 0.5, memory: 1024 }),
@@ -196,7 +196,7 @@ page('a transition whose reason becomes known late keeps its place', () => {
 
 page('the CPU rate is computed from two readings of the same process', () => {
   const rates = new CpuRates();
-  const process = newProcess(id('web'), 'RUNNING');
+  const process = new Process(id('web'), 'RUNNING');
   const used = (pid: number, cpuUserSeconds: number) => ({
     pid,
     cpuUserSeconds,

@@ -76,7 +76,6 @@ function begin(proc: FakeProc, options: SceneOptions = {}): Scene {
     root: proc.root,
     readsIo: options.readsIo ?? false,
     selection: options.selection ?? ALL_PROCESSES,
-    now: () => time,
     wallClock: () => boot + uptime(),
   });
   if (subject === undefined) throw new Error('no /proc');
@@ -388,16 +387,15 @@ story(
   },
 );
 
-story('the limit of descriptors is read again after a minute', async ({ proc, usage, pass }) => {
-  proc.put(PID, { maxFds: 10 });
-  assert.is((await usage())?.maxFds, 10);
-  proc.put(PID, { maxFds: 20 });
-  assert.is((await usage())?.maxFds, 10);
-  pass(60_000);
-  assert.is((await usage())?.maxFds, 20);
-  proc.put(PID, { maxFds: 'unlimited' });
-  pass(60_000);
-  assert.is((await usage())?.maxFds, undefined);
+story('the limit of descriptors is that of the moment', async ({ proc, usage }) => {
+  for (const [limit, shown] of [
+    [10, 10],
+    [20, 20],
+    ['unlimited', undefined],
+  ] as const) {
+    proc.put(PID, { maxFds: limit });
+    assert.is((await usage())?.maxFds, shown);
+  }
 });
 
 story(
@@ -445,7 +443,7 @@ story(
     rmSync(`${proc.root}/8/statm`, { recursive: true });
     proc.write('8/statm', statm);
     assert.is((await usage())?.cpuUserSeconds, 1);
-    assert.equal(subject.stats, { success: true, durationSeconds: 0 });
+    assert.is(subject.stats.success, true);
     assert.is(log.length, 1);
   },
 );
@@ -458,39 +456,14 @@ story('a file that is not a stat file is ignored', async ({ proc, usage }) => {
   assert.is((await usage())?.processes, 2);
 });
 
-story(
-  'simultaneous readings are one; a reading is shared for 10 ms',
-  async ({ proc, subject, pass, table }) => {
-    proc.put(PID, {});
-    await Promise.all([subject.read(), subject.read(), subject.read()]);
-    const first = usageOf(subject, table);
-    assert.ok(first);
-    pass(9);
-    await subject.read();
-    assert.is(usageOf(subject, table), first);
-    pass(1);
-    await subject.read();
-    assert.is.not(usageOf(subject, table), first);
-  },
-);
-
-resources(
-  'with very many threads all processes are scanned, with the same result',
-  timed(10_000, async () => {
-    const proc = new FakeProc({ listsChildren: true });
-    try {
-      const { usage } = begin(proc);
-      proc.put(PID, { threads: Array.from({ length: 400 }, (_, nth) => 1_000 + nth) });
-      proc.put(8, { parent: PID });
-      const used = await usage();
-      assert.is(used?.processes, 2);
-      assert.is(used?.threads, 402);
-      assert.equal(await usage(), used);
-    } finally {
-      proc.delete();
-    }
-  }),
-);
+story('simultaneous readings are one', async ({ proc, subject, table }) => {
+  proc.put(PID, {});
+  await Promise.all([subject.read(), subject.read(), subject.read()]);
+  const first = usageOf(subject, table);
+  assert.ok(first);
+  await subject.read();
+  assert.is.not(usageOf(subject, table), first);
+});
 
 resources(
   'the event loop runs during a long reading',
@@ -571,7 +544,6 @@ resources(
         ownPid: OWN.pid,
         root: proc.root,
         wallClock: () => BOOT + uptime,
-        now: () => uptime * 1_000,
       });
       if (subject === undefined) throw new Error('no collector');
       uptime += 3_600;

@@ -3,8 +3,7 @@ import * as assert from 'uvu/assert';
 import {
   exitSignal,
   exitStatus,
-  newProcess,
-  type Process,
+  Process,
   setTerminationFacts,
   snapshotUpdate,
 } from '../../src/processes/process.ts';
@@ -433,7 +432,7 @@ table('a snapshot changes nothing that it confirms', () => {
   let confirmed = 0;
   for (const before of SNAPSHOTS) {
     for (const isReasonKnown of [false, true]) {
-      const process = newProcess(id('cat'), before.state);
+      const process = new Process(id('cat'), before.state);
       Object.assign(
         process,
         snapshotUpdate(process, before, () => PENDING),
