@@ -110,12 +110,20 @@ export class Connection extends Duplex {
   }
 
   override _write(chunk: string | Buffer, encoding: BufferEncoding, done: Done): void {
-    const { unsent } = this.#options;
-    unsent.add(this);
-    this.#socket.write(chunk, encoding, (error) => {
-      unsent.remove(this);
-      done(error);
+    this.#socket.write(chunk, encoding, this.#whenSent(done));
+  }
+
+  /** Head and body go out together: in two packets the second would wait for the client's delayed acknowledgement of the first. */
+  override _writev(
+    chunks: readonly { readonly chunk: string | Buffer; readonly encoding: BufferEncoding }[],
+    done: Done,
+  ): void {
+    const sent = this.#whenSent(done);
+    this.#socket.cork();
+    chunks.forEach(({ chunk, encoding }, index) => {
+      this.#socket.write(chunk, encoding, index === chunks.length - 1 ? sent : undefined);
     });
+    this.#socket.uncork();
   }
 
   override _final(done: Done): void {
@@ -177,6 +185,14 @@ export class Connection extends Duplex {
     const line = this.#input.subarray(0, end);
     this.#input = this.#input.subarray(end);
     return line;
+  }
+
+  #whenSent(done: Done): Done {
+    this.#options.unsent.add(this);
+    return (error) => {
+      this.#options.unsent.remove(this);
+      done(error);
+    };
   }
 }
 
