@@ -1,10 +1,10 @@
 /**
  * The exporter, put together:
  *
- *     stdin -> frames -> parseEvent -> event handler -> process table -> changes -> page, notifier, exit reasons
- *                      (then RESULT, READY)                /        \
- *     XML-RPC -> parseSnapshot -> resync (finds its place) -          -> metrics -> HTTP
- *     /proc   -> tree -> CPU accumulator -> resource usage ---------/
+ *     stdin -> split2(frameMatcher) -> parseEvent -> event handler -> process table -> changes -> page, notifier, exit reasons
+ *                                   (then RESULT, READY)                /        \
+ *     XML-RPC -> parseSnapshot -> resync (finds its place in the order) -          -> metrics -> HTTP
+ *     /proc   -> tree -> CPU accumulator -> resource usage ----------------------/
  */
 
 import { setMaxListeners } from 'node:events';

@@ -9,8 +9,6 @@
  * and never by waiting for a newline.
  */
 
-import { StringDecoder } from 'node:string_decoder';
-
 /** The header ends with the length; `server:` before it is free text, so only the end is matched. */
 const LENGTH_FIELD = / len:(\d+)$/;
 
@@ -22,33 +20,43 @@ export const MAX_PAYLOAD_LENGTH = 16 * 1024 * 1024;
 
 export type Frame =
   | { readonly kind: 'whole'; readonly header: string; readonly payload: string }
-  /** Where the next frame begins is not known: no more are read. */
+  /** The stream ended inside it. */
+  | { readonly kind: 'partial' }
+  /** Where the next frame begins is not known. */
   | { readonly kind: 'unframeable'; readonly reason: string };
 
-/** Divides what supervisord sends into frames. Never throws. */
-export class FrameReader {
-  readonly #decoder = new StringDecoder('utf8');
-  /** What was received of a frame that is not complete yet. */
-  #text = '';
-  #isUnframeable = false;
+/**
+ * Divides text into whole frames; the last element is the rest, to be tried again with more.
+ * Never throws: text that cannot be framed is returned as one frame, which `readFrame` reports.
+ */
+export function splitFrames(text: string): string[] {
+  const frames: string[] = [];
+  let start = 0;
+  for (;;) {
+    const end = frameEnd(text, start);
+    if (end === undefined) break;
+    frames.push(text.slice(start, end));
+    start = end;
+  }
+  frames.push(text.slice(start));
+  return frames;
+}
 
-  /** The frames that this chunk completes. */
-  *read(chunk: Buffer): Generator<Frame> {
-    if (this.#isUnframeable) return;
-    this.#text += this.#decoder.write(chunk);
-    for (;;) {
-      const text = this.#text;
-      const header = readHeader(text);
-      if (header.kind === 'more') return;
-      if (header.kind === 'unframeable') {
-        this.#isUnframeable = true;
-        yield header;
-        return;
-      }
+/** `splitFrames` as a matcher for `split2` and `String.prototype.split`. */
+export const frameMatcher = { [Symbol.split]: splitFrames };
+
+/** Reads one element of the result of `splitFrames`. */
+export function readFrame(text: string): Frame {
+  const header = readHeader(text, 0);
+  switch (header.kind) {
+    case 'more':
+      return { kind: 'partial' };
+    case 'unframeable':
+      return header;
+    case 'header': {
       const end = skipCodePoints(text, header.payloadStart, header.payloadLength);
-      if (end === undefined) return;
-      this.#text = text.slice(end);
-      yield {
+      if (end === undefined) return { kind: 'partial' };
+      return {
         kind: 'whole',
         header: text.slice(0, header.payloadStart - 1),
         payload: text.slice(header.payloadStart, end),
@@ -57,30 +65,43 @@ export class FrameReader {
   }
 }
 
+/** Where the frame at `start` ends; undefined as long as it is incomplete. */
+function frameEnd(text: string, start: number): number | undefined {
+  const header = readHeader(text, start);
+  switch (header.kind) {
+    case 'more':
+      return undefined;
+    case 'unframeable':
+      return text.length;
+    case 'header':
+      return skipCodePoints(text, header.payloadStart, header.payloadLength);
+  }
+}
+
 type Header =
   | { readonly kind: 'header'; readonly payloadStart: number; readonly payloadLength: number }
   | { readonly kind: 'more' }
   | { readonly kind: 'unframeable'; readonly reason: string };
 
-function readHeader(text: string): Header {
-  const newline = text.indexOf('\n');
-  const length = newline === -1 ? text.length : newline;
-  if (length > MAX_HEADER_LENGTH) {
-    return unframeable(`a header of more than ${MAX_HEADER_LENGTH} characters`, text);
+function readHeader(text: string, start: number): Header {
+  const newline = text.indexOf('\n', start);
+  const end = newline === -1 ? text.length : newline;
+  if (end - start > MAX_HEADER_LENGTH) {
+    return unframeable(`a header of more than ${MAX_HEADER_LENGTH} characters`, text, start);
   }
   if (newline === -1) return { kind: 'more' };
 
-  const digits = LENGTH_FIELD.exec(text.slice(0, newline))?.[1];
-  if (digits === undefined) return unframeable('a header that does not end with len', text);
+  const digits = LENGTH_FIELD.exec(text.slice(start, newline))?.[1];
+  if (digits === undefined) return unframeable('a header that does not end with len', text, start);
   const payloadLength = Number(digits);
   if (payloadLength > MAX_PAYLOAD_LENGTH) {
-    return unframeable(`a payload of more than ${MAX_PAYLOAD_LENGTH} characters`, text);
+    return unframeable(`a payload of more than ${MAX_PAYLOAD_LENGTH} characters`, text, start);
   }
   return { kind: 'header', payloadStart: newline + 1, payloadLength };
 }
 
-function unframeable(what: string, text: string): Header {
-  const excerpt = JSON.stringify(text.slice(0, 80));
+function unframeable(what: string, text: string, start: number): Header {
+  const excerpt = JSON.stringify(text.slice(start, start + 80));
   return { kind: 'unframeable', reason: `${what}: ${excerpt}` };
 }
 

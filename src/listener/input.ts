@@ -2,34 +2,40 @@
 
 import { createReadStream } from 'node:fs';
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
-import { errorCode } from '../util/errno.ts';
+import type { Writable } from 'node:stream';
 
 /** supervisord sends one event at a time, of some 200 bytes. */
 const BUFFER_BYTES = 64 * 1024;
 
-/** Passes everything that is read to `onData`, which may use a chunk during the call only. */
-export type Input = (onData: (chunk: Buffer) => void, onEnd: () => void) => void;
+/** Writes everything that is read to `sink`, and ends it at the end of the input. */
+export type Input = (sink: Writable) => void;
 
 /**
  * Reads a pipe or a socket into one buffer that is used again: a stream of Node allocates 64 KiB
  * for each event.
  */
-export function openInput(fd: number): Input {
-  return (onData, onEnd) => {
-    const callback = (length: number, buffer: Uint8Array): boolean => {
-      onData(Buffer.from(buffer.buffer, buffer.byteOffset, length));
-      return true;
-    };
-    const onread = { buffer: Buffer.allocUnsafeSlow(BUFFER_BYTES), callback };
-    const options: SocketConstructorOpts & ConnectOpts = { fd, onread };
+export function openInput(descriptor: number): Input {
+  return (sink) => {
     try {
-      // An error means that supervisord is gone, as the end does.
-      new Socket(options).on('end', onEnd).on('error', onEnd);
+      readSocket(descriptor, sink);
     } catch (error) {
-      if (errorCode(error) !== 'ERR_INVALID_FD_TYPE') throw error;
-      createReadStream('', { fd })
-        .on('data', (chunk) => onData(Buffer.from(chunk)))
-        .on('end', onEnd);
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_INVALID_FD_TYPE') throw error;
+      createReadStream('', { fd: descriptor }).pipe(sink);
     }
   };
+}
+
+function readSocket(fd: number, sink: Writable): void {
+  const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  const callback = (length: number): boolean => {
+    // A copy: the sink may keep it, and the buffer is reused.
+    const hasRoom = sink.write(Buffer.from(buffer.subarray(0, length)));
+    if (!hasRoom) sink.once('drain', () => socket.resume());
+    return hasRoom;
+  };
+  const options: SocketConstructorOpts & ConnectOpts = { fd, onread: { buffer, callback } };
+  const socket = new Socket(options);
+  socket.on('end', () => sink.end());
+  // supervisord is gone.
+  socket.on('error', () => sink.end());
 }

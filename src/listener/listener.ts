@@ -5,10 +5,11 @@
  * not applied. Everything else that follows from it comes after the acknowledgement.
  */
 
+import split2 from 'split2';
 import type { MalformedEvent, SupervisorEvent } from '../supervisor/events.ts';
 import { ACKNOWLEDGEMENT } from './dialogue.ts';
 import { parseEvent } from './events.ts';
-import { FrameReader } from './frames.ts';
+import { type Frame, frameMatcher, readFrame } from './frames.ts';
 import type { Input } from './input.ts';
 
 export interface ListenerHandlers {
@@ -19,7 +20,6 @@ export interface ListenerHandlers {
   readonly onEvent: (event: SupervisorEvent | MalformedEvent, at: number) => () => void;
   /** The stream cannot be divided into events any more; nothing was acknowledged. */
   readonly onUnframeable: (reason: string) => void;
-  /** Within a frame or after one: supervisord is gone. */
   readonly onEnd: () => void;
 }
 
@@ -29,13 +29,28 @@ export function listen(
   send: (text: string) => void,
   { onEvent, onUnframeable, onEnd }: ListenerHandlers,
 ): void {
-  const frames = new FrameReader();
-  input((chunk) => {
-    for (const frame of frames.read(chunk)) {
-      if (frame.kind === 'unframeable') return onUnframeable(frame.reason);
-      const afterAck = onEvent(parseEvent(frame.header, frame.payload), Date.now() / 1000);
-      send(ACKNOWLEDGEMENT);
-      afterAck();
+  const frames = split2(frameMatcher, readFrame);
+  frames.on('data', (frame: Frame) => {
+    switch (frame.kind) {
+      case 'whole': {
+        const afterAck = onEvent(parseEvent(frame.header, frame.payload), Date.now() / 1000);
+        send(ACKNOWLEDGEMENT);
+        afterAck();
+        break;
+      }
+      case 'unframeable':
+        frames.destroy();
+        onUnframeable(frame.reason);
+        break;
+      case 'partial':
+        // The stream has ended inside it: supervisord is gone.
+        break;
+      default: {
+        const unhandled: never = frame;
+        throw new Error(`unhandled frame ${unhandled}`);
+      }
     }
-  }, onEnd);
+  });
+  frames.on('end', onEnd);
+  input(frames);
 }

@@ -133,7 +133,7 @@ async function hear(
   const heard = { answers: '', taken: 0, unframeable: [] as string[] };
   const over = new Promise<void>((resolve) => {
     listen(
-      (onData, onEnd) => void input.on('data', onData).on('end', onEnd),
+      (sink) => void input.pipe(sink),
       (text) => {
         heard.answers += text;
       },
