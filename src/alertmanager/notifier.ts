@@ -13,7 +13,7 @@ import { AlertmanagerClient, type AlertmanagerStats } from './alertmanager-clien
 import type { ClientConfig } from './client-config.ts';
 import { type PayloadOptions, toPostableAlert } from './payload.ts';
 
-/** How often alerts are looked for that are due to be sent again, or whose reason was awaited for too long. */
+/** How often alerts are looked for that are due to be sent again. */
 const EVALUATION_INTERVAL_MS = 1_000;
 
 /**
@@ -21,6 +21,8 @@ const EVALUATION_INTERVAL_MS = 1_000;
  * send. It is usually known within milliseconds.
  */
 const REASON_TIMEOUT_MS = 1_000;
+/** Timers and the wall clock differ by a millisecond or two. */
+const CLOCK_MARGIN_MS = 5;
 
 /** Bounds the CPU time: an evaluation of 5,000 processes takes 3 ms, and may follow every event. */
 const EVALUATION = { share: 0.2, burstMs: 20, longestPauseMs: 500 } as const;
@@ -58,7 +60,12 @@ export class Notifier {
       reasonTimeout: exitReasons ? REASON_TIMEOUT_MS / 1000 : 0,
     });
     this.#clients = urls.map((url) => new AlertmanagerClient({ url, config, log, signal }));
-    changes.subscribe(() => this.#schedule());
+    changes.subscribe(({ kind }) => {
+      this.#schedule();
+      if (kind !== 'transition' || !exitReasons) return;
+      // Once its reason has been awaited for too long.
+      setTimeout(() => this.#schedule(), REASON_TIMEOUT_MS + CLOCK_MARGIN_MS).unref();
+    });
     const interval = setInterval(() => this.#schedule(), EVALUATION_INTERVAL_MS);
     const stop = () => {
       clearInterval(interval);
