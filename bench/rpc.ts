@@ -1,7 +1,7 @@
 /** Calls supervisord's XML-RPC interface. */
 
 import xmlrpc from 'xmlrpc';
-import { serializeMethodCall } from 'xmlrpc/lib/serializer.js';
+import serializer from 'xmlrpc/lib/serializer.js';
 import type { RpcCall } from '../src/rpc/client.ts';
 import { within } from '../test/support/deadline.ts';
 
@@ -42,7 +42,7 @@ export class SupervisordRpc {
     const reply = await fetch(this.#url, {
       method: 'POST',
       headers: { 'Content-Type': 'text/xml' },
-      body: serializeMethodCall(method, params),
+      body: serializer.serializeMethodCall(method, params),
       signal: AbortSignal.timeout(UNREAD_TIMEOUT_MS),
     });
     await reply.arrayBuffer();

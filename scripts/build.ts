@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { type BuildOptions, build, type Metafile, type PluginBuild } from 'esbuild';
+import type { BuildOptions, PluginBuild } from 'esbuild';
+import { bundle, bundleInChunks, metafiles } from './bundle.ts';
 import { formatNotices, packagesOf } from './notices.ts';
 import { formatSbom } from './sbom.ts';
 import { ROOT, replaceFile } from './setup.ts';
@@ -12,24 +13,19 @@ import { ROOT, replaceFile } from './setup.ts';
 const { version, bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const target = join(ROOT, bin['supervisor-exporter']);
 
-/** What each bundle contains, including those that are inserted into another as text. */
-const metafiles: Metafile[] = [];
-
-const program = await bundle('src/main.ts', {
-  banner: { js: '#!/usr/bin/env node' },
+const program = await bundleInChunks('src/main.ts', {
   define: {
     BUILD_VERSION: JSON.stringify(version),
     BUILD_REVISION: JSON.stringify(revision()),
     BUILD_SECTION: JSON.stringify(readFileSync(join(ROOT, 'supervisor/exporter.conf'), 'utf8')),
-    BUILD_RULES: JSON.stringify(ruleFiles()),
+    BUILD_RULES: asJsonText(ruleFiles()),
     // A worker thread needs code of its own, and there is no second file for it.
     PASSWORD_WORKER: JSON.stringify(await bundle('src/web-config/worker.ts')),
-    BUILD_PAGE_ASSETS: JSON.stringify(await pageAssets()),
+    BUILD_PAGE_ASSETS: asJsonText(await pageAssets()),
   },
-  plugins: [
-    { name: 'leave out', setup: leaveOut },
-    { name: 'as text', setup: asText },
-  ],
+  // The ES modules, of which unused code can be dropped; the package has CommonJS for Node.
+  alias: { yaml: './node_modules/yaml/browser/dist/index.js' },
+  plugins: [{ name: 'leave out', setup: leaveOut }],
 });
 const packages = packagesOf(metafiles);
 const notices = formatNotices(packages, join(ROOT, 'node_modules'));
@@ -38,6 +34,11 @@ mkdirSync(dirname(target), { recursive: true });
 replaceFile(join(dirname(target), 'THIRD-PARTY-NOTICES'), notices);
 replaceFile(join(dirname(target), 'supervisor-exporter.cdx.json'), formatSbom(packages));
 replaceFile(target, `${program}\n/*\n${notices.replaceAll('*/', '* /')}*/\n`, 0o755);
+
+/** A string, because esbuild inserts that where it is used; it makes an object at the start. */
+function asJsonText(value: unknown): string {
+  return JSON.stringify(JSON.stringify(value));
+}
 
 /** What the command `rules` writes. */
 function ruleFiles(): Readonly<Record<string, string>> {
@@ -60,7 +61,6 @@ async function pageAssets() {
     format: 'esm',
     charset: 'utf8',
     minify: true,
-    lineLimit: 0,
   };
   return {
     script: withDigest(await bundle('src/web/page/client/main.ts', options)),
@@ -73,49 +73,6 @@ async function pageAssets() {
 function withDigest(body: string) {
   const digest = createHash('sha256').update(body).digest('base64url').slice(0, 16);
   return { body, digest };
-}
-
-/** The text of an entry point with everything that it imports. */
-async function bundle(entryPoint: string, options: BuildOptions = {}): Promise<string> {
-  const { outputFiles, metafile } = await build({
-    absWorkingDir: ROOT,
-    entryPoints: [entryPoint],
-    bundle: true,
-    platform: 'node',
-    target: 'node18',
-    format: 'cjs',
-    legalComments: 'inline',
-    // Halves the memory that the text takes; names and lines remain for stack traces.
-    minifyWhitespace: true,
-    lineLimit: 160,
-    logLevel: 'warning',
-    ...options,
-    metafile: true,
-    write: false,
-  });
-  metafiles.push(metafile);
-  const [output] = outputFiles;
-  if (output === undefined) throw new Error(`esbuild made nothing of ${entryPoint}`);
-  return output.text;
-}
-
-/**
- * Packages that READY does not wait for, nearly half of the file: V8 skips a string faster than
- * code, and compiles it when it is first required.
- */
-function asText({ onLoad, onResolve }: PluginBuild): void {
-  const entryPoints: Readonly<Record<string, string>> = {
-    'xmlrpc/lib/serializer.js': 'xmlrpc/lib/serializer.js',
-    'xmlrpc/lib/deserializer.js': 'xmlrpc/lib/deserializer.js',
-    // The ES modules, of which unused code can be dropped; the package has CommonJS for Node.
-    yaml: './node_modules/yaml/browser/dist/index.js',
-  };
-  const filter = new RegExp(`^(?:${Object.keys(entryPoints).join('|')})$`);
-  onResolve({ filter }, ({ path }) => ({ path, namespace: 'as text' }));
-  onLoad({ filter, namespace: 'as text' }, async ({ path }) => ({
-    contents: `new Function('module', 'exports', 'require', ${JSON.stringify(await bundle(entryPoints[path] ?? path))})(module, exports, require);`,
-    resolveDir: ROOT,
-  }));
 }
 
 /**

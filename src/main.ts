@@ -125,8 +125,6 @@ async function run(config: Config): Promise<void> {
     log.error('internal error', { reason: error.stack ?? error.message });
     process.exit(EXIT_STATUS.failed);
   });
-  // A closed stderr is only the end of the log.
-  process.stderr.on('error', () => {});
   let exporter: Exporter | undefined;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
@@ -148,6 +146,8 @@ async function run(config: Config): Promise<void> {
   );
   send(READY);
 
+  // A closed stderr is only the end of the log. The stream takes milliseconds to load.
+  process.stderr.on('error', () => {});
   const { keepHeapSmall } = await import('./util/heap.ts');
   keepHeapSmall();
   const { Exporter } = await import('./exporter.ts');

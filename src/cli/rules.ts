@@ -7,13 +7,14 @@ import { OutputError } from '../util/errors.ts';
 import type { RulesRequest } from './flags.ts';
 import { DURATION_UNITS, parseDuration } from './values.ts';
 
-declare const BUILD_RULES: RuleFiles | undefined;
+/** As JSON. */
+declare const BUILD_RULES: string | undefined;
 
 /** Names and contents. */
 export type RuleFiles = Readonly<Record<string, string>>;
 
 /** The files of prometheus-rules/ and grafana/; `npm run build` inserts them. */
-const SHIPPED_FILES: RuleFiles = typeof BUILD_RULES === 'object' ? BUILD_RULES : {};
+const SHIPPED_FILES: RuleFiles = typeof BUILD_RULES === 'string' ? JSON.parse(BUILD_RULES) : {};
 
 /** Writes the files and returns what to print. Throws OutputError. */
 export function writeRuleFiles(request: RulesRequest, shipped = SHIPPED_FILES): string {

@@ -153,9 +153,9 @@ export class RpcClient {
     onProgress: () => void,
   ): Promise<unknown> {
     // Loaded when first used, so that READY does not wait for it.
-    const { serializeMethodCall } = await import('xmlrpc/lib/serializer.js');
+    const { default: serializer } = await import('xmlrpc/lib/serializer.js');
     const { readReply } = await import('./reply.ts');
-    const response = await this.#post(agent, serializeMethodCall(methodName, params));
+    const response = await this.#post(agent, serializer.serializeMethodCall(methodName, params));
     if (response.statusCode !== 200) throw this.#refusal(response.statusCode);
     try {
       return await readReply(response, onProgress);

@@ -1,7 +1,13 @@
 /** The serializer and the deserializer of `xmlrpc`, which are used without its client. */
 
 declare module 'xmlrpc/lib/serializer.js' {
-  export function serializeMethodCall(methodName: string, params: readonly unknown[]): string;
+  interface Serializer {
+    serializeMethodCall(methodName: string, params: readonly unknown[]): string;
+  }
+
+  const serializer: Serializer;
+  // The one export of a CommonJS module that every bundler and Node agree on.
+  export default serializer;
 }
 
 declare module 'xmlrpc/lib/deserializer.js' {

@@ -2,7 +2,8 @@
 
 import { ICON_PATH, SCRIPT_PATH, STYLE_PATH } from '../paths.ts';
 
-declare const BUILD_PAGE_ASSETS: PageAssets | undefined;
+/** As JSON. */
+declare const BUILD_PAGE_ASSETS: string | undefined;
 
 interface PageAsset {
   readonly body: string;
@@ -24,7 +25,8 @@ export interface Asset {
 
 const NONE: PageAsset = { body: '', digest: '' };
 const UNBUILT: PageAssets = { script: NONE, style: NONE, icon: NONE };
-const BUILT = typeof BUILD_PAGE_ASSETS === 'object' ? BUILD_PAGE_ASSETS : UNBUILT;
+const BUILT: PageAssets =
+  typeof BUILD_PAGE_ASSETS === 'string' ? JSON.parse(BUILD_PAGE_ASSETS) : UNBUILT;
 
 export const ASSETS: ReadonlyMap<string, Asset> = new Map([
   [SCRIPT_PATH, asset('text/javascript; charset=utf-8', BUILT.script)],

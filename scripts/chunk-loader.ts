@@ -1,0 +1,35 @@
+/** The start of the built file: loads its chunks, which scripts/bundle.ts puts there. */
+
+import { compileFunction } from 'node:vm';
+
+type Load = (name: string) => unknown;
+type Code = (exports: unknown, load: Load, module: { exports: unknown }) => void;
+
+/** Code that is needed at the start, and text for later: gzip, in base64. */
+declare const CHUNKS: Readonly<Record<string, Code | string>>;
+
+const loaded = new Map<string, { exports: unknown }>();
+
+/** What `require` is for a chunk. */
+export function loadChunk(name: string): unknown {
+  const chunk = name.startsWith('./') ? CHUNKS[name.slice('./'.length)] : undefined;
+  if (chunk === undefined) return require(name);
+  const present = loaded.get(name);
+  if (present !== undefined) return present.exports;
+  const module = { exports: {} };
+  // Before the code runs, for chunks that import one another.
+  loaded.set(name, module);
+  const code = typeof chunk === 'string' ? compile(name, chunk) : chunk;
+  code(module.exports, loadChunk, module);
+  return module.exports;
+}
+
+function compile(name: string, text: string): Code {
+  // Loaded here, because the start does not need it.
+  const { gunzipSync } = require('node:zlib') as typeof import('node:zlib');
+  const code = gunzipSync(Buffer.from(text, 'base64')).toString('latin1');
+  // The name is shown in stack traces.
+  const filename = `${__filename}/${name.slice('./'.length)}`;
+  const parameters = ['exports', 'require', 'module'];
+  return compileFunction(`"use strict";${code}`, parameters, { filename }) as Code;
+}
