@@ -11,7 +11,7 @@ import { build, needSystemPackages, ROOT, type SystemPackage } from './setup.ts'
 import { type Result, runFile } from './test-file.ts';
 
 /** The slow folders first. */
-const FOLDERS = ['test/packaging', 'test/e2e', 'test/protocol', 'test/system', 'test/unit'];
+const FOLDERS = ['test/packaging', 'test/system', 'test/e2e', 'test/protocol', 'test/unit'];
 
 /**
  * Each takes a minute or more, and waits most of that time. They begin first and beside the
