@@ -91,7 +91,7 @@ hostile(
     withExporter({}, async (exporter) => {
       const payload = 'é'.repeat(MAX_PAYLOAD_LENGTH);
       exporter.child.stdin.write(wire({ name: 'PROCESS_LOG_STDOUT', payload, serial: 0 }));
-      await eventually(20_000, () => assert.is(exporter.stdout, `READY\n${ACKNOWLEDGED}`));
+      await eventually(45_000, () => assert.is(exporter.stdout, `READY\n${ACKNOWLEDGED}`));
       exporter.child.stdin.write(
         `ver:3.0 server:s serial:1 pool:p poolserial:1 eventname:TICK_5 len:${MAX_PAYLOAD_LENGTH + 1}\n`,
       );
