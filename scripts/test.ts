@@ -7,6 +7,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, posix } from 'node:path';
+import { compileTests } from './compile-tests.ts';
 import { build, needSystemPackages, ROOT, type SystemPackage } from './setup.ts';
 import { type Result, runFile } from './test-file.ts';
 
@@ -82,6 +83,7 @@ async function main(): Promise<void> {
   );
   needSystemPackages([...new Set(files.flatMap((file) => [...needsOf(file)]))]);
   if (files.some((file) => !file.startsWith('test/unit/'))) build();
+  const compiled = await compileTests(files);
 
   const results: Result[] = [];
   const waiting = WAITING.filter((file) => files.includes(file));
@@ -90,7 +92,7 @@ async function main(): Promise<void> {
     for (;;) {
       const file = queue.shift() ?? next.shift();
       if (file === undefined) return;
-      const result = await runFile(file);
+      const result = await runFile(file, { compiled: compiled.get(file) });
       results.push(result);
       print(result);
     }
