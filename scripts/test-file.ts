@@ -21,13 +21,17 @@ export interface RunOptions {
   /** The Node that runs the file; this one by default. */
   readonly node?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** The file as JavaScript; without it tsx compiles the file. */
+  readonly compiled?: string | undefined;
 }
 
 /** Runs one file; a file that crashes, hangs or reports no tests counts as one failure. */
 export function runFile(file: string, options: RunOptions = {}): Promise<Result> {
   const began = performance.now();
+  const { compiled } = options;
+  const args = compiled ? ['--enable-source-maps', compiled] : ['--import', 'tsx', file];
   return new Promise((resolve) => {
-    const child = spawn(options.node ?? process.execPath, ['--import', 'tsx', file], {
+    const child = spawn(options.node ?? process.execPath, args, {
       cwd: ROOT,
       env: options.env ?? process.env,
       detached: true,

@@ -7,15 +7,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, posix } from 'node:path';
+import { compileTests } from './compile-tests.ts';
 import { build, needSystemPackages, ROOT, type SystemPackage } from './setup.ts';
 import { type Result, runFile } from './test-file.ts';
 
-/** The slow folders first. */
 const FOLDERS = ['test/packaging', 'test/system', 'test/e2e', 'test/protocol', 'test/unit'];
 
 /**
- * Each takes a minute or more, and waits most of that time. They begin first and beside the
- * others, so that neither the cores are idle meanwhile nor a long file is left to run alone.
+ * Each takes longer than most, and waits most of that time. They run beside the others, so that
+ * the cores are not idle meanwhile. The longest begin first, so that none is left to run alone.
  */
 const WAITING = [
   'test/e2e/notifications-both.test.ts',
@@ -26,12 +26,28 @@ const WAITING = [
   'test/e2e/alerting.test.ts',
   'test/e2e/exit-detection.test.ts',
   'test/e2e/oom.test.ts',
+  'test/e2e/subscription.test.ts',
   'test/e2e/up-time.test.ts',
   'test/e2e/exit-rotations.test.ts',
+  'test/e2e/survival.test.ts',
+  'test/protocol/recovery.test.ts',
+  'test/protocol/reload.test.ts',
+  'test/unit/pid-reuse.test.ts',
 ];
 
-/** For each core, of those that wait and of the others. */
-const FILES_AT_ONCE = 1.5;
+/** Of the others these take the longest. */
+const LONG = [
+  'test/packaging/deb-standalone.test.ts',
+  'test/system/rules.test.ts',
+  'test/e2e/doctor.test.ts',
+  'test/e2e/storm.test.ts',
+  'test/packaging/images.test.ts',
+];
+
+/** For each core, of those that wait. */
+const WAITING_AT_ONCE = 2;
+/** For each core, of the others. */
+const OTHERS_AT_ONCE = 1.5;
 
 const UNIT_FLAG = '--unit';
 
@@ -82,21 +98,25 @@ async function main(): Promise<void> {
   );
   needSystemPackages([...new Set(files.flatMap((file) => [...needsOf(file)]))]);
   if (files.some((file) => !file.startsWith('test/unit/'))) build();
+  const compiled = await compileTests(files);
 
   const results: Result[] = [];
   const waiting = WAITING.filter((file) => files.includes(file));
-  const others = files.filter((file) => !waiting.includes(file));
+  const long = LONG.filter((file) => files.includes(file));
+  const others = [...new Set([...long, ...files])].filter((file) => !waiting.includes(file));
   const runQueue = async (queue: string[], next: string[]) => {
     for (;;) {
       const file = queue.shift() ?? next.shift();
       if (file === undefined) return;
-      const result = await runFile(file);
+      const result = await runFile(file, { compiled: compiled.get(file) });
       results.push(result);
       print(result);
     }
   };
-  const lanes = Array.from({ length: Math.ceil(FILES_AT_ONCE * availableParallelism()) });
-  await Promise.all(lanes.flatMap(() => [runQueue(waiting, others), runQueue(others, waiting)]));
+  await Promise.all([
+    ...lanes(WAITING_AT_ONCE).map(() => runQueue(waiting, others)),
+    ...lanes(OTHERS_AT_ONCE).map(() => runQueue(others, waiting)),
+  ]);
   await repeatFailures(results);
 
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
@@ -105,6 +125,11 @@ async function main(): Promise<void> {
   if (failures.length > 0) console.log(`failed: ${failures.join(', ')}`);
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+}
+
+function lanes(atOnceForEachCore: number): readonly undefined[] {
+  const length = Math.ceil(atOnceForEachCore * availableParallelism());
+  return Array.from({ length });
 }
 
 /**
