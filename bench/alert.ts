@@ -29,6 +29,7 @@ const PUSHED_P99_GOAL_MS = 130;
 const BY_RULES_MAX_GOAL_MS = 2_500;
 const ALERT = 'SupervisorProcessUnexpectedExit';
 const HEAD = ['', 'alerts', 'with reason', 'median', 'p99', 'worst'];
+const MORE_THAN_ANY = 1_000_000;
 /** Seconds between scrapes, and between evaluations. */
 const BY_RULES = [1, 5];
 const SHORTEST_PAUSE_MS = 1_500;
@@ -141,7 +142,11 @@ async function startPrometheus(
       'localhost:9876': target,
       'localhost:9093': alertmanager,
     }),
-    'alerts.yml': shippedWith('alerts.yml', { 'interval: 1s': `interval: ${seconds}s` }),
+    'alerts.yml': shippedWith('alerts.yml', {
+      'interval: 1s': `interval: ${seconds}s`,
+      // SupervisorManyExits would stand for all exits after the third within two minutes.
+      ') >= 4': `) >= ${MORE_THAN_ANY}`,
+    }),
     'recording.yml': shippedWith('recording.yml', {}),
   };
   const prometheus = await keepOpen<Prometheus>((body) =>

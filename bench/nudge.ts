@@ -35,8 +35,11 @@ const LONGEST_PAUSE_MS = 1_500;
 /** The next delay is so much longer after a scrape that did not show the exit, else shorter. */
 const DELAY_FACTOR = 1.2;
 const SHORTEST_DELAY_MS = 1;
-/** A garbage collection follows the work at the start. */
-const SETTLE_MS = 5_000;
+/**
+ * After processes have been added while the settings were fetched, they are fetched again, up to
+ * a minute later so that this takes little of supervisord's time.
+ */
+const SETTLE_MS = 60_000;
 const START_DEADLINE_MS = 120_000;
 
 /** From the end of a scrape to the start of the next one. */
@@ -210,7 +213,7 @@ async function prepare(variant: Variant, build: string, exporter: string): Promi
     const known = (await metrics.read()).count(/^supervisord_process_start_retries\{/gm);
     if (known < variant.processes) throw new Error('not all settings are known');
   });
-  await sleep(SETTLE_MS);
+  if (variant.goals.median !== undefined) await sleep(SETTLE_MS);
   await atRest(supervisord.pid);
   const delayMs = variant.goals.median ?? 0;
   const measured = { scrapedAfter: [], shown: [], withReason: 0 };
