@@ -29,9 +29,6 @@ const WAITING = [
   'test/e2e/subscription.test.ts',
   'test/e2e/up-time.test.ts',
   'test/e2e/exit-rotations.test.ts',
-  'test/e2e/survival.test.ts',
-  'test/protocol/recovery.test.ts',
-  'test/protocol/reload.test.ts',
   'test/unit/pid-reuse.test.ts',
 ];
 
@@ -44,10 +41,10 @@ const LONG = [
   'test/packaging/images.test.ts',
 ];
 
-/** For each core, of those that wait. */
-const WAITING_AT_ONCE = 2;
-/** For each core, of the others. */
-const OTHERS_AT_ONCE = 1.5;
+/** For each core, of those that wait and of the others. */
+const FILES_AT_ONCE = 1.5;
+/** For each core, of those that wait in addition, as long as there are any. */
+const MORE_WAITING_AT_ONCE = 0.5;
 
 const UNIT_FLAG = '--unit';
 
@@ -114,8 +111,9 @@ async function main(): Promise<void> {
     }
   };
   await Promise.all([
-    ...lanes(WAITING_AT_ONCE).map(() => runQueue(waiting, others)),
-    ...lanes(OTHERS_AT_ONCE).map(() => runQueue(others, waiting)),
+    ...lanes(FILES_AT_ONCE).map(() => runQueue(waiting, others)),
+    ...lanes(FILES_AT_ONCE).map(() => runQueue(others, waiting)),
+    ...lanes(MORE_WAITING_AT_ONCE).map(() => runQueue(waiting, [])),
   ]);
   await repeatFailures(results);
 
