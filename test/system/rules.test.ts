@@ -134,7 +134,9 @@ function read(name: string): string {
 
 function check(command: string, ...args: readonly string[]): void {
   try {
-    execFileSync(command, [...args], { stdio: 'pipe', timeout: 60_000 });
+    // Less garbage collection of promtool, which takes an eighth of its time.
+    const env = { ...process.env, GOGC: '400' };
+    execFileSync(command, [...args], { stdio: 'pipe', timeout: 60_000, env });
   } catch (error) {
     const { stdout, stderr } = error as { stdout?: Buffer; stderr?: Buffer };
     throw new Error(`${command} ${args.join(' ')}: ${stdout} ${stderr}`);
