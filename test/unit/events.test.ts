@@ -203,7 +203,7 @@ events('parsing any text returns a value', () => {
     fc.property(text, (input) => {
       assert.type(parse(input).kind, 'string');
     }),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   );
 });
 
