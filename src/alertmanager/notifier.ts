@@ -1,6 +1,6 @@
 /** Sends to every Alertmanager the alerts that cannot wait for a scrape and an evaluation. */
 
-import type { ChangeFeed } from '../processes/changes.ts';
+import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { LogTail } from '../processes/log-tail.ts';
 import type { Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
@@ -44,6 +44,12 @@ export interface NotifierOptions {
   readonly signal: AbortSignal;
 }
 
+/** Whether an alert may be held back after the change until its reason is known. */
+function awaitsReason(change: Change): boolean {
+  if (change.kind === 'transition') return change.event.to === 'FATAL';
+  return change.kind === 'exited';
+}
+
 export class Notifier {
   readonly #options: NotifierOptions;
   readonly #clients: readonly AlertmanagerClient[];
@@ -60,9 +66,9 @@ export class Notifier {
       reasonTimeout: exitReasons ? REASON_TIMEOUT_MS / 1000 : 0,
     });
     this.#clients = urls.map((url) => new AlertmanagerClient({ url, config, log, signal }));
-    changes.subscribe(({ kind }) => {
+    changes.subscribe((change) => {
       this.#schedule();
-      if (kind !== 'transition' || !exitReasons) return;
+      if (!exitReasons || !awaitsReason(change)) return;
       // Once its reason has been awaited for too long.
       setTimeout(() => this.#schedule(), REASON_TIMEOUT_MS + CLOCK_MARGIN_MS).unref();
     });

@@ -121,13 +121,13 @@ export class LogEvidence {
 
   /** Whether the last line about the process reports its end, and is of this time. */
   isLastEnd(name: string, at: number): boolean {
-    const last = this.#runs.get(name)?.at(-1);
+    const last = withoutKills(this.#runs.get(name)).at(-1);
     return last?.kind === 'ended' && last.at === at;
   }
 
   /** The pid of the run after the end whose line has this time, where that has just begun; undefined otherwise. */
   pidAfterEnd(name: string, at: number): number | undefined {
-    const [end, start] = (this.#runs.get(name) ?? []).slice(-2);
+    const [end, start] = withoutKills(this.#runs.get(name)).slice(-2);
     const isNext = end?.kind === 'ended' && end.at === at && start?.kind === 'spawned';
     return isNext ? start.pid : undefined;
   }
@@ -150,7 +150,7 @@ export class LogEvidence {
 
   /** The pid of the run whose end the line of this time reports; undefined where no certain line does. */
   pidOfEnd(name: string, at: number): number | undefined {
-    const runs = this.#runs.get(name) ?? [];
+    const runs = withoutKills(this.#runs.get(name));
     const end = runs.findLastIndex((run) => run.kind === 'ended' && run.at === at);
     const start = end < 1 ? undefined : runs[end - 1];
     return start?.kind === 'spawned' && start.isCertain ? start.pid : undefined;
@@ -247,7 +247,7 @@ function endsOfRun(runs: readonly Run[], pid: number): readonly Ended[] | undefi
 
 /** Whether the line follows a certain line of a run with another pid. */
 function isOfOtherRun(runs: readonly Run[], line: Ended, pid: number): boolean {
-  const before = runs.findLast((run) => run.order < line.order);
+  const before = withoutKills(runs).findLast((run) => run.order < line.order);
   if (before === undefined || before.kind === 'ended') return false;
   return before.isCertain && before.pid !== pid;
 }
@@ -284,6 +284,11 @@ function agree(one: LoggedReason, other: LoggedReason): boolean {
   return (
     other.kind === 'signalled' && one.signal === other.signal && one.coreDumped === other.coreDumped
   );
+}
+
+/** The lines of starts and ends: a kill at a stop may stand between those of different groups. */
+function withoutKills(runs: readonly Run[] = []): readonly Run[] {
+  return runs.filter(({ kind }) => kind !== 'killing');
 }
 
 function isEnded(run: Run): run is Ended {

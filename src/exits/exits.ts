@@ -202,7 +202,6 @@ export class Exits {
 
   #stop(): void {
     clearTimeout(this.#searchTimer);
-    clearInterval(this.#readTimer);
     this.#watch.stop();
     this.#waker.stop();
     this.#reasons?.stop();
@@ -213,6 +212,8 @@ export class Exits {
   }
 
   #closeLog(): void {
+    clearInterval(this.#readTimer);
+    this.#readTimer = undefined;
     this.#tailer?.close();
     this.#tailer = undefined;
   }

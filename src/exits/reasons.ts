@@ -67,11 +67,10 @@ interface Lookup {
 export class ExitReasons {
   readonly #options: ExitReasonsOptions;
   readonly #namesakes: Namesakes;
-  /**
-   * Those that the log did not settle, or that wait until it is established whether it is
-   * supervisord's. Of each process the latest. The oldest first.
-   */
+  /** Those that the log did not settle; of each process the latest. The oldest first. */
   readonly #lookups = new Map<ProcessKey, Lookup>();
+  /** Those that wait until it is established whether the log is supervisord's. */
+  #waiting: Lookup[] = [];
   /** Processes that have ended and whose event was not received yet. */
   readonly #early = new Map<ProcessKey, { readonly id: ProcessId; readonly pid: number }>();
   /** What XML-RPC reported of such processes. */
@@ -99,13 +98,14 @@ export class ExitReasons {
   stop(): void {
     clearTimeout(this.#deadline);
     this.#lookups.clear();
+    this.#waiting = [];
     this.#early.clear();
   }
 
   /** It is established whether the log is supervisord's. */
   trustEstablished(): void {
-    const waiting = [...this.#lookups.values()];
-    this.#lookups.clear();
+    const waiting = this.#waiting;
+    this.#waiting = [];
     for (const lookup of waiting) this.#lookUp(lookup);
     for (const { id, state, pid } of this.#options.table.values()) {
       if (state === 'RUNNING') this.#correctStart(id, pid);
@@ -145,7 +145,11 @@ export class ExitReasons {
 
   #lookUp(lookup: Lookup): void {
     const trust = this.#options.readLog();
-    if (trust === 'pending') return void this.#keep(lookup);
+    if (trust === 'pending') {
+      this.#waiting.push(lookup);
+      this.#expectDeadline();
+      return;
+    }
     const finding = trust === 'trusted' ? this.#find(lookup) : NOTHING;
     if (trust === 'trusted' && finding.kind === 'nothing') this.#reportMissingLine(lookup);
     const facts = factsOfFinding(finding, lookup) ?? this.#factsWithoutLog(lookup);
@@ -238,12 +242,13 @@ export class ExitReasons {
   }
 
   #settleExpired(): void {
-    for (const [key, lookup] of [...this.#lookups]) {
-      if (performance.now() - lookup.began < DEADLINE_MS - 1) continue;
-      this.#lookups.delete(key);
-      this.#settle(lookup, UNKNOWN);
-    }
-    if (this.#lookups.size > 0) this.#expectDeadline();
+    const latest = performance.now() - DEADLINE_MS + 1;
+    const isExpired = ({ began }: Lookup) => began <= latest;
+    const expired = [...this.#waiting, ...this.#lookups.values()].filter(isExpired);
+    this.#waiting = this.#waiting.filter((lookup) => !isExpired(lookup));
+    for (const [key, lookup] of this.#lookups) if (isExpired(lookup)) this.#lookups.delete(key);
+    for (const lookup of expired) this.#settle(lookup, UNKNOWN);
+    if (this.#waiting.length + this.#lookups.size > 0) this.#expectDeadline();
   }
 
   async #call(): Promise<void> {

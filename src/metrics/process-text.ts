@@ -119,7 +119,8 @@ export class ProcessText {
     for (const [row, process] of this.#processes.entries()) {
       const usage = resources?.usageOf(process);
       const upSeconds = upTimes.secondsOf(process, performance.now() / 1000);
-      for (const chunk of this.#chunks) chunk.update(row, process, { usage, upSeconds, exits });
+      const facts = { usage, upSeconds, exits };
+      for (const chunk of this.#chunks) chunk.update(row, process, facts);
       await slice.pause();
     }
     const texts: CachedText[] = [];

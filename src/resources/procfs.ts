@@ -62,6 +62,11 @@ export class ProcFs {
     return this.#read('uptime', parseUptime);
   }
 
+  /** Approximate number of processes: a few of the folders are of something else. */
+  processCount(): number {
+    return lstatSync(this.#root).nlink;
+  }
+
   /** All pids. */
   async pids(): Promise<number[]> {
     return (await listFolder(this.#root)).map(Number).filter((pid) => pid > 0);

@@ -18,6 +18,12 @@ export type { ResourceUsage } from './process-tree.ts';
 /** An event waits at most this long for its turn during a reading. */
 const SLICE_MS = 1;
 
+/**
+ * How many lists of children may be read for each process of the machine before a scan of all
+ * stat files is faster: a process has a list for each of its threads.
+ */
+const LISTS_PER_PROCESS = 2;
+
 /** A shell, a container's init and sudo are examples of what may be between supervisord and the exporter. */
 const MAX_ANCESTORS = 64;
 
@@ -116,8 +122,7 @@ export class Resources implements UsageSource {
   async #read(): Promise<void> {
     const began = performance.now();
     try {
-      const pidsToScan = this.#proc.listsChildren ? undefined : await this.#proc.pids();
-      this.#latest = await runInSlices(this.#measure(pidsToScan), SLICE_MS);
+      this.#latest = await runInSlices(this.#measure(await this.#pidsToScan()), SLICE_MS);
       this.#failure = undefined;
     } catch (error) {
       // No descriptor may be left, for example.
@@ -164,6 +169,16 @@ export class Resources implements UsageSource {
   #supervisordPid(listedPids: ReadonlySet<number>): number {
     const listed = this.#ancestors.find(({ pid }) => listedPids.has(pid));
     return (listed ?? this.#ancestors[0])?.parent ?? 0;
+  }
+
+  /** undefined where reading the lists of children is faster than scanning all processes. */
+  async #pidsToScan(): Promise<readonly number[] | undefined> {
+    if (this.#proc.listsChildren) {
+      let lists = 0;
+      for (const { threads } of this.#latest.values()) lists += threads;
+      if (lists <= LISTS_PER_PROCESS * this.#proc.processCount()) return undefined;
+    }
+    return this.#proc.pids();
   }
 
   #treeOf(process: Readonly<Process>): ProcessTree {

@@ -13,7 +13,7 @@ const COMPUTATION_MS = 0.7;
 export class AdaptiveTimeout {
   readonly #shortestMs: number;
   readonly #processes: () => number;
-  /** Of a whole call. */
+  /** After this a call has to end with its next silence. */
   readonly longestMs: number;
   #ms: number;
 
@@ -28,7 +28,7 @@ export class AdaptiveTimeout {
   /** Of the next call. */
   get ms(): number {
     const expected = MARGIN * COMPUTATION_MS * this.#processes();
-    return Math.min(Math.max(this.#ms, expected), this.longestMs);
+    return Math.ceil(Math.min(Math.max(this.#ms, expected), this.longestMs));
   }
 
   timedOut(): void {

@@ -128,7 +128,9 @@ export class RpcClient {
     const late = new Promise<never>((_, reject) => {
       deadline = setTimeout(() => {
         timeout?.timedOut();
-        reject(this.#error('ERR_RPC_TIMEOUT', `did not answer within ${ms / 1000} s`));
+        const isPartial = timeout !== undefined && lastAt !== began;
+        const what = isPartial ? 'stopped answering for' : 'did not answer within';
+        reject(this.#error('ERR_RPC_TIMEOUT', `${what} ${ms / 1000} s`));
       }, ms);
     });
     const onProgress = () => {

@@ -466,6 +466,24 @@ story('simultaneous readings are one', async ({ proc, subject, table }) => {
 });
 
 resources(
+  'with very many threads all processes are scanned, with the same result',
+  timed(10_000, async () => {
+    const proc = new FakeProc({ listsChildren: true });
+    try {
+      const { usage } = begin(proc);
+      proc.put(PID, { threads: Array.from({ length: 400 }, (_, nth) => 1_000 + nth) });
+      proc.put(8, { parent: PID });
+      const used = await usage();
+      assert.is(used?.processes, 2);
+      assert.is(used?.threads, 402);
+      assert.equal(await usage(), used);
+    } finally {
+      proc.delete();
+    }
+  }),
+);
+
+resources(
   'the event loop runs during a long reading',
   timed(20_000, async () => {
     const proc = new FakeProc({ listsChildren: true });
