@@ -230,6 +230,32 @@ reasons(
 );
 
 reasons(
+  'two exits before the log is trusted both get the reason that it reports',
+  inScene((scene) => {
+    scene.trust = 'pending';
+    scene.logs(KILLED);
+    scene.exit();
+    const again = { at: AT + 1, isCertain: true };
+    scene.evidence.add({ ...again, message: { kind: 'spawned', name: 'web', pid: 102 } });
+    for (const [serial, transition] of ['EXITED>STARTING', 'STARTING>RUNNING'].entries()) {
+      const next = event(2 + serial, 'web', transition, { pid: 102 });
+      scene.changes.publish(scene.table.apply(next, AT + 1));
+    }
+    const reason: LoggedReason = { kind: 'exited', source: 'log', exitCode: 0 };
+    const ended = { kind: 'ended', name: 'web', expected: true, reason } as const;
+    scene.evidence.add({ ...again, at: AT + 2, message: ended });
+    const exit = event(4, 'web', 'RUNNING>EXITED', { expected: true, pid: 102 });
+    scene.changes.publish(scene.table.apply(exit, AT + 2.5));
+    assert.equal(scene.reason, { kind: 'pending' });
+    scene.trust = 'trusted';
+    scene.reasons.trustEstablished();
+    const process = scene.table.get(id('web'));
+    assert.equal(scene.reason, reason);
+    assert.equal(process?.lastUnexpectedExit?.reason, KILLED);
+  }),
+);
+
+reasons(
   'a call that is never answered leaves the reason unknown after 3 s',
   inScene(async (scene) => {
     scene.reply = () => new Promise(() => {});
