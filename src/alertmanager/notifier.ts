@@ -13,7 +13,7 @@ import { AlertmanagerClient, type AlertmanagerStats } from './alertmanager-clien
 import type { ClientConfig } from './client-config.ts';
 import { type PayloadOptions, toPostableAlert } from './payload.ts';
 
-/** How often alerts are looked for that are due to be sent again. */
+/** How often the alerts are evaluated without a change: some are due to be sent again. */
 const EVALUATION_INTERVAL_MS = 1_000;
 
 /**

@@ -338,7 +338,7 @@ function readRulesRequest(values: Values) {
   };
 }
 
-/** Undefined: supervisord has no HTTP server, or its configuration has to say. */
+/** Undefined: supervisord has no HTTP server, or doctor takes the URL from its configuration. */
 function readSupervisor(values: Values, environment: Environment): SupervisorEndpoint | undefined {
   const given = values['supervisor.url'];
   const url = given ?? (environment.SUPERVISOR_SERVER_URL || undefined);

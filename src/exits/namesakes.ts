@@ -1,4 +1,4 @@
-/** Which processes have a name: a line of supervisord's log does not name the group. */
+/** The processes of each name: several groups may have one of the same name, and a line of supervisord's log does not name the group. */
 
 import type { ChangeFeed } from '../processes/changes.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';

@@ -58,8 +58,8 @@ const LONGEST_AGEING_SECONDS = 1;
 /** The stamp of a log line has milliseconds. */
 const STAMP_SECONDS = 0.002;
 /**
- * Within this another process is noticed that was killed at the same time, and the kernel has logged
- * the victim, which it does just after it has sent the signal.
+ * By then the exporter has noticed other processes that were killed at the same time, and the kernel
+ * has logged its victim, which it does just after it has sent the signal.
  */
 const SETTLE_MS = 300;
 const MAX_VICTIMS = 1_024;

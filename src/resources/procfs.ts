@@ -136,7 +136,7 @@ export class ProcFs {
     return this.#read(`${pid}/task/${thread}/children`, parseChildren) ?? [];
   }
 
-  /** The kernel reports the size of a process in kB and in pages. A mapping may come in between. */
+  /** The kernel reports the size of a process in kB and in pages. Its size may change between the two reads, hence the rounding. */
   #readPageSize(): number | undefined {
     const bytes = this.#read('self/status', parseStatus)?.virtualBytes;
     const pages = this.#read('self/statm', parseStatm)?.size;

@@ -15,7 +15,7 @@ const PIECE_BYTES = 1024;
 
 /**
  * Resolves to the result of a call; rejects if it is a fault, or no XML-RPC. `onProgress` is
- * called for each part that arrives.
+ * called for each part that is read.
  */
 export async function readReply(
   reply: AsyncIterable<Buffer>,
