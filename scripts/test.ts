@@ -42,7 +42,7 @@ const LONG = [
 ];
 
 /** For each core, of those that wait and of the others. */
-const FILES_AT_ONCE = 1.5;
+const FILES_AT_ONCE = 1;
 /** For each core, of those that wait in addition, as long as there are any. */
 const MORE_WAITING_AT_ONCE = 0.5;
 
