@@ -120,7 +120,7 @@ export class Exits {
     });
     if (options.reasons) {
       this.#oomSources = openOomSources();
-      this.#oomKills = this.#oomSources && new OomKills({ sources: this.#oomSources });
+      this.#oomKills = this.#oomSources && new OomKills(this.#oomSources);
       const oomKills = this.#oomKills;
       if (oomKills !== undefined) changes.subscribe((change) => followRuns(change, oomKills));
       this.#reasons = new ExitReasons({

@@ -9,6 +9,12 @@
 
 import type { ProcessKey } from '../supervisor/process-id.ts';
 
+/** undefined where it cannot be read. */
+export interface OomCounters {
+  readonly host: number | undefined;
+  readonly cgroup: number | undefined;
+}
+
 export interface KernelLog {
   /** Victims since the last call. */
   readonly pids: readonly number[];
@@ -17,11 +23,7 @@ export interface KernelLog {
 }
 
 export interface OomSources {
-  /** Each undefined where it cannot be read. */
-  readonly readCounters: () => {
-    readonly host: number | undefined;
-    readonly cgroup: number | undefined;
-  };
+  readonly readCounters: () => OomCounters;
   /** undefined where it cannot be read, or has the pids of another PID namespace. */
   readonly readKernelLog: (() => KernelLog) | undefined;
   /** Whether supervisord is in the root cgroup of the host, or there are no memory cgroups. */
@@ -57,10 +59,10 @@ const REMEMBERED_SECONDS = 30;
 const LONGEST_AGEING_SECONDS = 1;
 /** The stamp of a log line has milliseconds. */
 const STAMP_SECONDS = 0.002;
-/**
- * By then the exporter has noticed other processes that were killed at the same time, and the kernel
- * has logged its victim, which it does just after it has sent the signal.
- */
+/** The kernel logs a victim just after it has sent the signal. */
+const LOG_RETRY_MS = 20;
+const LOG_RETRIES = 5;
+/** Another process that was killed at the same time is noticed within this. */
 const SETTLE_MS = 300;
 const MAX_VICTIMS = 1_024;
 /** Processes whose cgroup is read at each tick. */
@@ -128,6 +130,7 @@ function count(increases: readonly Increase[]): number {
 interface Candidate {
   readonly killed: KilledProcess;
   readonly done: (decision: OomDecision) => void;
+  retries: number;
 }
 
 export interface OomKillsOptions {
@@ -151,9 +154,11 @@ export class OomKills {
   /** Seconds in which supervisord has run since the first reading. */
   #age = 0;
   #isSupervisordRunning = true;
-  /** Those that nothing has decided yet. */
-  #open: Candidate[] = [];
-  #timer: NodeJS.Timeout | undefined;
+  /** Those that wait for the kernel's log. */
+  #awaitingLog: Candidate[] = [];
+  /** Those that wait until no other process can have been killed at the same time. */
+  #settling: Candidate[] = [];
+  readonly #timers = new Set<NodeJS.Timeout>();
   readonly #sharesCgroup = new Map<ProcessKey, { readonly pid: number; isShared?: boolean }>();
   readonly #unreadCgroups = new Set<ProcessKey>();
 
@@ -164,7 +169,8 @@ export class OomKills {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
   }
 
   /** Called many times a second. `isSupervisordRunning`: it notices an exit only then. */
@@ -196,9 +202,13 @@ export class OomKills {
   /** A run is RUNNING, and has entered its cgroup: that is needed where the kernel's log cannot be read. */
   started(key: ProcessKey, pid: number): void {
     if (this.#sources.readKernelLog !== undefined || this.#sources.isHostRoot) return;
-    if (this.#sharesCgroup.get(key)?.pid === pid) return;
     this.#sharesCgroup.set(key, { pid });
     this.#unreadCgroups.add(key);
+  }
+
+  /** Whether the cgroup of this run is known, or about to be read. */
+  knows(key: ProcessKey, pid: number): boolean {
+    return this.#sharesCgroup.get(key)?.pid === pid;
   }
 
   forget(key: ProcessKey): void {
@@ -210,27 +220,7 @@ export class OomKills {
   decide(killed: KilledProcess, done: (decision: OomDecision) => void): void {
     // The clock may have been set back since the last reading.
     if (this.#readAt <= killed.at + STAMP_SECONDS || this.#readAt > this.#now()) this.read();
-    const decision = this.#judge(killed);
-    if (decision !== 'open') return void done(decision);
-    this.#open.push({ killed, done });
-    this.#timer ??= setTimeout(() => this.#settle(), SETTLE_MS);
-  }
-
-  #settle(): void {
-    this.#timer = undefined;
-    const candidates = this.#open;
-    this.#open = [];
-    this.read();
-    const judged = candidates.map(({ killed, done }) => ({
-      killed,
-      done,
-      decision: this.#judge(killed),
-    }));
-    const isAlone = judged.filter(({ decision }) => decision === 'open').length === 1;
-    for (const { killed, done, decision } of judged) {
-      if (decision !== 'open') done(decision);
-      else done(isAlone ? this.#decideAlone(killed) : undefined);
-    }
+    this.#consider({ killed, done, retries: 0 });
   }
 
   #takeVictims({ pids, isComplete }: KernelLog, at: number): void {
@@ -258,18 +248,19 @@ export class OomKills {
     }
   }
 
-  #judge(killed: KilledProcess): OomDecision | 'open' {
+  #consider(candidate: Candidate): void {
+    const { killed, done, retries } = candidate;
     const { pid, at } = killed;
+    const isLogUsable = pid !== undefined && this.#logCompleteSince <= at - NOTICED_WITHIN_SECONDS;
     if (pid !== undefined && this.#victims.delete(pid)) {
       this.#cgroup.match();
-      return true;
-    }
-    if (this.#host.unmatched === 0 && this.#host.isReadable) {
-      return isCovered(this.#host, at) ? false : undefined;
-    }
-    if (this.#isRuledOut(killed)) return false;
-    const isLogUsable = pid !== undefined && this.#logCompleteSince <= at - NOTICED_WITHIN_SECONDS;
-    return isLogUsable || this.#isSettleable(at) ? 'open' : undefined;
+      done(true);
+    } else if (this.#host.unmatched === 0 && this.#host.isReadable) {
+      done(isCovered(this.#host, at) ? false : undefined);
+    } else if (isLogUsable && retries < LOG_RETRIES) this.#await(candidate);
+    else if (this.#isRuledOut(killed)) done(false);
+    else if (this.#isSettleable(at)) this.#settle(candidate);
+    else done(undefined);
   }
 
   /** Whether there was an OOM kill shortly before that the kernel's log does not name. */
@@ -289,6 +280,31 @@ export class OomKills {
     return run !== undefined && run.pid === pid ? run.isShared : undefined;
   }
 
+  #await(candidate: Candidate): void {
+    candidate.retries += 1;
+    this.#awaitingLog.push(candidate);
+    if (this.#awaitingLog.length > 1) return;
+    this.#after(LOG_RETRY_MS, () => {
+      const waiting = this.#awaitingLog;
+      this.#awaitingLog = [];
+      this.read();
+      for (const each of waiting) this.#consider(each);
+    });
+  }
+
+  #settle(candidate: Candidate): void {
+    this.#settling.push(candidate);
+    if (this.#settling.length > 1) return;
+    this.#after(SETTLE_MS, () => {
+      const group = this.#settling;
+      this.#settling = [];
+      this.read();
+      for (const { killed, done } of group) {
+        done(group.length === 1 ? this.#decideAlone(killed) : undefined);
+      }
+    });
+  }
+
   /** No other process was killed at the same time. */
   #decideAlone(killed: KilledProcess): OomDecision {
     if (!killed.isUnexplained) return undefined;
@@ -306,6 +322,14 @@ export class OomKills {
     }
     this.#host.match();
     return true;
+  }
+
+  #after(ms: number, action: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      action();
+    }, ms);
+    this.#timers.add(timer);
   }
 }
 

@@ -30,7 +30,8 @@ const RECORDS_PER_READING = 500;
 
 const COUNTER = 'oom_kill';
 
-export interface OpenOomSources extends OomSources {
+export interface OpenOomSources {
+  readonly sources: OomSources;
   /** Calls `onChange` when the counter of the cgroup may have changed; with cgroup v1 never. */
   readonly watch: (onChange: () => void) => void;
   readonly close: () => void;
@@ -50,15 +51,17 @@ export function openOomSources(root = ''): OpenOomSources | undefined {
   const isInitial = linkOf(`${root}/proc/self/ns/cgroup`) === INITIAL_CGROUP_NAMESPACE;
   const watchers: FSWatcher[] = [];
   return {
-    readCounters: () => ({
-      host: readCounter(vmstat, COUNTER),
-      cgroup: counter === undefined ? undefined : readCounter(counter, COUNTER),
-    }),
-    readKernelLog: kernelLog?.read,
-    isHostRoot: isInitial && cgroup?.path === '/',
-    sharesCgroup: (pid) => {
-      const group = readMemoryGroup(`${root}/proc/${pid}/cgroup`);
-      return group === undefined || cgroup === undefined ? undefined : group.path === cgroup.path;
+    sources: {
+      readCounters: () => ({
+        host: readCounter(vmstat, COUNTER),
+        cgroup: counter === undefined ? undefined : readCounter(counter, COUNTER),
+      }),
+      readKernelLog: kernelLog?.read,
+      isHostRoot: isInitial && cgroup?.path === '/',
+      sharesCgroup: (pid) => {
+        const group = readMemoryGroup(`${root}/proc/${pid}/cgroup`);
+        return group === undefined || cgroup === undefined ? undefined : group.path === cgroup.path;
+      },
     },
     watch: (onChange) => {
       // cgroup v1 does not report changes to inotify.

@@ -33,17 +33,26 @@ export interface ResourceUsage {
 }
 
 export interface MeasureOptions {
+  /** Milliseconds of a monotonic clock. */
+  readonly now: number;
   /** Whether the kernel accounts the time that processes wait for block I/O. */
   readonly hasIoWait: boolean;
   /** Whether to read the files of `io`. */
   readonly readsIo: boolean;
 }
 
+/** The limit hardly ever changes, and reading it takes a tenth of the time of a reading. */
+const MAX_FDS_VALID_MS = 60_000;
+
 export class ProcessTree {
   /** The pid alone does not identify the main process, since pids are reused. */
   #main: Pick<ProcStat, 'pid' | 'start'> | undefined;
   #counters = new CounterAccumulator(STAT_COUNTERS);
   #io = new IoAccount();
+  #maxFds: number | undefined;
+  #maxFdsReadAt = Number.NEGATIVE_INFINITY;
+  /** At the last reading. */
+  #openFds = Number.POSITIVE_INFINITY;
 
   *measure(
     pid: number,
@@ -56,6 +65,7 @@ export class ProcessTree {
     const tree = yield* findTree(pid, main, this.#counters.members, lookup);
     const counters = this.#counters.add(tree.members, tree.reparented);
     const { residentBytes, openFds } = yield* this.#measureEach(tree.members, proc);
+    if (openFds !== undefined) this.#openFds = openFds;
     return {
       pid,
       cpuUserSeconds: counters.user / TICKS_PER_SECOND,
@@ -67,7 +77,7 @@ export class ProcessTree {
       virtualBytes: sumOf(tree.members, ({ virtualBytes }) => virtualBytes),
       threads: sumOf(tree.members, ({ isZombie, threads }) => (isZombie ? 0 : threads)),
       openFds,
-      maxFds: proc.maxFds(pid),
+      maxFds: this.#readMaxFds(pid, proc, options.now),
       processes: tree.members.size,
     };
   }
@@ -76,6 +86,7 @@ export class ProcessTree {
     this.#main = { pid, start };
     this.#counters = new CounterAccumulator(STAT_COUNTERS);
     this.#io = new IoAccount();
+    this.#maxFdsReadAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Reads the values that have a file of their own in each process. */
@@ -89,10 +100,18 @@ export class ProcessTree {
       // A zombie has neither, and its folder may be unreadable.
       if (isZombie) continue;
       residentBytes = add(residentBytes, proc.residentBytes(pid));
-      openFds = add(openFds, yield* proc.openFds(pid));
+      openFds = add(openFds, yield* proc.openFds(pid, this.#openFds));
       yield;
     }
     return { residentBytes, openFds };
+  }
+
+  #readMaxFds(pid: number, proc: ProcFs, now: number): number | undefined {
+    if (now - this.#maxFdsReadAt >= MAX_FDS_VALID_MS) {
+      this.#maxFds = proc.maxFds(pid);
+      this.#maxFdsReadAt = now;
+    }
+    return this.#maxFds;
   }
 }
 

@@ -20,8 +20,9 @@ import {
   parseChildren,
   parseIo,
   parseMaxFds,
+  parsePageSize,
+  parseResidentPages,
   parseStat,
-  parseStatm,
   parseStatus,
   parseUptime,
 } from './formats.ts';
@@ -29,8 +30,10 @@ import {
 /** node:fs/promises would load ten more modules. */
 const listFolder = promisify(readdir);
 
-/** A folder is read in parts of so many entries, 0.2 ms each. */
+/** A folder with more entries is read in parts of this size, 0.2 ms each. */
 const FOLDER_PART = 256;
+
+const ONE = 0x31;
 
 export class ProcFs {
   readonly #root: string;
@@ -49,17 +52,20 @@ export class ProcFs {
     this.#onDenied = onDenied;
     this.listsChildren = existsSync(`${root}/thread-self/children`);
     this.#countsFds = this.#canCountFds();
-    this.#pageSize = this.#readPageSize();
+    const auxv = this.#read('self/auxv');
+    this.#pageSize = auxv && parsePageSize(auxv);
   }
 
   /** Of the exporter itself; undefined where this is not Linux' procfs. */
   ownStat(): ProcStat | undefined {
-    return this.#read('self/stat', parseStat);
+    const bytes = this.#read('self/stat');
+    return bytes && parseStat(bytes);
   }
 
   /** Seconds since boot; undefined where they cannot be read. */
   uptime(): number | undefined {
-    return this.#read('uptime', parseUptime);
+    const bytes = this.#read('uptime');
+    return bytes && parseUptime(bytes);
   }
 
   /** Approximate number of processes: a few of the folders are of something else. */
@@ -74,7 +80,8 @@ export class ProcFs {
 
   /** undefined where the process is gone or its file may not be read. */
   stat(pid: number): ProcStat | undefined {
-    return this.#read(`${pid}/stat`, parseStat);
+    const bytes = this.#read(`${pid}/stat`);
+    return bytes && parseStat(bytes);
   }
 
   /** The children of all threads: any thread may have forked. */
@@ -84,7 +91,7 @@ export class ProcFs {
       return this.#childrenOfThread(pid, pid);
     }
     const children: number[] = [];
-    for (const thread of (yield* this.#list(`${pid}/task`)) ?? []) {
+    for (const thread of (yield* this.#list(`${pid}/task`, threads)) ?? []) {
       for (const child of this.#childrenOfThread(pid, thread)) children.push(child);
       yield;
     }
@@ -96,27 +103,32 @@ export class ProcFs {
    * where the process is gone, undefined where the file may not be read.
    */
   residentBytes(pid: number): number | undefined {
-    const statm = this.#readOf(`${pid}/statm`, parseStatm);
-    if (statm === 'gone') return 0;
-    if (statm === undefined || this.#pageSize === undefined) return undefined;
-    return statm.resident * this.#pageSize;
+    const bytes = this.#attempt(`${pid}/statm`, 'gone', (path) => this.#readFile(path));
+    if (bytes === 'gone') return 0;
+    const pages = bytes && parseResidentPages(bytes);
+    return pages === undefined || this.#pageSize === undefined ? undefined : pages * this.#pageSize;
   }
 
-  /** 0 where the process is gone, undefined where the folder may not be read. */
-  *openFds(pid: number): PausableWork<number | undefined> {
+  /**
+   * `expected`: their approximate number. 0 where the process is gone, undefined where the
+   * folder may not be read.
+   */
+  *openFds(pid: number, expected: number): PausableWork<number | undefined> {
     const folder = `${pid}/fd`;
     if (this.#countsFds) return this.#attempt(folder, 0, (path) => lstatSync(path).size);
-    return (yield* this.#list(folder))?.length;
+    return (yield* this.#list(folder, expected))?.length;
   }
 
   /** `gone` where the process has exited, undefined where the file may not be read. */
   io(pid: number): IoBytes | 'gone' | undefined {
-    return this.#readOf(`${pid}/io`, parseIo);
+    const bytes = this.#attempt(`${pid}/io`, 'gone', (path) => this.#readFile(path));
+    return bytes === 'gone' ? bytes : bytes && parseIo(bytes);
   }
 
   /** `gone` where the process has exited, undefined where the file may not be read. */
   status(pid: number): ProcStatus | 'gone' | undefined {
-    return this.#readOf(`${pid}/status`, parseStatus);
+    const bytes = this.#attempt(`${pid}/status`, 'gone', (path) => this.#readFile(path));
+    return bytes === 'gone' ? bytes : bytes && parseStatus(bytes);
   }
 
   /**
@@ -124,24 +136,19 @@ export class ProcFs {
    * with the sysctl kernel.task_delayacct. Older kernels do not report whether they do.
    */
   accountsIoWait(): boolean {
-    return this.#read('sys/kernel/task_delayacct', (text) => text.startsWith('1')) ?? false;
+    const [digit] = this.#read('sys/kernel/task_delayacct') ?? [];
+    return digit === ONE;
   }
 
   /** undefined where there is no limit, the process is gone or the file may not be read. */
   maxFds(pid: number): number | undefined {
-    return this.#read(`${pid}/limits`, parseMaxFds);
+    const bytes = this.#read(`${pid}/limits`);
+    return bytes && parseMaxFds(bytes);
   }
 
   #childrenOfThread(pid: number, thread: number | string): number[] {
-    return this.#read(`${pid}/task/${thread}/children`, parseChildren) ?? [];
-  }
-
-  /** The kernel reports the size of a process in kB and in pages. Its size may change between the two reads, hence the rounding. */
-  #readPageSize(): number | undefined {
-    const bytes = this.#read('self/status', parseStatus)?.virtualBytes;
-    const pages = this.#read('self/statm', parseStatm)?.size;
-    if (!bytes || !pages) return undefined;
-    return 2 ** Math.round(Math.log2(bytes / pages));
+    const bytes = this.#read(`${pid}/task/${thread}/children`);
+    return bytes === undefined ? [] : parseChildren(bytes);
   }
 
   #canCountFds(): boolean {
@@ -152,8 +159,10 @@ export class ProcFs {
     return size !== 0 && size === (listed?.length ?? 0) - 1;
   }
 
-  /** Empty where the process is gone, undefined where the folder may not be read. */
-  *#list(folder: string): PausableWork<readonly string[] | undefined> {
+  *#list(folder: string, expected: number): PausableWork<readonly string[] | undefined> {
+    if (expected <= FOLDER_PART) {
+      return this.#attempt(folder, [], (path) => readdirSync(path));
+    }
     const names: string[] = [];
     const dir = this.#attempt(folder, 'gone', (path) =>
       opendirSync(path, { bufferSize: FOLDER_PART }),
@@ -172,35 +181,29 @@ export class ProcFs {
   }
 
   /** undefined where the file does not exist or may not be read. */
-  #read<Content>(file: string, parse: (text: string) => Content | undefined): Content | undefined {
-    const content = this.#readOf(file, parse);
-    return content === 'gone' ? undefined : content;
+  #read(file: string): Buffer | undefined {
+    return this.#attempt(file, undefined, (path) => this.#readFile(path));
   }
 
-  /** `gone` where the process has exited, undefined where its file may not be read. */
-  #readOf<Content>(
-    file: string,
-    parse: (text: string) => Content | undefined,
-  ): Content | 'gone' | undefined {
-    return this.#attempt(file, 'gone', (path) => {
-      const fd = openSync(path, 'r');
-      try {
-        return parse(this.#readAll(fd));
-      } finally {
-        closeSync(fd);
-      }
-    });
+  /** The bytes are valid until the next file is read. */
+  #readFile(path: string): Buffer {
+    const fd = openSync(path, 'r');
+    try {
+      return this.#readAll(fd);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** Reads to the end: the kernel returns a list of children one memory page at a time. */
-  #readAll(fd: number): string {
+  #readAll(fd: number): Buffer {
     let length = 0;
     for (;;) {
       if (length === this.#buffer.length) {
         this.#buffer = Buffer.concat([this.#buffer, Buffer.allocUnsafeSlow(length)]);
       }
       const read = readSync(fd, this.#buffer, length, this.#buffer.length - length, null);
-      if (read === 0) return this.#buffer.toString('latin1', 0, length);
+      if (read === 0) return this.#buffer.subarray(0, length);
       length += read;
     }
   }
@@ -209,7 +212,7 @@ export class ProcFs {
    * Returns the result of `action`, `gone` where the process has exited, and undefined where
    * the file may not be read. Any other error is thrown, such as no descriptor left.
    */
-  #attempt<Result, const Gone>(
+  #attempt<Result, Gone>(
     file: string,
     gone: Gone,
     action: (path: string) => Result,

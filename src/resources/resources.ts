@@ -18,9 +18,12 @@ export type { ResourceUsage } from './process-tree.ts';
 /** An event waits at most this long for its turn during a reading. */
 const SLICE_MS = 1;
 
+/** A more recent reading is shared: CPU time has a resolution of 10 ms. */
+const FRESH_MS = 10;
+
 /**
  * How many lists of children may be read for each process of the machine before a scan of all
- * stat files is faster: a process has a list for each of its threads.
+ * stat files is faster: reading one of those takes twice as long.
  */
 const LISTS_PER_PROCESS = 2;
 
@@ -43,6 +46,8 @@ export interface ResourcesOptions {
   readonly ownPid: number;
   /** Where procfs is mounted. */
   readonly root?: string;
+  /** In milliseconds of a monotonic clock. */
+  readonly now?: () => number;
   /** In epoch seconds. */
   readonly wallClock?: () => number;
 }
@@ -79,6 +84,7 @@ export class Resources implements UsageSource {
   readonly #log: Logger;
   readonly #selection: Selection;
   readonly #readsIo: boolean;
+  readonly #now: () => number;
   readonly #wallClock: () => number;
   readonly #proc: ProcFs;
   readonly #identity: RunIdentity;
@@ -88,16 +94,18 @@ export class Resources implements UsageSource {
   readonly #trees = new WeakMap<Readonly<Process>, ProcessTree>();
   #latest: ReadonlyMap<Readonly<Process>, ResourceUsage> = new Map();
   #stats: CollectorStats = { success: undefined, durationSeconds: undefined };
+  #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
   /** Why the last reading failed; undefined where it did not. */
   #failure: string | undefined;
 
   constructor(options: ResourcesOptions, proc: ProcFs, own: ProcStat) {
-    const { wallClock = () => Date.now() / 1000 } = options;
+    const { now = () => performance.now(), wallClock = () => Date.now() / 1000 } = options;
     this.#table = options.table;
     this.#log = options.log;
     this.#selection = options.selection ?? ALL_PROCESSES;
     this.#readsIo = options.readsIo ?? false;
+    this.#now = now;
     this.#wallClock = wallClock;
     this.#proc = proc;
     this.#identity = new RunIdentity(own, wallClock(), proc.uptime());
@@ -115,12 +123,14 @@ export class Resources implements UsageSource {
 
   /** Reads the usage of all processes, or waits for the reading in progress. Never rejects. */
   read(): Promise<void> {
-    this.#reading ??= this.#read();
-    return this.#reading;
+    if (this.#reading === undefined && this.#now() - this.#readAt >= FRESH_MS) {
+      this.#reading = this.#read();
+    }
+    return this.#reading ?? Promise.resolve();
   }
 
   async #read(): Promise<void> {
-    const began = performance.now();
+    const began = this.#now();
     try {
       this.#latest = await runInSlices(this.#measure(await this.#pidsToScan()), SLICE_MS);
       this.#failure = undefined;
@@ -129,9 +139,10 @@ export class Resources implements UsageSource {
       this.#latest = new Map();
       this.#logFailure(describeSystemError(error));
     }
+    this.#readAt = this.#now();
     this.#stats = {
       success: this.#failure === undefined,
-      durationSeconds: (performance.now() - began) / 1000,
+      durationSeconds: (this.#readAt - began) / 1000,
     };
     this.#reading = undefined;
   }
@@ -156,7 +167,7 @@ export class Resources implements UsageSource {
       const runStart = process.startTime ?? process.lastTransitionTime;
       if (!this.#identity.matches(stat, supervisord, runStart)) continue;
       const tree = this.#treeOf(process);
-      const options = { hasIoWait, readsIo: this.#readsIo };
+      const options = { now: this.#now(), hasIoWait, readsIo: this.#readsIo };
       usages.set(process, yield* tree.measure(pid, stat, lookup, this.#proc, options));
     }
     return usages;

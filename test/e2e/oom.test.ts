@@ -17,7 +17,7 @@ const TIMES = 20;
 const isKernelLogReadable = (() => {
   const open = openOomSources();
   open?.close();
-  return open?.readKernelLog !== undefined;
+  return open?.sources.readKernelLog !== undefined;
 })();
 
 const SOURCES = [

@@ -56,6 +56,11 @@ Max locked memory         8388608              8388608              bytes
 `;
 }
 
+/** Pairs of 64-bit words. */
+export function auxvOf(...pairs: readonly (readonly [key: number, value: number])[]): Uint8Array {
+  return new Uint8Array(new BigUint64Array([...pairs, [0, 0]].flat().map(BigInt)).buffer);
+}
+
 export class FakeProc {
   readonly root = mkdtempSync(join(tmpdir(), 'supervisor-exporter-proc-'));
   readonly #listsChildren: boolean;
@@ -66,8 +71,7 @@ export class FakeProc {
     const { own = OWN } = options;
     chmodSync(this.root, 0o755);
     this.putOwn(own);
-    this.write('self/status', `Name:\tcat\nVmSize:\t${(10 * PAGE_SIZE) / 1024} kB\n`);
-    this.write('self/statm', '10 2 1 4 0 100 0\n');
+    this.write('self/auxv', auxvOf([33, 2 ** 46], [6, PAGE_SIZE], [17, 100]));
     this.setUptime(100);
     chmodSync(join(this.root, 'uptime'), 0o666);
     if (options.listsChildren) this.write('thread-self/children', '');

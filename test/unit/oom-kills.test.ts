@@ -234,7 +234,7 @@ oomKills(
       mkdirSync(join(root, 'proc/self/ns'), { recursive: true });
       symlinkSync('pid:[4026531836]', join(root, 'proc/self/ns/pid'));
       const open = openOomSources(root);
-      assert.is(open?.readKernelLog, undefined);
+      assert.is(open?.sources.readKernelLog, undefined);
       open?.close();
     },
   ),
@@ -378,12 +378,12 @@ oomKills(
     },
     (root) => {
       const open = openOomSources(root);
-      assert.equal(open?.readCounters(), { host: 4, cgroup: 2 });
-      assert.is(open?.sharesCgroup(12), true);
-      assert.is(open?.sharesCgroup(13), false);
-      assert.is(open?.sharesCgroup(14), undefined);
-      assert.is(open?.readKernelLog, undefined);
-      assert.is(open?.isHostRoot, false);
+      assert.equal(open?.sources.readCounters(), { host: 4, cgroup: 2 });
+      assert.is(open?.sources.sharesCgroup(12), true);
+      assert.is(open?.sources.sharesCgroup(13), false);
+      assert.is(open?.sources.sharesCgroup(14), undefined);
+      assert.is(open?.sources.readKernelLog, undefined);
+      assert.is(open?.sources.isHostRoot, false);
       open?.close();
     },
   ),
@@ -406,7 +406,7 @@ oomKills(
       });
       writeFileSync(join(root, 'sys/fs/cgroup/a/memory.events'), 'oom 1\noom_kill 1\n');
       await eventually(5_000, () => assert.ok(changes > 0));
-      assert.equal(open?.readCounters(), { host: 4, cgroup: 1 });
+      assert.equal(open?.sources.readCounters(), { host: 4, cgroup: 1 });
       open?.close();
     },
   ),
@@ -420,8 +420,8 @@ oomKills(
       mkdirSync(join(root, 'proc/self/ns'));
       symlinkSync('cgroup:[4026531835]', join(root, 'proc/self/ns/cgroup'));
       const open = openOomSources(root);
-      assert.equal(open?.readCounters(), { host: 4, cgroup: undefined });
-      assert.is(open?.isHostRoot, true);
+      assert.equal(open?.sources.readCounters(), { host: 4, cgroup: undefined });
+      assert.is(open?.sources.isHostRoot, true);
       open?.close();
     },
   ),

@@ -183,6 +183,7 @@ class World {
       log: { debug: undefined, info() {}, warn() {}, error() {} },
       ownPid: OWN.pid,
       root: this.#proc.root,
+      now: () => this.#uptime * 1_000,
       wallClock: () => this.#boot + this.#uptime,
     });
     if (resources === undefined) throw new Error('no collector');

@@ -76,6 +76,7 @@ function begin(proc: FakeProc, options: SceneOptions = {}): Scene {
     root: proc.root,
     readsIo: options.readsIo ?? false,
     selection: options.selection ?? ALL_PROCESSES,
+    now: () => time,
     wallClock: () => boot + uptime(),
   });
   if (subject === undefined) throw new Error('no /proc');
@@ -387,15 +388,16 @@ story(
   },
 );
 
-story('the limit of descriptors is that of the moment', async ({ proc, usage }) => {
-  for (const [limit, shown] of [
-    [10, 10],
-    [20, 20],
-    ['unlimited', undefined],
-  ] as const) {
-    proc.put(PID, { maxFds: limit });
-    assert.is((await usage())?.maxFds, shown);
-  }
+story('the limit of descriptors is read again after a minute', async ({ proc, usage, pass }) => {
+  proc.put(PID, { maxFds: 10 });
+  assert.is((await usage())?.maxFds, 10);
+  proc.put(PID, { maxFds: 20 });
+  assert.is((await usage())?.maxFds, 10);
+  pass(60_000);
+  assert.is((await usage())?.maxFds, 20);
+  proc.put(PID, { maxFds: 'unlimited' });
+  pass(60_000);
+  assert.is((await usage())?.maxFds, undefined);
 });
 
 story(
@@ -443,7 +445,7 @@ story(
     rmSync(`${proc.root}/8/statm`, { recursive: true });
     proc.write('8/statm', statm);
     assert.is((await usage())?.cpuUserSeconds, 1);
-    assert.is(subject.stats.success, true);
+    assert.equal(subject.stats, { success: true, durationSeconds: 0 });
     assert.is(log.length, 1);
   },
 );
@@ -456,14 +458,21 @@ story('a file that is not a stat file is ignored', async ({ proc, usage }) => {
   assert.is((await usage())?.processes, 2);
 });
 
-story('simultaneous readings are one', async ({ proc, subject, table }) => {
-  proc.put(PID, {});
-  await Promise.all([subject.read(), subject.read(), subject.read()]);
-  const first = usageOf(subject, table);
-  assert.ok(first);
-  await subject.read();
-  assert.is.not(usageOf(subject, table), first);
-});
+story(
+  'simultaneous readings are one; a reading is shared for 10 ms',
+  async ({ proc, subject, pass, table }) => {
+    proc.put(PID, {});
+    await Promise.all([subject.read(), subject.read(), subject.read()]);
+    const first = usageOf(subject, table);
+    assert.ok(first);
+    pass(9);
+    await subject.read();
+    assert.is(usageOf(subject, table), first);
+    pass(1);
+    await subject.read();
+    assert.is.not(usageOf(subject, table), first);
+  },
+);
 
 resources(
   'with very many threads all processes are scanned, with the same result',
@@ -562,6 +571,7 @@ resources(
         ownPid: OWN.pid,
         root: proc.root,
         wallClock: () => BOOT + uptime,
+        now: () => uptime * 1_000,
       });
       if (subject === undefined) throw new Error('no collector');
       uptime += 3_600;
