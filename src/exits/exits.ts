@@ -428,16 +428,18 @@ export class Exits {
   }
 }
 
-/** A command such as cgexec changes its cgroup while it is STARTING. */
 function followRuns(change: Change, oomKills: OomKills): void {
   if (change.kind === 'removed') oomKills.forget(keyOf(change.process.id));
-  const run =
-    change.kind === 'updated' && change.process.state === 'RUNNING'
-      ? { id: change.process.id, pid: change.process.pid }
-      : change.kind === 'transition' && change.event.to === 'RUNNING'
-        ? { id: change.event.process, pid: change.event.pid }
-        : undefined;
-  if (run?.pid !== undefined) oomKills.started(keyOf(run.id), run.pid);
+  if (change.kind === 'updated') {
+    const { id, state, pid } = change.process;
+    // A command such as cgexec changes its cgroup while it is STARTING.
+    if (state !== 'RUNNING' || pid === undefined || oomKills.knows(keyOf(id), pid)) return;
+    oomKills.started(keyOf(id), pid);
+  }
+  if (change.kind === 'transition' && change.event.to === 'RUNNING') {
+    const { process, pid } = change.event;
+    if (pid !== undefined) oomKills.started(keyOf(process), pid);
+  }
 }
 
 function isExit(message: LogMessage): boolean {
