@@ -50,11 +50,12 @@ interface Place {
 }
 
 type Ended = Extract<LogMessage, { readonly kind: 'ended' }> & Place;
-type Run = Ended | (Extract<LogMessage, { readonly kind: 'spawned' | 'killing' }> & Place);
+type Run = Ended | (Extract<LogMessage, { readonly kind: 'spawned' }> & Place);
 
 /** As many as a storm of half a minute writes: about 1 MB. */
 const MAX_ENTRIES = 8_192;
 const MAX_SPAWN_ERRORS = 256;
+const MAX_KILLS = 1_024;
 
 /** The longest backlog in which a line is found by its pid. Time zones differ by at least this. */
 const LONGEST_BACKLOG_SECONDS = 890;
@@ -67,6 +68,8 @@ export class LogEvidence {
   #names: string[] = [];
   #oldest = 0;
   #spawnErrors: { readonly at: number; readonly text: string }[] = [];
+  /** By name: the last kill at a stop. */
+  readonly #kills = new Map<string, { readonly pid: number; readonly isCertain: boolean }>();
   /** By name: the last line that was matched to a termination without its pid. */
   readonly #used = new Map<string, number>();
   #order = 0;
@@ -81,6 +84,7 @@ export class LogEvidence {
     this.#names = [];
     this.#oldest = 0;
     this.#spawnErrors = [];
+    this.#kills.clear();
     this.#used.clear();
     this.#completeSince = at;
   }
@@ -96,8 +100,11 @@ export class LogEvidence {
       if (this.#spawnErrors.length > MAX_SPAWN_ERRORS) this.#spawnErrors.shift();
       return;
     }
-    const { kind } = message;
-    if (kind !== 'spawned' && kind !== 'ended' && kind !== 'killing') return;
+    if (message.kind === 'killing') {
+      this.#addKill(message.name, { pid: message.pid, isCertain });
+      return;
+    }
+    if (message.kind !== 'spawned' && message.kind !== 'ended') return;
     this.#order += 1;
     const { name } = message;
     const runs = this.#runs.get(name) ?? [];
@@ -121,13 +128,13 @@ export class LogEvidence {
 
   /** Whether the last line about the process reports its end, and is of this time. */
   isLastEnd(name: string, at: number): boolean {
-    const last = withoutKills(this.#runs.get(name)).at(-1);
+    const last = this.#runs.get(name)?.at(-1);
     return last?.kind === 'ended' && last.at === at;
   }
 
   /** The pid of the run after the end whose line has this time, where that has just begun; undefined otherwise. */
   pidAfterEnd(name: string, at: number): number | undefined {
-    const [end, start] = withoutKills(this.#runs.get(name)).slice(-2);
+    const [end, start] = (this.#runs.get(name) ?? []).slice(-2);
     const isNext = end?.kind === 'ended' && end.at === at && start?.kind === 'spawned';
     return isNext ? start.pid : undefined;
   }
@@ -144,13 +151,13 @@ export class LogEvidence {
    * only if the run is known to have ended by SIGKILL.
    */
   wasKilledAtStop(name: string, pid: number, isKnownKill: boolean): boolean {
-    const kill = (this.#runs.get(name) ?? []).findLast((run) => run.kind === 'killing');
-    return kill?.kind === 'killing' && kill.pid === pid && (kill.isCertain || isKnownKill);
+    const kill = this.#kills.get(name);
+    return kill?.pid === pid && (kill.isCertain || isKnownKill);
   }
 
   /** The pid of the run whose end the line of this time reports; undefined where no certain line does. */
   pidOfEnd(name: string, at: number): number | undefined {
-    const runs = withoutKills(this.#runs.get(name));
+    const runs = this.#runs.get(name) ?? [];
     const end = runs.findLastIndex((run) => run.kind === 'ended' && run.at === at);
     const start = end < 1 ? undefined : runs[end - 1];
     return start?.kind === 'spawned' && start.isCertain ? start.pid : undefined;
@@ -161,6 +168,13 @@ export class LogEvidence {
     return [...this.#runs.values()]
       .flat()
       .flatMap((run) => (run.kind === 'spawned' ? run.pid : []));
+  }
+
+  #addKill(name: string, kill: { readonly pid: number; readonly isCertain: boolean }): void {
+    this.#kills.delete(name);
+    this.#kills.set(name, kill);
+    const [oldest] = this.#kills.keys();
+    if (this.#kills.size > MAX_KILLS && oldest !== undefined) this.#kills.delete(oldest);
   }
 
   #forgetOldest(): void {
@@ -245,11 +259,10 @@ function endsOfRun(runs: readonly Run[], pid: number): readonly Ended[] | undefi
   return (next < 0 ? after : after.slice(0, next)).filter(isEnded);
 }
 
-/** Whether the line follows a certain line of a run with another pid. */
+/** Whether the line follows the certain start of a run with another pid. */
 function isOfOtherRun(runs: readonly Run[], line: Ended, pid: number): boolean {
-  const before = withoutKills(runs).findLast((run) => run.order < line.order);
-  if (before === undefined || before.kind === 'ended') return false;
-  return before.isCertain && before.pid !== pid;
+  const before = runs.findLast((run) => run.order < line.order);
+  return before?.kind === 'spawned' && before.isCertain && before.pid !== pid;
 }
 
 /** Whether the line does not contradict what the event and XML-RPC report. */
@@ -284,11 +297,6 @@ function agree(one: LoggedReason, other: LoggedReason): boolean {
   return (
     other.kind === 'signalled' && one.signal === other.signal && one.coreDumped === other.coreDumped
   );
-}
-
-/** The lines of starts and ends: a kill at a stop may stand between those of different groups. */
-function withoutKills(runs: readonly Run[] = []): readonly Run[] {
-  return runs.filter(({ kind }) => kind !== 'killing');
 }
 
 function isEnded(run: Run): run is Ended {
