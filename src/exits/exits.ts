@@ -40,7 +40,7 @@ const COMPARED_BYTES = 200;
 const COMPARISONS = 3;
 /** Lines that supervisord logs meanwhile are handled in further rounds, which a busy log must not prolong. */
 const MAX_ROUNDS = 4;
-/** The interval if the log cannot be watched. */
+/** The interval if neither the log nor supervisord in /proc can be watched. */
 const READ_EVERY_MS = 100;
 
 export interface ExitsOptions {
@@ -96,6 +96,8 @@ export class Exits {
   readonly #searches = new Backoff({ firstMs: FIRST_SEARCH_MS, longestMs: LONGEST_SEARCH_MS });
   #searchTimer: NodeJS.Timeout | undefined;
   #readTimer: NodeJS.Timeout | undefined;
+  /** Whether /proc shows that supervisord has run; the log is read each time. */
+  #isProcWatched = false;
   /** Whether what is read was written before the exporter began to follow the log. */
   #isLookBack = false;
   /** Whether lines are missing before the next chunk. */
@@ -160,7 +162,7 @@ export class Exits {
   /** Resolves once the log is followed, or known not to be found. */
   async start(): Promise<void> {
     const { nudge, reasons } = this.#options;
-    this.#watch.start();
+    this.#isProcWatched = this.#watch.start();
     this.#oomSources?.watch(() => this.#oomKills?.read());
     if (nudge || reasons) await this.#search();
   }
@@ -282,6 +284,7 @@ export class Exits {
     this.#options.log.warn("supervisord's log cannot be watched; it is read every 100 ms", {
       reason: describeSystemError(error),
     });
+    if (this.#isProcWatched) return;
     this.#readTimer ??= setInterval(() => this.#readLog(), READ_EVERY_MS);
   }
 
