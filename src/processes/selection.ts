@@ -13,8 +13,11 @@ export interface SelectionOptions {
   readonly exclude?: RegExp | undefined;
 }
 
+export const ALL_PROCESSES: Selection = { isSelected: () => true };
+
 /** The expressions are matched with `group:name`. */
 export function createSelection({ include, exclude }: SelectionOptions): Selection {
+  if (include === undefined && exclude === undefined) return ALL_PROCESSES;
   return {
     isSelected(id) {
       const name = displayName(id);
@@ -22,5 +25,3 @@ export function createSelection({ include, exclude }: SelectionOptions): Selecti
     },
   };
 }
-
-export const ALL_PROCESSES = createSelection({});
