@@ -27,7 +27,7 @@ export function loadChunk(name: string): unknown {
 function compile(name: string, text: string): Code {
   // Loaded here, because the start does not need it.
   const { gunzipSync } = require('node:zlib') as typeof import('node:zlib');
-  const code = gunzipSync(Buffer.from(text, 'base64')).toString('latin1');
+  const code = gunzipSync(Buffer.from(text, 'base64')).toString();
   // The name is shown in stack traces.
   const filename = `${__filename}/${name.slice('./'.length)}`;
   const parameters = ['exports', 'require', 'module'];
