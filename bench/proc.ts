@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fieldsAfterName } from '../src/exits/proc-stat.ts';
 
 const NS_PER_MS = 1e6;
 
@@ -41,8 +42,7 @@ function parentOf(pid: number): number | undefined {
   } catch {
     return undefined;
   }
-  // The second field is the name in parentheses, which may contain spaces and parentheses.
-  const [, parent] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const [, parent] = fieldsAfterName(text);
   return Number(parent);
 }
 

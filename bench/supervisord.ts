@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { EVENTS_A_PROCESS } from '../src/doctor/check-section.ts';
 import { eventually } from '../test/support/deadline.ts';
 import { PROGRAM } from '../test/support/exporter.ts';
 import { atEnd, kill } from './clean-up.ts';
@@ -124,9 +125,6 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 ${exporterSection(setup)}
 ${sections}`;
 }
-
-/** As `doctor` demands: what the processes cause at startup, before the first event is sent. */
-const EVENTS_A_PROCESS = 4;
 
 /** The shipped section with the given build of the exporter. */
 function exporterSection({ dir, exporter, flags = [], ports, processes }: Setup): string {

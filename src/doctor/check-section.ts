@@ -41,7 +41,7 @@ export function checkEvents(
 const GOOD_BUFFER = 8192;
 const SMALL_BUFFER = 1024;
 /** At startup each process causes two events, more if it fails, before the first one is sent. */
-const EVENTS_A_PROCESS = 4;
+export const EVENTS_A_PROCESS = 4;
 
 /** `processes`: how many supervisord has; 0 where that is not known. */
 export function checkBuffer(

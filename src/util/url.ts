@@ -49,7 +49,7 @@ export function basicAuthorization({ username, password }: Credentials): string 
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
-/** For people: the URL without credentials. */
+/** The URL without credentials. */
 export function describeHttpUrl({ secure, host, port, path }: HttpUrl): string {
   const shownHost = host.includes(':') ? `[${host}]` : host;
   return `${secure ? 'https' : 'http'}://${shownHost}:${port}${path}`;
