@@ -38,9 +38,14 @@ interface Outcome {
   readonly lost: number;
 }
 
-const INFO = { 'log.conf': '[supervisord]\nloglevel=info\n' };
+/** Both logs are compared as a whole at the end, so that neither may rotate. */
+const INFO = { 'log.conf': '[supervisord]\nloglevel=info\nlogfile_maxbytes=0\n' };
+const NO_ROTATION = { stderr_logfile_maxbytes: '0' };
+
 const FAKETIME = '/usr/$LIB/faketime/libfaketime.so.1';
 const FULL_PIPE_BYTES = 1 << 20;
+/** Between two disturbances of a long storm. */
+const SECONDS_BETWEEN = 30;
 
 const options = readOptions({
   /** Of each storm. */
@@ -77,7 +82,7 @@ const DISTURBANCES: readonly Disturbance[] = [
     title: 'the exporter is killed by SIGKILL',
     restarts: true,
     disturb: (supervisord) =>
-      repeat(5, async () => {
+      repeat(timesOf(5), async () => {
         const { pid, spawned } = await exporterOf(supervisord);
         process.kill(pid, 'SIGKILL');
         await eventually(20_000, async () => {
@@ -88,7 +93,7 @@ const DISTURBANCES: readonly Disturbance[] = [
   {
     title: 'the exporter is frozen for 3 s',
     disturb: (supervisord) =>
-      repeat(4, async () => {
+      repeat(timesOf(4), async () => {
         const { pid } = await exporterOf(supervisord);
         process.kill(pid, 'SIGSTOP');
         await sleep(3_000);
@@ -121,7 +126,7 @@ const DISTURBANCES: readonly Disturbance[] = [
     title: 'no space is left for its log (ENOSPC)',
     story: {
       flags: ['--log.level=debug'],
-      section: { stderr_logfile: '/dev/full', stderr_logfile_maxbytes: '0' },
+      section: { stderr_logfile: '/dev/full' },
     },
     disturb: async () => {
       await pause(options.seconds);
@@ -139,14 +144,15 @@ const DISTURBANCES: readonly Disturbance[] = [
       },
     },
     disturb: async () => {
-      let times = 0;
-      for (const offset of ['+3600s', '+0s', '-3600s', '+0s']) {
-        await pause(options.seconds / 4);
+      const offsets = ['+3600s', '+0s', '-3600s', '+0s'];
+      const rounds = Math.ceil(timesOf(offsets.length) / offsets.length);
+      const all = Array.from({ length: rounds }, () => offsets).flat();
+      for (const offset of all) {
+        await pause(options.seconds / (all.length + 1));
         writeFileSync(clock, `${offset}\n`);
-        times += 1;
       }
-      await pause(options.seconds / 4);
-      return times;
+      await pause(options.seconds / (all.length + 1));
+      return all.length;
     },
   },
   {
@@ -243,7 +249,7 @@ async function run(disturbance: Disturbance): Promise<Outcome> {
     '--web.listen-address=127.0.0.1:%(ENV_STORY_PORT)s',
     ...flags,
   ].join(' ');
-  const section = { ...story?.section, command: command(exporter) };
+  const section = { ...NO_ROTATION, ...story?.section, command: command(exporter) };
   let outcome: Outcome | undefined;
   const disturbed = play({ conf: 'storm', files: INFO, ...story, section }, async (supervisord) => {
     running = supervisord;
@@ -274,6 +280,10 @@ async function pause(seconds: number): Promise<void> {
     progress(`${left.toFixed(0)} s left`);
     await sleep(Math.min(left, 5) * 1_000);
   }
+}
+
+function timesOf(least: number): number {
+  return Math.max(least, Math.floor(options.seconds / SECONDS_BETWEEN));
 }
 
 async function repeat(times: number, action: () => Promise<void>): Promise<number> {
