@@ -38,8 +38,7 @@ interface Outcome {
   readonly lost: number;
 }
 
-/** Both logs are compared as a whole at the end, so that neither may rotate. */
-const INFO = { 'log.conf': '[supervisord]\nloglevel=info\nlogfile_maxbytes=0\n' };
+/** Logs are compared as a whole at the end, so that none may rotate. */
 const NO_ROTATION = { stderr_logfile_maxbytes: '0' };
 
 const FAKETIME = '/usr/$LIB/faketime/libfaketime.so.1';
@@ -50,6 +49,11 @@ const SECONDS_BETWEEN = 30;
 const options = readOptions({
   /** Of each storm. */
   seconds: 15,
+  /**
+   * Each program sleeps for this many seconds longer than a tenth. Without that supervisord starts
+   * and stops programs faster than it sends events, and discards events in a storm of minutes.
+   */
+  sleep: 0,
   /** For which supervisord is stopped. */
   stopped: 180,
   /** Number of the first disturbance to run, and of the last. */
@@ -231,6 +235,16 @@ function goalOf(what: string, outcome: Outcome | string): Goal {
   };
 }
 
+/** Replaces settings of test/e2e/conf/storm.conf. */
+function stormFiles(): Record<string, string> {
+  const command = (status: number) =>
+    `command=sh -c 'sleep ${options.sleep}.%(process_num)02d; exit ${status}'`;
+  return {
+    'log.conf': '[supervisord]\nloglevel=info\nlogfile_maxbytes=0\n',
+    'sleep.conf': `[program:good]\n${command(0)}\n[program:bad]\n${command(3)}\n`,
+  };
+}
+
 async function run(disturbance: Disturbance): Promise<Outcome> {
   const {
     story,
@@ -251,22 +265,25 @@ async function run(disturbance: Disturbance): Promise<Outcome> {
   ].join(' ');
   const section = { ...NO_ROTATION, ...story?.section, command: command(exporter) };
   let outcome: Outcome | undefined;
-  const disturbed = play({ conf: 'storm', files: INFO, ...story, section }, async (supervisord) => {
-    running = supervisord;
-    const metrics = () => scrape(supervisord.port, isSecure);
-    await eventually(40_000, async () => {
-      if ((await metrics()).sum('supervisord_process_exits_total') < 24)
-        throw new Error('no storm');
-    });
-    const times = await disturbance.disturb(supervisord);
-    const shown = await calm(supervisord, metrics);
-    const log = supervisord.log;
-    outcome = {
-      times,
-      ...(restarts ? compareLog(supervisord) : compareCounters(shown, log)),
-      discarded: readDiscarded(log),
-    };
-  });
+  const disturbed = play(
+    { conf: 'storm', files: stormFiles(), ...story, section },
+    async (supervisord) => {
+      running = supervisord;
+      const metrics = () => scrape(supervisord.port, isSecure);
+      await eventually(40_000, async () => {
+        if ((await metrics()).sum('supervisord_process_exits_total') < 24)
+          throw new Error('no storm');
+      });
+      const times = await disturbance.disturb(supervisord);
+      const shown = await calm(supervisord, metrics);
+      const log = supervisord.log;
+      outcome = {
+        times,
+        ...(restarts ? compareLog(supervisord) : compareCounters(shown, log)),
+        discarded: readDiscarded(log),
+      };
+    },
+  );
   await disturbed.finally(() => {
     running = undefined;
   });
