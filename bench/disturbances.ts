@@ -105,8 +105,8 @@ const DISTURBANCES: readonly Disturbance[] = [
       }),
   },
   {
-    title: 'the exporter may have 24 descriptors, and 40 clients stay connected',
-    command: (command) => `sh -c 'ulimit -n 24; exec ${command}'`,
+    title: 'the exporter may have 26 descriptors, two more than it uses, and 40 clients stay connected',
+    command: (command) => `sh -c 'ulimit -n 26; exec ${command}'`,
     disturb: async ({ port }) => {
       const clients: Socket[] = [];
       for (let client = 0; client < 40; client++) {
