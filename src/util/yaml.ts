@@ -213,8 +213,7 @@ export class YamlNode {
     this.#source.mergesLeft -= 1;
     if (this.#source.mergesLeft < 0) throw this.error('merges too many mappings');
     if (isMap(this.#node)) return this.#pairs();
-    if (!isSeq(this.#node))
-      throw this.error('<<: is not a mapping or a list of mappings');
+    if (!isSeq(this.#node)) throw this.error('<<: is not a mapping or a list of mappings');
     return this.items((item) => {
       if (!isMap(item.#node)) throw item.error('is not a mapping');
       return item.#merged();
