@@ -1,6 +1,6 @@
-# The exporter as one executable, in an image that has nothing else. Other images take it with
+# The exporter as one executable, in an image that has nothing else. Other images copy it with
 #   COPY --from=ghcr.io/OWNER/supervisor-exporter / /
-# packaging/example-image has a whole image with supervisord. Needs glibc, so not Alpine.
+# They must be based on glibc, and not on Alpine. packaging/example-image is a complete image.
 
 FROM node:22-bookworm AS build
 # The commit, for --version: docker build --build-arg REVISION=$(git rev-parse --short HEAD) .

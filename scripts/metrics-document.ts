@@ -19,7 +19,7 @@ const isOfProcess = ({ labels }: Family) => labels.includes('group') && labels.i
 const SECTIONS: readonly Section[] = [
   {
     title: 'Processes',
-    text: 'Each has the labels `name` and `group`. A process that is gone leaves no series, and a value that is not established has no sample.',
+    text: 'Each has the labels `name` and `group`. A process that was removed from supervisord has no series, and an unknown value has no sample.',
     includes: (family) => isOfProcess(family) && !isOfNodeExporter(family),
   },
   {
@@ -46,8 +46,8 @@ const INTRODUCTION = `# Metrics
 
 <!-- Written by \`npm run docs\` from the HELP texts. -->
 
-All times are epoch seconds. A time has milliseconds where supervisord's log or an event gave it, and is a
-whole second where only a snapshot did.
+Timestamps are in epoch seconds: with milliseconds if supervisord's log or an event has them, and in whole seconds
+if only a snapshot has them.
 `;
 
 /** The labels of all processes, which each table would repeat. */

@@ -14,7 +14,7 @@ import { ROOT, succeed, temporaryFolder } from './setup.ts';
 const STRYKER = '@stryker-mutator/core@9.0.1';
 const ROOMS = ['supervisor', 'listener', 'processes', 'resync'];
 
-/** A mutant that loops for ever is noticed by its time. */
+/** A mutant that does not end is noticed by its time. */
 const TIMEOUT_MS = 20_000;
 
 interface Report {

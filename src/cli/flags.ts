@@ -92,12 +92,12 @@ export const FLAGS = {
     type: 'string',
     default: '5s',
     commands: ['exporter', 'print-config', 'doctor'],
-    help: 'Timeout of each XML-RPC call, such as 500ms, 5s or 1m. For calls about all processes it is how long supervisord may send nothing, and grows with the number of processes.',
+    help: 'Timeout of each XML-RPC call, such as 500ms, 5s or 1m. In a call about all processes supervisord may send nothing for this long; this timeout grows with the number of processes.',
   },
   'supervisor.log-file': {
     type: 'string',
     value: 'FILE',
-    help: "supervisord's own log, where exits and their reasons are read. Found without this flag where the exporter may look it up.",
+    help: "supervisord's own log, from which the exporter reads exits and their reasons. By default it finds the file by itself, if its user may.",
   },
   'supervisor.config': {
     type: 'string',
@@ -129,7 +129,7 @@ export const FLAGS = {
   },
   'collector.resources.io': {
     type: 'boolean',
-    help: 'Also read bytes read from and written to storage, swap and context switches of each process: two more files of each process.',
+    help: 'Also collect bytes read from and written to storage, swap and context switches of each process; reads two more files per process.',
   },
   'collector.process-include': {
     type: 'string',
@@ -152,23 +152,23 @@ export const FLAGS = {
     type: 'string',
     multiple: true,
     value: 'job=supervisor',
-    help: "Label NAME=VALUE of the pushed alerts. Repeatable. Use the labels of the rules' alerts, including external labels. The label instance defaults to the listen address, or to HOSTNAME:PORT.",
+    help: "Label NAME=VALUE of the pushed alerts. Repeatable. They need all labels of the rules' alerts, including external labels. The label instance defaults to the listen address, or to HOSTNAME:PORT.",
   },
   'alertmanager.config.file': {
     type: 'string',
     value: 'FILE',
-    help: "File with HTTP client settings for every Alertmanager, with the keys of Prometheus' configuration: basic_auth, authorization, tls_config (ca_file, cert_file, key_file, server_name), follow_redirects. Credentials of a URL win.",
+    help: "File with HTTP client settings for every Alertmanager, with the keys of Prometheus' configuration: basic_auth, authorization, tls_config (ca_file, cert_file, key_file, server_name), follow_redirects. Credentials in a URL override it.",
   },
   'alertmanager.runbook-url': {
     type: 'string',
     default: 'RUNBOOK.md',
-    help: 'Where the runbook is published, for the link runbook_url of the pushed alerts: URL#supervisorprocessfatal. The same as in the rules.',
+    help: 'Address of the runbook, for the link runbook_url of the pushed alerts, such as URL#supervisorprocessfatal. Use the same as for the rules.',
   },
   // Metrics and log
   'metrics.compat': {
     type: 'string',
     choices: COMPATS,
-    help: 'Also serve the metrics of another exporter: node_exporter stands for the four node_supervisord_* metrics of its supervisord collector.',
+    help: 'Also serve the metrics of another exporter: node_exporter adds the four node_supervisord_* metrics of its supervisord collector.',
   },
   'log.level': {
     type: 'string',
@@ -206,13 +206,13 @@ export const FLAGS = {
     type: 'string',
     value: 'URL',
     commands: RULES,
-    help: 'For rules: address of the runbook; the name of the alert follows it as a fragment.',
+    help: 'For rules: address of the runbook, to which each alert adds its name as a fragment.',
   },
   'page-url-template': {
     type: 'string',
     value: 'URL',
     commands: RULES,
-    help: "For rules: address of an exporter's page, as a template of Prometheus such as https://proxy/{{ $labels.instance }}/.",
+    help: "For rules: address of an exporter's page, as a Prometheus template such as https://proxy/{{ $labels.instance }}/.",
   },
   // What the program prints about itself
   version: { type: 'boolean', commands: ANY, help: 'Print the version and exit.' },
@@ -230,7 +230,7 @@ export const COMMANDS = {
   doctor:
     'Check a supervisord, its configuration and its exporter, and print what to change. The exit status is 0 only if every check passes.',
   rules:
-    'Write alert rules, recording rules, the runbook, the dashboard, and a configuration of Prometheus and of Alertmanager into a folder.',
+    'Write alert rules, recording rules, the runbook, the dashboard, and configurations of Prometheus and Alertmanager into a folder.',
   help: 'Print this help and exit.',
 } as const;
 

@@ -43,7 +43,7 @@ Flags with their defaults:
 
 ${flags.join('\n')}
 
-/metrics serves the metrics, / is a page for people, /-/healthy and /-/ready are
+/metrics serves the metrics and / a page; /-/healthy, /-/ready and /-/programs are
 for health checks.
 `;
 }

@@ -19,7 +19,7 @@ const SHIPPED_SECTION =
 /** A name for the section. */
 export interface SectionName {
   readonly name: string;
-  /** Why it is not known whether supervisord has that name already; undefined where it is known. */
+  /** Why it is not known whether supervisord already has that name; undefined if it is known. */
   readonly doubt: string | undefined;
 }
 
@@ -45,14 +45,14 @@ export function printConfig(
   const doubt =
     section.doubt === undefined
       ? ''
-      : `; No program or group may have this name; whether one has it could not be checked:\n; ${section.doubt}\n`;
+      : `; No program or group may have this name; that could not be checked:\n; ${section.doubt}\n`;
   return shipped
     .replace(/^\[eventlistener:.*\]$/m, () => `${doubt}[eventlistener:${section.name}]`)
     .replace(/^command=.*$/m, () => `command=${command}`)
     .replace(/^environment=(.*)\n(?:;.*\n)*;environment=.*$/m, (lines, shippedVariables: string) =>
       environment.length === 0
         ? lines
-        : `; Passwords are here, as every user of the host can read a command:\nenvironment=${[shippedVariables, ...environment].join(',')}`,
+        : `; Passwords are here, because every user of the host can read a command:\nenvironment=${[shippedVariables, ...environment].join(',')}`,
     );
 }
 
@@ -116,8 +116,8 @@ export function formatCommand(words: readonly string[]): string {
 }
 
 /**
- * Formats a value of `environment=`. There is no escape in quotes, supervisord removes quotes at both
- * ends, and ` ;` and ` #` begin a comment even in quotes.
+ * Formats a value of `environment=`. Quotes know no escapes, supervisord removes quotes at both ends,
+ * and ` ;` and ` #` begin a comment even in quotes.
  */
 function formatValue(name: string, value: string): string {
   const quote = value.includes('"') ? "'" : '"';

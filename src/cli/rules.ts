@@ -25,7 +25,7 @@ export function writeRuleFiles(request: RulesRequest, shipped = SHIPPED_FILES): 
     const changed = files.find(([path, text]) => (readPresent(path) ?? text) !== text);
     if (changed !== undefined) {
       throw new OutputError(
-        `${resolve(changed[0])} exists and differs, and is left as it is: move it, or choose another folder with --output=DIR`,
+        `${resolve(changed[0])} exists and differs, so nothing was written: move it, or choose another folder with --output=DIR`,
       );
     }
     mkdirSync(request.output, { recursive: true });
@@ -41,7 +41,7 @@ export function writeRuleFiles(request: RulesRequest, shipped = SHIPPED_FILES): 
   return `${files.map(([path]) => path).join('\n')}\n${label}`;
 }
 
-/** undefined where there is no such file. */
+/** undefined if there is no such file. */
 function readPresent(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
@@ -54,10 +54,10 @@ function readPresent(path: string): string | undefined {
 const SHIPPED_JOB = 'supervisor';
 
 /**
- * The files with the request in them. What is replaced has the same form in every file: the selector
- * `job="supervisor"`, the line `job_name: supervisor` and the intervals of that job and of rule groups,
- * and the annotations `runbook_url`, which end in the fragment of the alert, and `page_url`. In the
- * dashboard the job and the address of the runbook are replaced.
+ * The files with the values of the request. In the YAML files these are the selector `job="supervisor"`,
+ * the line `job_name: supervisor`, the intervals of that job and of rule groups, and the annotations
+ * `runbook_url`, which end in the fragment of the alert, and `page_url`; in the dashboard the job and
+ * the address of the runbook.
  */
 export function adaptFiles(files: RuleFiles, request: RulesRequest): RuleFiles {
   return Object.fromEntries(
@@ -91,12 +91,12 @@ function adaptFile(name: string, text: string, request: RulesRequest): string {
   return pageUrlTemplate === undefined ? adapted : addPageUrl(adapted, pageUrlTemplate);
 }
 
-/** `1` and `true` are no strings in YAML. */
+/** Quoted, since `1` and `true` are not strings in YAML. */
 function quoteJob(job: string): string {
   return job === SHIPPED_JOB ? job : JSON.stringify(job);
 }
 
-/** Those of the job, which are the lines after its name; the global ones stay. */
+/** Replaces the intervals of the job, which are in the lines after its name, and not the global ones. */
 function adaptIntervals(text: string, scrapeIntervalMs: number): string {
   const timeoutMs = Math.min(scrapeIntervalMs, LONGEST_SCRAPE_TIMEOUT_MS);
   return text.replace(/^ +- job_name: .*\n(?: +[a-z_]+: .*\n)*/m, (job) =>
@@ -109,7 +109,7 @@ function adaptIntervals(text: string, scrapeIntervalMs: number): string {
 /** Prometheus' own default. */
 const LONGEST_SCRAPE_TIMEOUT_MS = 10_000;
 
-/** After each runbook_url, except where the alert has no instance because nothing is left to name. */
+/** After each runbook_url, except in an alert on absent targets, which has no instance. */
 function addPageUrl(text: string, template: string): string {
   const rules = text.split(/^(?= +- alert: )/m);
   return rules
@@ -124,7 +124,7 @@ function addPageUrl(text: string, template: string): string {
     .join('');
 }
 
-/** Of two forms of a duration the one with the larger unit. */
+/** With the largest unit that gives a whole number. */
 function formatDuration(ms: number): string {
   const whole = Math.round(ms);
   const unit =

@@ -1,6 +1,5 @@
 /**
- * Parses the words of a command line by a table of flags, and says in one line what is wrong with
- * one that cannot be followed.
+ * Parses the words of a command line by a table of flags. The error of an invalid one is one line.
  *
  * No message repeats a value, a positional argument or an unusual flag name: any of them may be
  * a URL with a password in the wrong place.
@@ -22,7 +21,7 @@ export interface Flag<User extends string = string> {
    */
   readonly value?: string;
   readonly choices?: readonly string[];
-  /** Of a boolean flag with both forms, --NAME and --no-NAME: what holds without either. */
+  /** Of a boolean flag with both forms, --NAME and --no-NAME: its default. */
   readonly initially?: 'on' | 'off';
   /** The commands that accept it; by default the exporter and print-config. */
   readonly commands?: readonly User[];
@@ -81,7 +80,7 @@ export function parseWords<Flags extends Table, Commands extends Readonly<Record
   }
   const switches = Object.keys(flags).filter((name) => flags[name]?.type === 'boolean');
   return {
-    // The table says which values are strings, lists and booleans, and which are always there.
+    // The table defines which values are strings, lists and booleans, and which are always present.
     values: {
       ...values,
       ...Object.fromEntries(switches.map((name) => [name, table.isOn(name, given)])),
@@ -105,7 +104,7 @@ function readCommand<Name extends string>(
   const command = commands.find((name) => name === first.value);
   if (command === undefined) throw unknownCommand(first, table, commands);
   if (second === undefined) return command;
-  throw new UsageError(`${command} takes no argument: argument ${second.index + 1}`);
+  throw new UsageError(`${command} takes no arguments: remove argument ${second.index + 1}`);
 }
 
 function unknownCommand(
@@ -164,7 +163,7 @@ class FlagTable {
     }
   }
 
-  /** Of both forms of a flag the last one counts. */
+  /** If both forms of a flag are given, the last one counts. */
   isOn(name: string, given: readonly GivenFlag[]): boolean {
     const forms = given.filter((flag) => flag.name === name || flag.name === `no-${name}`);
     const last = forms.at(-1);
@@ -179,7 +178,7 @@ class FlagTable {
       ];
       if (users.includes(user)) continue;
       const reason =
-        user === 'exporter' ? `a flag of ${users.join(' and ')}` : `not a flag of ${user}`;
+        user === 'exporter' ? `a flag of ${users.join(' and ')} only` : `not a flag of ${user}`;
       throw new UsageError(`--${name} is ${reason}`);
     }
   }
@@ -199,7 +198,7 @@ class FlagTable {
       : undefined;
   }
 
-  /** For `--flag=true` and `--flag=false`, as Go's flag package has them. */
+  /** For `--flag=true` and `--flag=false`, which Go's flag package accepts. */
   #otherForm(name: string, value: string): string {
     const isTrue = /^(?:true|t|1|yes|on)$/i.test(value);
     if (!isTrue && !/^(?:false|f|0|no|off)$/i.test(value)) return '';
@@ -209,7 +208,7 @@ class FlagTable {
     return `; write --${other}`;
   }
 
-  /** A name of another form than a flag's could be a URL or a password. */
+  /** A name that does not look like a flag's is not shown: it could be a URL or a password. */
   #describeUnknown(name: string, index: number): string {
     const shown = /^[a-z][a-z.-]{0,39}$/.test(name) ? ` --${name}` : `: argument ${index + 1}`;
     const names = Object.keys(this.#options);

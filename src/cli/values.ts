@@ -26,13 +26,13 @@ export function readTelemetryPath(text: string): string {
   if (!isFreePath(text)) {
     throw invalid(
       'web.telemetry-path',
-      'a path such as /metrics: ASCII letters, digits and -._~$&+,;=:@/, and not in use',
+      'a path such as /metrics that no other endpoint has, of ASCII letters, digits and -._~$&+,;=:@/',
     );
   }
   return text;
 }
 
-/** An empty name is refused: it comes from a variable that was not set. So is a URL: errors name the file. */
+/** Refuses an empty name, as from a variable that was not set, and a URL, since errors show the name. */
 export function readFileName(flag: string, text: string | undefined): string | undefined {
   if (text === '' || text?.includes('://')) throw invalid(flag, 'the name of a file');
   return text;
@@ -103,7 +103,7 @@ export function readJob(text: string): string {
   throw invalid('job', 'the name of a job: letters, digits and the characters _ . : / -');
 }
 
-/** In milliseconds. */
+/** Each unit in milliseconds. */
 export const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /** In milliseconds; `longest` is one of the accepted forms. */

@@ -40,8 +40,8 @@ export function checkHealth(
     ...numbers.failedAlerts.map(({ alertmanager, count }) =>
       warn(
         'alerts',
-        `${count} alerts were not accepted by ${alertmanager} since the exporter started`,
-        `find the reason in its log: ${control.run('tail')}; to reset it: ${control.run('restart')}`,
+        `${alertmanager} did not accept ${count} alerts since the exporter started`,
+        `find the reason in the exporter's log: ${control.run('tail')}; to reset the number: ${control.run('restart')}`,
       ),
     ),
   ];
@@ -52,13 +52,17 @@ function checkSynced(runsFor: number, { isSynced }: ExporterNumbers, control: Co
   if (isSynced) return [ok('synced', 'the exporter knows every process')];
   if (runsFor < FIRST_SNAPSHOT_SECONDS) {
     return [
-      warn('synced', 'the first snapshot is not there yet', 'run doctor again in a few seconds'),
+      warn(
+        'synced',
+        'the exporter waits for its first snapshot',
+        'run doctor again in a few seconds',
+      ),
     ];
   }
   return [
     fail(
       'synced',
-      'no snapshot has completed what the exporter knows',
+      'the exporter does not know every process: it has received no usable snapshot',
       `find the reason in its log: ${control.run('tail')}`,
     ),
   ];
@@ -74,7 +78,7 @@ function checkEventCounts(
       warn(
         'lost events',
         `supervisord has discarded ${eventsLost} since the exporter started`,
-        `raise buffer_size if the number grows; to reset it: ${control.run('restart')}`,
+        `raise buffer_size if the number grows; to reset the number: ${control.run('restart')}`,
       ),
     );
   }
@@ -82,7 +86,7 @@ function checkEventCounts(
     findings.push(
       fail(
         'malformed',
-        `the exporter could not parse ${eventsMalformed} events since it started: what they reported is missing`,
+        `the exporter could not parse ${eventsMalformed} events since it started, and did not count what they reported`,
         `find the reason in its log: ${control.run('tail')}`,
       ),
     );
@@ -91,7 +95,7 @@ function checkEventCounts(
 }
 
 function checkArrival(runsFor: number, numbers: ExporterNumbers, control: Control): Finding {
-  const fix = `${control.run('restart')}; if it happens again, find what else writes to the exporter's stdout, such as a shell around it`;
+  const fix = `${control.run('restart')}; if it happens again, find what else writes to the exporter's stdout, such as a shell that runs it`;
   if (numbers.lastTick !== undefined) {
     const age = Math.round(numbers.now - numbers.lastTick);
     return age > STALE_TICK_SECONDS

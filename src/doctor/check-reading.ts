@@ -19,7 +19,7 @@ export function checkReading({
       ? [
           warn(
             'environment',
-            "the configuration uses variables of supervisord's environment, which this user may not read; doctor took its own",
+            "the configuration uses variables of supervisord's environment, which this user may not read; doctor used its own",
             'start supervisord if it does not run; run doctor as root or as the user of supervisord',
           ),
         ]
@@ -32,8 +32,8 @@ function checkCandidates(candidates: readonly string[]): Finding[] {
   return [
     fail(
       'supervisord',
-      `several run: ${candidates.join(', ')}`,
-      'name one by its file or its URL: supervisor-exporter doctor --supervisor.config=FILE --supervisor.url=URL',
+      `several supervisords run: ${candidates.join(', ')}`,
+      'choose one by its file or its URL: supervisor-exporter doctor --supervisor.config=FILE --supervisor.url=URL',
     ),
   ];
 }
@@ -53,7 +53,7 @@ function describeReading(
       return [
         fail(
           'configuration',
-          `supervisord's own reader could not be run: ${reading.reason}`,
+          `supervisord's own code could not be run to read it: ${reading.reason}`,
           'run doctor on the host of supervisord, as root or as its user; start supervisord, or put it into PATH',
         ),
       ];
@@ -85,7 +85,7 @@ function describeRefusal(
       'run doctor as root or as the user of supervisord; if it is another file, name it: --supervisor.config=FILE',
     );
   }
-  const how = isEnvironmentKnown ? '' : ', under the environment of doctor';
+  const how = isEnvironmentKnown ? '' : ', with the environment of doctor';
   return fail(
     'configuration',
     `supervisord refuses ${path}${how}: ${withoutValues(reason)}`,
@@ -118,7 +118,7 @@ function withoutValues(reason: string): string {
     .replace(/(, line: \d+)\n[\s\S]*$/, '$1');
 }
 
-/** `info`; a lower level logs the output of programs, a higher one leaves exits out. */
+/** A lower level also logs the output of programs, a higher one omits exits. */
 const INFO = 20;
 
 export function checkLog(
@@ -133,7 +133,7 @@ export function checkLog(
     findings.push(fail('loglevel', message, fix));
   }
   if (loglevel > INFO) {
-    const message = `${LEVEL_NAMES[loglevel] ?? loglevel}: exits, their signals and failed starts are not in the log, so their reasons may stay unknown`;
+    const message = `${LEVEL_NAMES[loglevel] ?? loglevel}: exits, their signals and failed starts are not logged, so their reasons may stay unknown`;
     findings.push(warn('loglevel', message, fix));
   }
   if (freeBytes !== undefined && freeBytes < SMALL_DISK_BYTES) {

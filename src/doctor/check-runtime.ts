@@ -47,19 +47,21 @@ export function checkLogTail(section: Section, { listener, ports }: ExporterFact
   if (config.kind !== 'valid' || config.config.logTailBytes === 0) return [];
   const { listenAddresses, webConfigFile } = config.config;
   if (listenAddresses.every(({ host }) => isLoopback(host))) {
-    return [ok('log tail', 'shown only to this host')];
+    return [ok('log tail', 'shown over HTTP only on this host')];
   }
   const owners = (ports ?? []).map(({ owner }) => owner.kind);
   if (webConfigFile === undefined || owners.includes('exporter')) {
     return [
       warn(
         'log tail',
-        'not shown over HTTP, because every client that reaches the port could read it',
+        'not shown over HTTP, because every client that reaches the port could read log tails',
         `${write(section, 'command=…')} with a --web.config.file that has basic_auth_users, or with --web.listen-address=127.0.0.1:PORT`,
       ),
     ];
   }
-  return owners.includes('protected') ? [ok('log tail', 'shown to clients with credentials')] : [];
+  return owners.includes('protected')
+    ? [ok('log tail', 'shown over HTTP to clients with credentials')]
+    : [];
 }
 
 /** Whether the exporter may use XML-RPC: its user may open the socket, and its credentials are accepted. */
@@ -183,7 +185,7 @@ export function checkLoaded(
     return [
       warn(
         'loaded',
-        'neither supervisord nor the running process shows which configuration is in use',
+        'doctor cannot find out which configuration is in use',
         `run doctor as root; to be sure: ${control.update}`,
       ),
     ];
@@ -191,7 +193,7 @@ export function checkLoaded(
   return [ok('loaded', 'supervisord is running with this configuration')];
 }
 
-/** Groups of the file that supervisord does not have, and the reverse. */
+/** Groups of the configuration that supervisord does not have, and the reverse. */
 export function checkGroups(
   { groups }: Configuration,
   rpc: RpcFacts,
@@ -206,7 +208,9 @@ export function checkGroups(
   const extra = [...new Set(active)].filter((name) => !written.includes(name));
   const parts = [
     missing.length === 0 ? [] : [`supervisord has not loaded ${missing.join(', ')}`],
-    extra.length === 0 ? [] : [`supervisord still has ${extra.join(', ')}`],
+    extra.length === 0
+      ? []
+      : [`supervisord still runs ${extra.join(', ')}, which the configuration lacks`],
   ].flat();
   return parts.length === 0 ? [] : [warn('groups', parts.join('; '), update)];
 }
@@ -250,7 +254,7 @@ function checkPort(
         ? warn(
             'port',
             `the exporter answers on ${shown}, but its metrics cannot be read`,
-            `look at its log: ${control.run('tail')}`,
+            `find the reason in its log: ${control.run('tail')}`,
           )
         : ok('port', `the exporter answers on ${shown}`);
     case 'protected':

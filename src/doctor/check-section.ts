@@ -8,33 +8,35 @@ import type { ListenerSettings } from './listener.ts';
 /** The events that the exporter needs, and why. */
 const EVENTS = {
   PROCESS_STATE: 'every state change; nothing is counted without it',
-  PROCESS_GROUP: 'groups that `supervisorctl update` adds and removes',
-  REMOTE_COMMUNICATION: 'the marker that gives a snapshot its position among the events',
+  PROCESS_GROUP: 'groups that are added and removed',
+  REMOTE_COMMUNICATION: 'the position of a snapshot among the events',
   SUPERVISOR_STATE_CHANGE: 'start and shutdown of supervisord',
-  TICK_60: 'a snapshot each minute, and proof that events still arrive',
+  TICK_60: 'a snapshot each minute, and whether events still arrive',
 } as const;
 
 export function checkEvents(
   section: Section,
   { pool }: ListenerSettings,
   { eventKinds }: Configuration,
-): Finding[] {
+): Finding {
   const isCovered = (event: string): boolean => {
     if (pool.received.includes(event)) return true;
     const kinds = eventKinds[event] ?? [];
     return kinds.length > 0 && kinds.every((kind) => pool.received.includes(kind));
   };
   const missing = Object.entries(EVENTS).filter(([event]) => !isCovered(event));
+  if (missing.length === 0) return ok('events', pool.events.join(','));
   const added = missing.map(([event]) => event);
   // Leave out what a more general name includes.
   const kept = pool.events.filter(
     (event) => !added.some((name) => eventKinds[name]?.includes(event)),
   );
-  const fix = write(section, `events=${[...kept, ...added].join(',')}`);
-  const findings = missing.map(([event, purpose]) =>
-    fail('events', `${event} is missing: ${purpose}`, fix),
+  const purposes = missing.map(([event, purpose]) => `${event} (${purpose})`);
+  return fail(
+    'events',
+    `missing: ${purposes.join(', ')}`,
+    write(section, `events=${[...kept, ...added].join(',')}`),
   );
-  return findings.length > 0 ? findings : [ok('events', pool.events.join(','))];
 }
 
 /** The value of the shipped section, which fixes suggest. */
@@ -87,7 +89,7 @@ export function checkPriority(
   );
 }
 
-/** supervisord keeps groups by name and drops the second one of a name without a word. */
+/** supervisord keeps groups by name and silently drops the second of the same name. */
 export function checkName(
   section: Section,
   { group }: ListenerSettings,
@@ -104,7 +106,7 @@ export function checkName(
   return [
     fail(
       'name',
-      `${names} has the name of [${section.name}]: supervisord runs only one of them, and an update stops the other`,
+      `${names} has the same name as [${section.name}]: supervisord runs only one of them, and "supervisorctl update" stops the other`,
       `rename [${section.name}] to [eventlistener:${free}]`,
     ),
   ];
@@ -125,7 +127,7 @@ export function checkNumprocs(section: Section, { processes }: ListenerSettings)
   if (processes === 1) return ok('numprocs', '1');
   return fail(
     'numprocs',
-    `${processes}: supervisord distributes the events among them, so none receives all`,
+    `${processes}: supervisord distributes the events among these processes, so none receives all of them`,
     `${write(section, 'numprocs=1')} (or remove the line), and remove the line process_name=… if there is one`,
   );
 }
@@ -136,13 +138,13 @@ export function checkRedirect(section: Section, settings: ListenerSettings): Fin
   return [
     fail(
       'redirect_stderr',
-      'true: one log line on stdout stops all events',
+      'true: after the first log line on stdout supervisord sends no more events',
       remove(section, 'redirect_stderr'),
     ),
   ];
 }
 
-/** Only a process that is restarted after exit status 1 follows the events again. */
+/** The exit status of an exporter that has to be restarted. */
 const FAILED = 1;
 
 export function checkRestart(section: Section, settings: ListenerSettings): Finding[] {
@@ -163,14 +165,14 @@ export function checkRestart(section: Section, settings: ListenerSettings): Find
       : [
           warn(
             'autostart',
-            'false: after a boot the exporter does not run until it is started by hand',
+            'false: supervisord does not start the exporter when it starts itself',
             remove(section, 'autostart'),
           ),
         ]),
   ];
 }
 
-/** Beyond this, the events of a boot wait in the buffer for too long. */
+/** In seconds. After a longer time the buffer may be full: supervisord starts all processes meanwhile. */
 const LONG_STARTSECS = 10;
 
 export function checkStartsecs(section: Section, settings: ListenerSettings): Finding {
@@ -178,12 +180,12 @@ export function checkStartsecs(section: Section, settings: ListenerSettings): Fi
   if (startsecs <= LONG_STARTSECS) return ok('startsecs', String(startsecs));
   return warn(
     'startsecs',
-    `${startsecs}: supervisord sends no event during these first seconds`,
+    `${startsecs}: supervisord sends the exporter no event in its first ${startsecs} seconds`,
     write(section, 'startsecs=1'),
   );
 }
 
-/** `kind`: what the stdout_logfile is, where it is a path. */
+/** `kind`: what the stdout_logfile is, if it is a path. */
 export function checkLogs(
   section: Section,
   settings: ListenerSettings,
@@ -211,7 +213,7 @@ function checkStdout(
   if (logfile === 'NONE') return ok('stdout_logfile', logfile);
   const fix = write(section, 'stdout_logfile=NONE');
   if (kind === 'unusable' || (kind === 'stream' && stdoutMaxbytes > 0)) {
-    const message = `${logfile} is not a plain file: supervisord fails to write its dialogue with the exporter to it and sends no event`;
+    const message = `${logfile} is not a plain file: supervisord cannot write its dialogue with the exporter to it, and sends no event`;
     return fail('stdout_logfile', message, fix);
   }
   const message = `${logfile}: supervisord writes its whole dialogue with the exporter to it`;

@@ -43,7 +43,7 @@ export function checkEndpoint({ endpoint, others }: Pick<Facts, 'endpoint' | 'ot
   return [
     warn(
       'configuration',
-      `it has ${names}, but doctor queries ${describeEndpoint(endpoint)}`,
+      `it has ${names}, but doctor queried ${describeEndpoint(endpoint)}`,
       'name the URL and the file of the same supervisord: --supervisor.url=URL --supervisor.config=FILE',
     ),
   ];
@@ -84,7 +84,7 @@ export function checkSocket(
 const WRITE = 0o2;
 const SEARCH = 0o1;
 
-/** What denies a user the socket: connecting needs `w` on it and `x` on every folder of its path. */
+/** The node that denies a user the socket: connecting needs `w` on it and `x` on every folder of its path. */
 export function blockedBy(user: User, socket: SocketFacts): Node | undefined {
   if (user.uid === 0 || socket.kind !== 'present') return undefined;
   const folder = socket.folders.find((node) => !isAllowed(user, node, SEARCH));
@@ -127,7 +127,7 @@ export function checkRpc(
 function fixFor(why: (RpcFacts & { kind: 'failed' })['why'], servers: readonly Section[]): string {
   switch (why) {
     case 'ERR_RPC_UNAUTHORIZED':
-      return `doctor uses the username and password of the configuration, else those of SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD: compare them with ${servers.map(describeCredentials).join(' or ') || 'those of supervisord'}, and restart supervisord after a change`;
+      return `compare the username and password that doctor used, from the configuration or else from SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD, with ${servers.map(describeCredentials).join(' or ') || 'those of supervisord'}; restart supervisord after a change`;
     case 'ERR_RPC_UNREACHABLE':
       return 'start supervisord, or pass its URL: --supervisor.url=URL';
     case 'forbidden': {
@@ -157,6 +157,10 @@ function describeCredentials(section: Section): string {
 }
 
 function checkVersion(version: string): Finding {
-  if (version.startsWith('4.')) return ok('supervisord', version);
-  return warn('supervisord', `${version} is not tested with this exporter`, 'use supervisord 4');
+  if (/^(?:3\.[3-9]|4)\./.test(version)) return ok('supervisord', version);
+  return warn(
+    'supervisord',
+    `${version} is not tested with this exporter`,
+    'use Supervisor 4, or at least 3.3',
+  );
 }

@@ -94,7 +94,7 @@ function checkSettings(
   const processes = rpc.kind === 'answered' ? rpc.snapshot.processes.length : 0;
   return [
     ...checkName(section, settings, configuration),
-    ...checkEvents(section, settings, configuration),
+    checkEvents(section, settings, configuration),
     checkBuffer(section, settings, processes),
     checkPriority(section, settings, configuration),
     checkNumprocs(section, settings),
@@ -126,7 +126,7 @@ function sectionMissing(
   if (runAsProgram !== undefined) {
     return fail(
       'section',
-      `[${runAsProgram}] runs the exporter as a program, which receives no events`,
+      `[${runAsProgram}] runs the exporter as a program, and programs receive no events`,
       `${describeSection(sectionOf(runAsProgram))}: replace the whole section with the output of "supervisor-exporter print-config"`,
     );
   }

@@ -155,7 +155,7 @@ function configOf(
   try {
     const invocation = parseCommandLine(flags, environment);
     if (invocation.kind === 'run') return { kind: 'valid', config: invocation.config };
-    return { kind: 'invalid', reason: `these flags make it run ${invocation.kind} instead` };
+    return { kind: 'invalid', reason: `with these flags it runs ${invocation.kind} instead` };
   } catch (error) {
     if (error instanceof UsageError) return { kind: 'invalid', reason: error.message };
     throw error;

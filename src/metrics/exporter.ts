@@ -128,7 +128,7 @@ export function registerExporterMetrics(
   );
   family(
     'supervisord_exporter_events_malformed_total',
-    'Events that could not be understood and were skipped.',
+    'Events that could not be parsed and were skipped.',
     ['reason'],
     () => perKey('reason', events().malformed),
   );
@@ -183,7 +183,7 @@ export function registerExporterMetrics(
   );
   single(
     'supervisord_exporter_resync_duration_seconds',
-    'How long the last snapshot took, from the request to its use.',
+    'Seconds from the request of the last snapshot until it was applied.',
     () => resync.stats.lastDuration,
   );
   family(
@@ -209,7 +209,7 @@ export function registerExporterMetrics(
   );
   single(
     'supervisord_cgroup_memory_limit_bytes',
-    'Lowest memory limit of that cgroup and of those above it; absent where there is none.',
+    'Lowest memory limit of the cgroup of the exporter and of its ancestors; absent where there is none.',
     () => cgroupMemory()?.limitBytes,
   );
   single(
@@ -219,7 +219,7 @@ export function registerExporterMetrics(
   );
   single(
     'supervisord_stalled',
-    'Whether supervisord has not run for 5 s, though it does so at least once a second: it is stopped or blocked.',
+    'Whether supervisord has not run for 5 s, although a healthy one runs once a second: it is stopped or blocked.',
     () => toSample(exits.stalled),
   );
   family(

@@ -25,7 +25,7 @@ export const PROCESS_FAMILIES: readonly Family[] = [
   },
   {
     name: 'supervisord_exit_status',
-    help: 'Exit status of the last exit, -1 for any signal; absent from an exit until it is known.',
+    help: 'Exit status of the last exit, -1 for any signal; absent after an exit until it is known.',
     value: exitStatus,
     ofExitReasons: true,
   },
@@ -37,7 +37,7 @@ export const PROCESS_FAMILIES: readonly Family[] = [
   },
   {
     name: 'supervisord_exit_signal',
-    help: 'Number of the signal that was the last exit, 0 for none; absent where it is not known.',
+    help: 'Number of the signal that ended the last run, 0 for none; absent where it is not known.',
     value: exitSignal,
     ofExitReasons: true,
   },
@@ -80,7 +80,7 @@ export const PROCESS_FAMILIES: readonly Family[] = [
   },
   {
     name: 'supervisord_process_start_retries',
-    help: 'Failed attempts to start the process that are followed by another attempt (startretries); after them it is FATAL.',
+    help: 'How often supervisord retries a failed start before the process is FATAL (startretries).',
     value: (process) => process.settings?.startRetries,
   },
   {
@@ -95,7 +95,7 @@ export const PROCESS_FAMILIES: readonly Family[] = [
   },
   {
     name: 'supervisord_process_stop_wait_seconds',
-    help: 'Seconds that the process has to stop before it is killed (stopwaitsecs).',
+    help: 'Seconds that supervisord waits for the process to stop before it kills it (stopwaitsecs).',
     value: (process) => process.settings?.stopWaitSeconds,
   },
   {

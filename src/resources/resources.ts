@@ -27,7 +27,7 @@ const FRESH_MS = 10;
  */
 const LISTS_PER_PROCESS = 2;
 
-/** A shell, a container's init and sudo are examples of what may be between supervisord and the exporter. */
+/** Between supervisord and the exporter there may be a shell, a container's init or sudo. */
 const MAX_ANCESTORS = 64;
 
 export interface UsageSource {
@@ -59,7 +59,7 @@ export function openResources(options: ResourcesOptions): Resources | undefined 
   const proc = new ProcFs(root, (file) => {
     if (denied.has(file)) return;
     denied.add(file);
-    log.info('no permission to read a file of some processes; metrics that need it are left out', {
+    log.info('no permission to read a file of some processes; metrics that need it are omitted', {
       file: `${root}/PID/${file}`,
     });
   });
@@ -174,8 +174,8 @@ export class Resources implements UsageSource {
   }
 
   /**
-   * The parent of that ancestor which the process table lists: the exporter itself, or what
-   * supervisord started in order to start it. Until the table lists one: the exporter's parent.
+   * The parent of the process that supervisord started as the exporter: of the first ancestor that the
+   * process table lists, or of the exporter itself until it lists one.
    */
   #supervisordPid(listedPids: ReadonlySet<number>): number {
     const listed = this.#ancestors.find(({ pid }) => listedPids.has(pid));
@@ -203,7 +203,7 @@ export class Resources implements UsageSource {
   /** Logs a failure once and not at each reading. */
   #logFailure(reason: string): void {
     if (this.#failure !== reason) {
-      this.#log.warn('cannot read procfs; the metrics of the collector "resources" are left out', {
+      this.#log.warn('cannot read procfs; the metrics of the collector "resources" are omitted', {
         reason,
       });
     }

@@ -2,23 +2,23 @@
  * Decides whether the process that has a pid now is the one that supervisord started for a run.
  *
  * The kernel does not reuse the pid of a child before its parent has reaped it. A process that
- * reused a pid therefore started after supervisord named that pid to us:
+ * reused a pid therefore started after supervisord reported that pid to the exporter:
  *
  * - A child of supervisord that is older than the exporter is the right one, since supervisord
- *   named its pid to this exporter. (Events that were queued earlier are followed by the
- *   queued event of the exit.)
- * - Any other one has to have started by the time that is known as the start of the run.
+ *   reported its pid to this exporter. (If that event was queued earlier, the event of the exit
+ *   follows it in the queue.)
+ * - Any other process must have started no later than the known start of the run.
  *
  * The start of a run is in epoch seconds and /proc counts from the boot, so a step of the
- * clock moves one against the other. Of the boot times calculated since the exporter started
- * the earliest is used: a step may let a wrong process pass, and never rejects the right one.
+ * clock moves one against the other. The earliest of the boot times calculated since the exporter
+ * started is used: a step may accept a wrong process, but never rejects the right one.
  */
 
 import { type ProcStat, TICKS_PER_SECOND } from './formats.ts';
 
 /**
- * XML-RPC gives whole seconds, rounded down; the rest is for a fork that is slow on a busy
- * machine. A process that reused a pid so soon is less likely than that.
+ * XML-RPC gives whole seconds, rounded down; the rest is for a fork that is slow on a busy machine,
+ * which is more likely than a pid that is reused so soon.
  */
 const TOLERANCE_SECONDS = 5;
 
@@ -37,7 +37,7 @@ export class RunIdentity {
     this.#earliestBoot = now - Math.max(uptime ?? 0, ownStartSeconds);
   }
 
-  /** Takes note of steps of the clock; `now` in epoch seconds. */
+  /** Follows steps of the clock; `now` in epoch seconds. */
   updateClock(now: number, uptime: number | undefined): void {
     if (uptime === undefined) return;
     this.#earliestBoot = Math.min(this.#earliestBoot, now - uptime - this.#uptimeLag);

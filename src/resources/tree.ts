@@ -17,7 +17,7 @@ export interface ProcessLookup<Stat = ProcStat> {
 
 export interface Tree<Stat = ProcStat> {
   readonly members: Members<Stat>;
-  /** Processes that were members at the last reading and now live on with a parent outside the tree. */
+  /** Processes that were members at the last reading and now have a parent outside the tree. */
   readonly reparented: ReadonlySet<number>;
 }
 

@@ -2,7 +2,7 @@
  * The timeout of a call about all processes: how long supervisord may send nothing. It needs some
  * 0.7 ms of computation for each process before the first byte, and sends 4 KiB in each turn of
  * its loop, which iterates over all processes: no fixed timeout of the whole call suits both ten
- * and ten thousand. Pure.
+ * and ten thousand processes. Pure.
  */
 
 const LONGEST_MS = 120_000;
@@ -13,7 +13,7 @@ const COMPUTATION_MS = 0.7;
 export class AdaptiveTimeout {
   readonly #shortestMs: number;
   readonly #processes: () => number;
-  /** After this a call has to end with its next silence. */
+  /** After this time the deadline of a call is no longer extended. */
   readonly longestMs: number;
   #ms: number;
 
@@ -25,7 +25,7 @@ export class AdaptiveTimeout {
     this.#ms = shortestMs;
   }
 
-  /** Of the next call. */
+  /** The timeout of the next call. */
   get ms(): number {
     const expected = MARGIN * COMPUTATION_MS * this.#processes();
     return Math.ceil(Math.min(Math.max(this.#ms, expected), this.longestMs));

@@ -1,4 +1,4 @@
-/** XML-RPC calls to supervisord: promises, a deadline, and errors that a person understands. */
+/** XML-RPC calls to supervisord, with a timeout and plain errors. */
 
 import http from 'node:http';
 import { describeSystemError } from '../util/errno.ts';
@@ -129,7 +129,7 @@ export class RpcClient {
       deadline = setTimeout(() => {
         timeout?.timedOut();
         const isPartial = timeout !== undefined && lastAt !== began;
-        const what = isPartial ? 'stopped answering for' : 'did not answer within';
+        const what = isPartial ? 'sent nothing for' : 'did not answer within';
         reject(this.#error('ERR_RPC_TIMEOUT', `${what} ${ms / 1000} s`));
       }, ms);
     });

@@ -1,4 +1,4 @@
-/** What supervisord's configuration says of each process (getAllConfigInfo, since Supervisor 3.0). */
+/** The settings of each process in supervisord's configuration (getAllConfigInfo, since Supervisor 3.0). */
 
 import type { ProcessId } from '../supervisor/process-id.ts';
 import type { ProcessSettings } from '../supervisor/snapshot.ts';

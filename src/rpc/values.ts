@@ -49,7 +49,7 @@ export function readTime(
   return readInteger(struct, member, where, { from: 0, to: LATEST_TIME });
 }
 
-/** An answer that is XML-RPC and not what Supervisor answers. */
+/** An answer that is XML-RPC, but not one of Supervisor. */
 export function unexpected(where: string, wanted: string, got: unknown): RpcError {
   const shown = JSON.stringify(got)?.slice(0, 80) ?? 'nothing';
   return new RpcError('ERR_RPC_UNEXPECTED_VALUE', `${where} should be ${wanted} and is ${shown}`);

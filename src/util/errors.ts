@@ -1,6 +1,6 @@
 /**
- * Every error that this program raises on purpose. The codes stay the same between releases;
- * a message is one line for people, and never repeats a value that may hold a password.
+ * Every error that this program raises on purpose. The codes stay the same between releases; a
+ * message is one line, and never repeats a value that may hold a password.
  */
 
 abstract class ExporterError extends Error {
@@ -12,7 +12,7 @@ abstract class ExporterError extends Error {
   }
 }
 
-/** A command line that cannot be followed; the message names the flag and what is wrong. */
+/** An invalid command line; the message names the flag and what is wrong. */
 export class UsageError extends ExporterError {
   readonly code = 'ERR_USAGE';
 }

@@ -25,7 +25,7 @@ interface Source {
   readonly file: string;
   readonly document: Document.Parsed;
   readonly lines: LineCounter;
-  /** Mappings that merge keys may still bring in: nested ones multiply. */
+  /** How many more mappings merge keys may add: nested ones multiply. */
   mergesLeft: number;
 }
 
@@ -53,7 +53,7 @@ const TAGGED: Readonly<Record<string, (text: string) => boolean>> = {
 /** A value with its line. Each method that reads it throws WebConfigError if the value has another type. */
 export class YamlNode {
   readonly #source: Source;
-  /** Several only for mappings that a merge key puts together. */
+  /** Several only for mappings that a merge key combines. */
   readonly #nodes: readonly (Node | null)[];
   readonly #line: number;
   /** Such as `tls_server_config.cert_file`; empty for the whole file. */
@@ -78,10 +78,10 @@ export class YamlNode {
     const written = new Map<symbol, Set<string>>();
     for (const pair of this.#pairs()) {
       if (!isKeyOf(readers, pair.key)) {
-        throw pair.node.error(`unknown key; known are ${Object.keys(readers).join(', ')}`);
+        throw pair.node.error(`unknown key; known keys: ${Object.keys(readers).join(', ')}`);
       }
       const keys = written.get(pair.origin) ?? new Set();
-      if (keys.has(pair.key)) throw pair.node.error('is there twice');
+      if (keys.has(pair.key)) throw pair.node.error('is set twice');
       written.set(pair.origin, keys.add(pair.key));
       const earlier = found.get(pair.key);
       const node = earlier === undefined ? pair.node : earlier.#mergedWith(pair.node);
@@ -101,7 +101,7 @@ export class YamlNode {
   entries<Value>(read: (node: YamlNode, key: string) => Value): ReadonlyMap<string, Value> {
     const nodes = new Map<string, YamlNode>();
     for (const { key, node } of this.#pairs()) {
-      if (nodes.has(key)) throw node.error('is there twice');
+      if (nodes.has(key)) throw node.error('is set twice');
       nodes.set(key, node);
     }
     return new Map([...nodes].map(([key, node]) => [key, read(node, key)]));
@@ -121,7 +121,7 @@ export class YamlNode {
     if (this.#tag === 'binary') throw this.error('has the tag !!binary, which is not supported');
     const text = node.source ?? '';
     const fits = TAGGED[this.#tag ?? ''];
-    if (fits !== undefined && !fits(text)) throw this.error(`is not of the type of its tag`);
+    if (fits !== undefined && !fits(text)) throw this.error('does not have the type of its tag');
     return text;
   }
 
@@ -180,7 +180,7 @@ export class YamlNode {
     return node;
   }
 
-  /** A later value replaces this one, but mappings are put together. */
+  /** A later value replaces this one, but mappings are combined. */
   #mergedWith(later: YamlNode): YamlNode {
     if (!isMap(this.#node) || !isMap(later.#node)) return later;
     return new YamlNode(later.#source, [...this.#nodes, ...later.#nodes], later.#line, later.#path);
@@ -208,7 +208,7 @@ export class YamlNode {
     });
   }
 
-  /** The pairs that a merge key brings in: of a mapping, or of a list in which the first comes first. */
+  /** The pairs that a merge key adds: of a mapping, or of a list, whose first mapping has priority. */
   #merged(): Pair[] {
     this.#source.mergesLeft -= 1;
     if (this.#source.mergesLeft < 0) throw this.error('merges too many mappings');
@@ -228,7 +228,7 @@ export class YamlNode {
   }
 }
 
-/** The first document of a file. Throws WebConfigError for text that is no YAML. */
+/** The first document of a file. Throws WebConfigError for text that is not YAML. */
 export function parseYaml(file: string, text: string): YamlNode {
   const lines = new LineCounter();
   const errorAt = (offset: number, what: string) =>
@@ -241,7 +241,7 @@ export function parseYaml(file: string, text: string): YamlNode {
     uniqueKeys: false,
   });
   const control = text.search(UNPRINTABLE);
-  if (control !== -1) throw errorAt(control, 'a control character');
+  if (control !== -1) throw errorAt(control, 'contains a control character');
   const [problem] = [...document.errors, ...document.warnings].filter(
     ({ code }) => code !== 'TAG_RESOLVE_FAILED',
   );

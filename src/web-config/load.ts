@@ -69,7 +69,7 @@ async function readPems({ cert, key, clientCa }: TlsConfig): Promise<Pems> {
 function readPem(source: PemSource): Promise<string> | string {
   if (source.kind === 'inline') return source.pem;
   const { path, node } = source;
-  return readText(path, (reason) => node.error(`can't read ${path}: ${reason}`));
+  return readText(path, (reason) => node.error(`cannot read ${path}: ${reason}`));
 }
 
 async function readText(

@@ -38,9 +38,14 @@ export function middleware(options: MiddlewareOptions, handle: Answer): Answer {
         response.setHeader('WWW-Authenticate', CHALLENGE);
         return sendText(request, response, 401, 'unauthorized\n');
       case 'busy':
-        return sendRetryLater(request, response, 429, 'too many passwords to compare\n');
+        return sendRetryLater(
+          request,
+          response,
+          429,
+          'too many passwords are waiting to be compared\n',
+        );
       case 'unavailable':
-        return sendRetryLater(request, response, 503, 'passwords can not be compared now\n');
+        return sendRetryLater(request, response, 503, 'passwords cannot be compared now\n');
       default: {
         const unhandled: never = verdict;
         throw new Error(`unhandled verdict ${unhandled}`);

@@ -1,7 +1,7 @@
 /**
  * The format of Prometheus' exporter-toolkit (github.com/prometheus/exporter-toolkit,
- * docs/web-configuration.md). What the toolkit accepts is accepted, with one exception: a file
- * that would look like a protection and be none, or that could never serve a client, is an error.
+ * docs/web-configuration.md). What the toolkit accepts is accepted, except for a file that looks like a
+ * protection but is none, and one with which no client could be served: these are errors.
  */
 
 import { validateHeaderValue } from 'node:http';
@@ -12,7 +12,7 @@ import { parseGoDuration } from './duration.ts';
 import { CIPHER_SUITES, CLIENT_AUTH_TYPES, CURVES, VERSIONS } from './names.ts';
 import type { ClientAuth, PemSource, RateLimit, TlsConfig, WebConfig } from './webconfig.ts';
 
-/** Reads the text of `file`; paths in it are from its folder. Throws WebConfigError. */
+/** Reads the text of `file`; paths in it are relative to its folder. Throws WebConfigError. */
 export function parseWebConfig(file: string, text: string): WebConfig {
   const folder = dirname(file);
   const config = parseYaml(file, text).fields<{
@@ -55,7 +55,7 @@ interface TlsFields {
   curve_preferences: readonly string[] | undefined;
 }
 
-/** A section that sets nothing means plain HTTP, as one that is absent. */
+/** A section that sets nothing means plain HTTP, like an absent one. */
 function readTls(node: YamlNode, folder: string): TlsConfig | undefined {
   const file = (at: YamlNode) => readPemPath(at, folder);
   const fields = node.fields<TlsFields>({
@@ -143,7 +143,7 @@ function onePem(
   file: PemSource | undefined,
 ): PemSource | undefined {
   if (inline !== undefined && file !== undefined) {
-    throw file.node.error(`${key} is given as well`);
+    throw file.node.error(`${key} is set as well`);
   }
   return inline ?? file;
 }
@@ -182,7 +182,7 @@ function readHttp(node: YamlNode): ReadonlyMap<string, string> {
 
 function readHeader(node: YamlNode, name: string): string {
   if (!Object.hasOwn(HEADERS, name)) {
-    throw node.error(`unknown key; known are ${Object.keys(HEADERS).join(', ')}`);
+    throw node.error(`unknown key; known keys: ${Object.keys(HEADERS).join(', ')}`);
   }
   const value = node.text();
   const allowed = HEADERS[name];
@@ -210,10 +210,12 @@ const LOWEST_COST = 4;
 function readHash(node: YamlNode): string {
   const [, hash, cost] = /^(\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53})/.exec(node.text()) ?? [];
   if (hash === undefined) {
-    throw node.error('is not a bcrypt hash such as `htpasswd -nBC 10 USER` prints');
+    throw node.error('is not a bcrypt hash, as `htpasswd -nBC 10 USER` prints it');
   }
   if (Number(cost) < LOWEST_COST || Number(cost) > HIGHEST_COST) {
-    throw node.error(`has cost ${Number(cost)}, which is not ${LOWEST_COST} to ${HIGHEST_COST}`);
+    throw node.error(
+      `has the cost ${Number(cost)}, which must be from ${LOWEST_COST} to ${HIGHEST_COST}`,
+    );
   }
   return hash;
 }

@@ -95,7 +95,10 @@ export class WebConfigServer {
     return this.#current.config.users.size > 0 || this.#demandsCertificate;
   }
 
-  /** Whether the client of this request has proved who it is. The configuration may be newer than the request. */
+  /**
+   * Whether the client of this request has given a right password or a verified certificate. The
+   * configuration may be newer than the request.
+   */
   isIdentified(request: IncomingMessage): boolean {
     return this.#authenticated.has(request) || this.#certified.has(transportOf(request));
   }
@@ -158,18 +161,20 @@ export class WebConfigServer {
   #reportLoadError(reason: string): void {
     if (reason === this.#loadError) return;
     this.#loadError = reason;
-    this.#log.error('the web configuration stays as it was: the new one is refused', { reason });
+    this.#log.error('the new web configuration is refused, and the previous one stays in use', {
+      reason,
+    });
   }
 
   /** A full disk leaves an empty file, which must not remove the protection. */
   #needsRestart(next: LoadedConfig): WebConfigError | undefined {
     const now = this.#current.config;
-    const restart = 'which takes a restart of the exporter';
+    const restart = 'which requires a restart of the exporter';
     if ((next.config.tls === undefined) !== (now.tls === undefined)) {
       return new WebConfigError(`it turns TLS ${now.tls === undefined ? 'on' : 'off'}, ${restart}`);
     }
     if (next.config.users.size === 0 && now.users.size > 0) {
-      return new WebConfigError(`it has no basic_auth_users any more, ${restart}`);
+      return new WebConfigError(`it removes all basic_auth_users, ${restart}`);
     }
     return undefined;
   }
@@ -193,11 +198,11 @@ export class WebConfigServer {
     }, GRACE_MS).unref();
   }
 
-  /** The toolkit takes such a file and then answers 429 to every request. */
+  /** The toolkit accepts such a file and then answers 429 to every request. */
   #warnOfUselessLimit(): void {
     const { rateLimit } = this.#current.config;
     if (rateLimit === undefined || rateLimit.burst >= 1) return;
-    this.#log.warn('rate_limit has an interval and no burst: every request is answered 429');
+    this.#log.warn('rate_limit has an interval but no burst, so every request is answered 429');
   }
 }
 

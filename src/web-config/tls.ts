@@ -13,7 +13,7 @@ export interface Pems {
   readonly clientCa: string | undefined;
 }
 
-/** Go's cipher_suites do not concern TLS 1.3, and Node needs one of these to offer TLS 1.3. */
+/** Go's cipher_suites do not apply to TLS 1.3, and Node needs one of these to offer TLS 1.3. */
 const TLS13_SUITES = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
@@ -114,7 +114,7 @@ function readAuthorities(source: PemSource, pem: string, supportsAnchors: () => 
   if (unanchored !== undefined && !supportsAnchors()) {
     const subject = unanchored.subject.replaceAll('\n', ', ');
     throw source.node.error(
-      `lacks the issuer of the certificate ${subject}: this version of Node verifies clients only up to a self-signed certificate; Node 20.18, 22.9 and later do without`,
+      `lacks the issuer of the certificate ${subject}: this version of Node verifies clients only up to a self-signed certificate; add it, or use Node 20.18, 22.9 or later`,
     );
   }
   return blocks;
@@ -130,7 +130,7 @@ function read<Result>(act: () => Result, source: PemSource, wanted: string): Res
 
 function unreadable({ node }: PemSource, wanted: string, error: unknown): WebConfigError {
   if (errorCode(error) === 'ERR_MISSING_PASSPHRASE') {
-    return node.error('needs a passphrase, which can not be given: decrypt it');
+    return node.error('needs a passphrase, which cannot be given: decrypt it');
   }
   return node.error(`contains no ${wanted} that OpenSSL can read: ${opensslReason(error)}`);
 }

@@ -1,4 +1,4 @@
-/** Listening: which addresses a name stands for, and why one cannot be had. */
+/** Listens on addresses, and on all addresses of a name. */
 
 import { lookup } from 'node:dns';
 import { isIP, type Server } from 'node:net';
@@ -40,12 +40,12 @@ export async function listenOn(
     if (bound.length === 0) throw unusable;
   } catch (error) {
     const reason = describeSystemError(error);
-    throw new ListenError(`can't listen on ${formatAddress(address)}: ${reason}`, error);
+    throw new ListenError(`cannot listen on ${formatAddress(address)}: ${reason}`, error);
   }
   return bound;
 }
 
-/** IPv4 first: what connects by name tries it first, or alone (nginx, vmagent). */
+/** IPv4 first: programs that connect by name try it first, or only that (nginx, vmagent). */
 async function hostsOf(host: string): Promise<readonly string[]> {
   if (host === '' || isIP(host) !== 0) return [host];
   const found = await promisify(lookup)(host, { all: true });

@@ -30,7 +30,7 @@ export interface ProgramsOptions {
     | undefined;
 }
 
-/** One process in the JSON answer. Members whose value is not known are left out. */
+/** One process in the JSON answer. Members whose value is unknown are omitted. */
 type ProcessReport = ReturnType<typeof reportOf>;
 
 interface Report {
@@ -58,7 +58,7 @@ export function createProgramsAnswer(options: ProgramsOptions): ProgramsAnswer {
         request,
         response,
         400,
-        `unknown parameter ${JSON.stringify(unknown)}; known are: ${known}\n`,
+        `unknown parameter ${JSON.stringify(unknown)}; known parameters: ${known}\n`,
       );
     }
     const report = await runInSlices(reportOn(options, parameters, request));

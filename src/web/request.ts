@@ -1,4 +1,4 @@
-/** What is checked of a request before it is answered. */
+/** Checks of a request before it is answered. */
 
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
@@ -25,8 +25,8 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * Whether the Host is a name that somewhere in the DNS may stand for any address, as one with a dot:
- * a site can let its own name stand for a loopback address, and read what a browser there gets.
+ * Whether the Host may be a name in the public DNS, as one with a dot: a web site can let its own name
+ * resolve to a loopback address, and then read the answers that a browser on this host receives.
  */
 export function hasForeignHost({ headers }: IncomingMessage): boolean {
   const host = (headers.host ?? '').replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1');

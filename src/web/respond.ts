@@ -35,7 +35,7 @@ export function send(
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-/** The same, gzipped where the client accepts that: for what is long and repeats itself. */
+/** The same, gzipped if the client accepts that: for long and repetitive texts. */
 export function sendCompressible(
   request: IncomingMessage,
   response: ServerResponse,
@@ -55,7 +55,7 @@ export function sendCompressible(
   });
 }
 
-/** The same for texts that are kept, and so compressed once. */
+/** The same for texts that are kept and therefore compressed once. */
 export async function sendKept(
   request: IncomingMessage,
   response: ServerResponse,

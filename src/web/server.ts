@@ -1,4 +1,4 @@
-/** The HTTP server: how requests get to their answer, and what clients may cost. */
+/** The HTTP server: passes requests to their answer, and limits what clients may cost. */
 
 import {
   createServer as createHttpServer,
@@ -116,7 +116,7 @@ async function handleRequest(
 ): Promise<void> {
   const connection: Duplex = request.socket;
   if (connection instanceof Connection) connection.startAnswer(response);
-  // A body is not read: what follows it cannot be, either.
+  // A body is not read, so what follows it cannot be read either.
   if (hasBody(request) || request.method === 'CONNECT') response.setHeader('Connection', 'close');
   try {
     if (!hasValidHost(request)) {

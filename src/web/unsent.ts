@@ -1,4 +1,4 @@
-/** Limits what clients cost that do not read their answers. */
+/** Limits the cost of clients that do not read their answers. */
 
 import type { Duplex } from 'node:stream';
 

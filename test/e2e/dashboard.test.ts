@@ -54,7 +54,7 @@ async function emptyOf(prometheus: Prometheus, queries: readonly Query[]): Promi
   return empty;
 }
 
-/** The column "here" of docs/migration.md. */
+/** The column "new" of docs/migration.md. */
 function queriesToMoveTo(): readonly Query[] {
   const migration = readFileSync(new URL('../../docs/migration.md', import.meta.url), 'utf8');
   const rows = migration.matchAll(/^\| `[^|]*\| `([^`]+)` \|.*$/gm);

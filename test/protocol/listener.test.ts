@@ -233,7 +233,7 @@ listener(
       assert.match(
         stderr,
         new RegExp(
-          `^[^\n]*can't listen on 127.0.0.1:${first.port}: the address is in use[^\n]*\n$`,
+          `^[^\n]*cannot listen on 127.0.0.1:${first.port}: the address is in use[^\n]*\n$`,
         ),
       );
     }),

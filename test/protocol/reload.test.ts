@@ -52,7 +52,7 @@ function logged(exporter: RunningExporter, part: string, count: number): Promise
 }
 
 const CHANGED = 'msg="web configuration changed"';
-const REFUSED = 'msg="the web configuration stays as it was: the new one is refused"';
+const REFUSED = 'msg="the new web configuration is refused, and the previous one stays in use"';
 
 reload(
   'users: a new password counts and an old one does not, and connections of before are closed',
@@ -92,8 +92,8 @@ reload(
       const file = join(dir, 'web.yml');
       const broken: ReadonlyArray<readonly [how: () => void, reason: string]> = [
         [() => write('tls_server_config: {\n'), 'web.yml:2: Flow map'],
-        [() => write(''), 'it turns TLS off, which takes a restart'],
-        [() => write(TLS), 'it has no basic_auth_users any more, which takes a restart'],
+        [() => write(''), 'it turns TLS off, which requires a restart'],
+        [() => write(TLS), 'it removes all basic_auth_users, which requires a restart'],
         [() => write(users({ alice: 'secret' })), 'it turns TLS off'],
         [
           () => write(`${TLS}basic_auth_users: {alice: secret}\n`),

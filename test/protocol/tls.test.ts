@@ -496,11 +496,11 @@ tls(
         ['tls: {}\n', 'web.yml:1: tls: unknown key'],
         [
           webConfig('missing', []),
-          `web.yml:2: tls_server_config.cert_file: can't read ${dir}/missing.pem: no such file`,
+          `web.yml:2: tls_server_config.cert_file: cannot read ${dir}/missing.pem: no such file`,
         ],
         [
           webConfig('.', []).replace('..pem', '.'),
-          `web.yml:2: tls_server_config.cert_file: can't read ${dir}: it is a folder`,
+          `web.yml:2: tls_server_config.cert_file: cannot read ${dir}: it is a folder`,
         ],
         [
           webConfig('server', []).replace('server.pem', 'empty.pem'),

@@ -78,7 +78,7 @@ const INVALID: Readonly<Record<string, RegExp>> = {
   'authorization: { type: "a b", credentials: hunter2 }': /type is not the name of a scheme$/,
   'tls_config: { cert_file: a }': /tls_config: cert_file and key_file need each other$/,
   'tls_config: { ca_file: missing }': /missing: no such file$/,
-  'bearer_token: hunter2': /unknown key; known are basic_auth, authorization/,
+  'bearer_token: hunter2': /unknown key; known keys: basic_auth, authorization/,
   'authorization: { credentials_file: lines }': /lines: has more than one line$/,
   'basic_auth: [hunter2': /am\.yml:1/,
 };

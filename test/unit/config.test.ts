@@ -147,8 +147,11 @@ const REFUSED: ReadonlyArray<readonly [arg: string, message: RegExp]> = [
   ['doctr', /; did you mean doctor\?$/],
   ['constructor', /^argument 1 is neither/],
   ['--constructor', /^unknown flag --constructor$/],
-  ['--supervisor.config=/s.conf', /^--supervisor\.config is a flag of doctor and print-config$/],
-  ['--job=a', /^--job is a flag of rules$/],
+  [
+    '--supervisor.config=/s.conf',
+    /^--supervisor\.config is a flag of doctor and print-config only$/,
+  ],
+  ['--job=a', /^--job is a flag of rules only$/],
   ['-version', /^a flag begins with two dashes: --version$/],
   ['-help', /^a flag begins with two dashes: --help$/],
   ['-log.level=debug', /^a flag begins with two dashes: --log\.level$/],
@@ -232,7 +235,7 @@ for (const [arg, message] of REFUSED) {
 }
 
 const REFUSED_COMMANDS: ReadonlyArray<readonly [args: readonly string[], message: RegExp]> = [
-  [['doctor', 'more'], /^doctor takes no argument: argument 2$/],
+  [['doctor', 'more'], /^doctor takes no arguments: remove argument 2$/],
   [
     ['--collector.log-tail=1KiB', '--no-collector.exit-reason'],
     /^--collector\.log-tail needs --collector\.exit-reason$/,

@@ -206,7 +206,7 @@ const SECTIONS: ReadonlyArray<
     'one kind of a group event',
     { pool: poolOf([...without('PROCESS_GROUP'), 'PROCESS_GROUP_ADDED']) },
     [
-      /^fail events: PROCESS_GROUP is missing: groups .*\/s\.conf:7.*: events=PROCESS_STATE,REMOTE.*,PROCESS_GROUP$/,
+      /^fail events: missing: PROCESS_GROUP \(groups .*\) -> .*\/s\.conf:7.*: events=PROCESS_STATE,REMOTE.*,PROCESS_GROUP$/,
     ],
   ],
   [
@@ -371,12 +371,12 @@ const SITUATIONS: ReadonlyArray<
   [
     'a reader that cannot be run',
     { facts: { reading: { kind: 'no-reader', reason: 'no module named supervisor' } } },
-    [/^fail configuration: supervisord's own reader could not be run: no module/],
+    [/^fail configuration: supervisord's own code could not be run to read it: no module/],
   ],
   [
     'several supervisords',
     { facts: { candidates: ['1 (/a)', '2 (/b)'] } },
-    [/^fail supervisord: several run: 1 \(\/a\), 2 \(\/b\)/],
+    [/^fail supervisord: several supervisords run: 1 \(\/a\), 2 \(\/b\)/],
   ],
   [
     'an environment that is not known',
@@ -391,13 +391,13 @@ const SITUATIONS: ReadonlyArray<
     'a program with the name of the section',
     { configuration: { sections: [...WORKING.sections, 'program:exporter'] } },
     [
-      /^fail name: \[program:exporter\] has the name of .* -> rename .* to \[eventlistener:supervisor-exporter\]$/,
+      /^fail name: \[program:exporter\] has the same name as .* -> rename .* to \[eventlistener:supervisor-exporter\]$/,
     ],
   ],
   [
     'a group with the name of the section',
     { configuration: { sections: [...WORKING.sections, 'group:exporter'] } },
-    [/^fail name: \[group:exporter\] has the name/],
+    [/^fail name: \[group:exporter\] has the same name/],
   ],
   [
     'no HTTP server, no interface',
@@ -486,7 +486,7 @@ const SITUATIONS: ReadonlyArray<
     'wrong credentials of doctor',
     { facts: { rpc: REFUSED } },
     [
-      /^fail xml-rpc: refuses -> doctor uses .*compare them with \[unix_http_server\] \(\/s\.conf:2\)/,
+      /^fail xml-rpc: refuses -> compare .* that doctor used, .* with \[unix_http_server\] \(\/s\.conf:2\)/,
     ],
   ],
   [
@@ -496,14 +496,14 @@ const SITUATIONS: ReadonlyArray<
         rpc: {
           kind: 'answered',
           snapshot: {
-            server: { version: '3.4.0', identifier: '', stateCode: 1 },
+            server: { version: '3.2.4', identifier: '', stateCode: 1 },
             now: 0,
             processes: [],
           },
         },
       },
     },
-    [/^warn supervisord: 3\.4\.0 is not tested/],
+    [/^warn supervisord: 3\.2\.4 is not tested/],
   ],
   [
     'a user who may not use the socket',
@@ -626,7 +626,7 @@ const SITUATIONS: ReadonlyArray<
   [
     'neither supervisord nor the process shows its configuration',
     { exporter: { processes: [{ ...RUNNING, loaded: undefined, differences: undefined }] } },
-    [/^warn loaded: neither/],
+    [/^warn loaded: doctor cannot find out/],
   ],
   [
     'only the process shows its configuration',
@@ -636,12 +636,14 @@ const SITUATIONS: ReadonlyArray<
   [
     'groups that the file no longer has',
     { facts: { rpc: withProcess('gone') } },
-    [/^warn groups: supervisord still has gone -> supervisorctl update$/],
+    [
+      /^warn groups: supervisord still runs gone, which the configuration lacks -> supervisorctl update$/,
+    ],
   ],
   [
     'a snapshot that never came',
     { exporter: { ports: numbers({ isSynced: false }) } },
-    [/^fail synced: no snapshot/],
+    [/^fail synced: the exporter does not know every process/],
   ],
   [
     'an exporter without that metric',
@@ -658,7 +660,7 @@ const SITUATIONS: ReadonlyArray<
     {
       exporter: { ports: numbers({ failedAlerts: [{ alertmanager: 'http://a:9093', count: 3 }] }) },
     },
-    [/^warn alerts: 3 alerts were not accepted by http:\/\/a:9093/],
+    [/^warn alerts: http:\/\/a:9093 did not accept 3 alerts/],
   ],
   [
     'an Alertmanager that does not answer',
@@ -730,7 +732,7 @@ const SITUATIONS: ReadonlyArray<
     'a configuration of another supervisord',
     { facts: { others: [tcp()] } },
     [
-      /^warn configuration: it has http:\/\/localhost:9001, but doctor queries unix:\/\/\/run\/s\.sock/,
+      /^warn configuration: it has http:\/\/localhost:9001, but doctor queried unix:\/\/\/run\/s\.sock/,
     ],
   ],
 ];

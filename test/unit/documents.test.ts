@@ -14,8 +14,11 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FILES = [
   'README.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   ...markdownIn('docs'),
   ...markdownIn('prometheus-rules'),
+  ...markdownIn('packaging'),
+  ...markdownIn('bench'),
 ];
 const textOf = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 
@@ -42,7 +45,7 @@ for (const file of FILES) {
       (name) =>
         !METRICS.has(name) &&
         !FOREIGN.includes(name) &&
-        !/^supervisord_(?:exporter|process)$/.test(name),
+        !/^supervisord_(?:exporter|process|side)$/.test(name),
     );
     assert.equal([...new Set(unknown)], []);
   });
@@ -65,13 +68,28 @@ for (const file of FILES) {
     );
   });
 
-  documents(`${file} links to existing files`, () => {
-    const targets = [...textOf(file).matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map(
-      ([, target = '']) => target,
+  documents(`${file} links to existing files and headings`, () => {
+    const links = [...textOf(file).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
+    const broken = links.filter(([, target = '', fragment]) => {
+      const path = target === '' ? file : join(dirname(file), target);
+      if (!existsSync(join(ROOT, path))) return true;
+      return fragment !== undefined && !fragmentsOf(textOf(path)).includes(fragment);
+    });
+    assert.equal(
+      broken.map(([link]) => link),
+      [],
     );
-    const missing = targets.filter((target) => !existsSync(join(ROOT, dirname(file), target)));
-    assert.equal(missing, []);
   });
+}
+
+/** The fragments that GitHub gives to the headings of a document. */
+function fragmentsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
 }
 
 documents('docs/configuration.md has the table of flags, and each command', () => {

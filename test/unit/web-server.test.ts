@@ -345,7 +345,7 @@ web(
           (thrown: unknown) => thrown,
         );
         assert.instance(error, ListenError);
-        assert.match(String(error), `can't listen on ${host}:${port}: ${reason}`);
+        assert.match(String(error), `cannot listen on ${host}:${port}: ${reason}`);
       }
     }),
   ),

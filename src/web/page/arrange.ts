@@ -135,7 +135,7 @@ function itemsOf({ group, all, matching }: Unit, query: TableQuery, now: number)
   ];
 }
 
-/** A group with trouble is open by itself, and one of which the filter leaves a few processes. */
+/** A group is open by itself if it has trouble, or if few of its processes match the filter. */
 function membersToShow(
   group: string,
   matching: readonly Row[],

@@ -81,7 +81,7 @@ function facts(
     ],
     ['For', since === undefined ? undefined : time(since, duration(now - since))],
     ['Uptime', start === undefined ? undefined : time(start, duration(now - start))],
-    ['Why', row.spawnError ?? row.reason],
+    ['Why', [row.spawnError, row.reason].filter(Boolean).join(', ') || undefined],
     ['PID', pid === undefined ? undefined : String(pid)],
     ['Failed starts', tries === 0 ? undefined : String(tries)],
     ['Exits', `${exits}, of which ${unexpected} unexpected`],
@@ -116,7 +116,11 @@ function terminations(
     pid === undefined ? '–' : String(pid),
     oomKilled === undefined ? '–' : oomKilled ? h('strong', {}, 'yes') : 'no',
   ]);
-  return table('Last terminations', ['Time', 'Reason', 'Expected', 'After', 'PID', 'OOM'], rows);
+  return table(
+    'Last terminations',
+    ['Time', 'Reason', 'Expected', 'Ran for', 'PID', 'OOM kill'],
+    rows,
+  );
 }
 
 function transitions(

@@ -117,7 +117,7 @@ function syncAlerts({ context, now }: View): Markup[] {
   return [notice('Not synced: events were lost, so states may be wrong until the next snapshot.')];
 }
 
-/** What need not be acted on at once. */
+/** Notices that can wait. */
 export function warnings(view: View, query: TableQuery): Markup {
   const { context, rows, now } = view;
   const items: Markup[] = [];

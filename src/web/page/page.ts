@@ -147,7 +147,7 @@ export class Page {
     await this.#liveUpdates.subscribe(response);
   }
 
-  /** Reads what no change announces; a reading of resource usage that is in progress is shared. */
+  /** Reads what is not published as a change; a reading of resource usage in progress is shared. */
   async #refresh(): Promise<void> {
     await this.#options.resources?.read();
     await runInSlices(this.#markRefreshed(performance.now() / 1000));

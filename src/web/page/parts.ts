@@ -305,7 +305,7 @@ function unexpectedExitsCell({ unexpected, lastUnexpectedExit }: Row, now: numbe
 function whyCell(row: Row, now: number, zoneOffset: ZoneOffset): Cell {
   const { exitedAt, reason, spawnError, lastUnexpectedExit, trouble } = row;
   if (trouble === 'unreported exit') {
-    return [h('span', { class: 'reason recent' }, 'no event has reported the exit')];
+    return [h('span', { class: 'reason recent' }, 'supervisord has not reported the exit')];
   }
   const isUnexpected =
     exitedAt !== undefined && lastUnexpectedExit !== undefined && exitedAt <= lastUnexpectedExit;
@@ -458,7 +458,7 @@ export function rowCount(
   const children: (Child | undefined)[] = [];
   const clear = h('a', { href: formatQuery(withoutFilter(query)) }, 'Clear the filter');
   if (rows.length === 0) {
-    // While a snapshot is waited for, a notice says so.
+    // While the exporter waits for a snapshot, a notice reports that.
     if (context.isSynced) children.push('supervisord has no processes.');
   } else if (matching === 0) {
     children.push('No process matches the filter. ', clear);

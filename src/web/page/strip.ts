@@ -10,7 +10,7 @@ import {
   type TimelineState,
 } from './timeline.ts';
 
-/** From bottom to top, so that what is wrong stands out at the upper edge. */
+/** From bottom to top: states that need attention are at the upper edge. */
 const STACK: readonly TimelineState[] = [
   'RUNNING',
   'STOPPED',
@@ -25,7 +25,7 @@ const STACK: readonly TimelineState[] = [
 
 /** Units of the drawing; one step is one unit wide. */
 const HEIGHT = 24;
-/** One process of a thousand is still seen. */
+/** One process of a thousand is still visible. */
 const MIN_HEIGHT = 6;
 
 /** `timelines` as encodeTimeline writes them. */
@@ -136,7 +136,7 @@ function draw(columns: Columns): Markup[] {
   });
 }
 
-/** Whole shares of the height. What is rare gets a minimum, which the most frequent state gives up. */
+/** Shares of the height as whole units. Rare states get a minimum, taken from the most frequent state. */
 function heights(columns: Columns, step: number): (readonly [TimelineState, number])[] {
   const counts = STACK.map(
     (state) => [state, columns[TIMELINE_STATES.indexOf(state)]?.[step] ?? 0] as const,

@@ -1,7 +1,7 @@
 /**
- * The states of a process over the last hour, in steps of half a minute. For each step it is kept
- * in which states the process was, however often, so that its size is bounded and one restart
- * in an hour is still seen.
+ * The states of a process over the last hour, in steps of half a minute. Each step has the set of
+ * states in which the process was, however often, so the size is bounded and a single restart
+ * within the hour is still visible.
  */
 
 import { PROCESS_STATES, type ProcessState } from '../../supervisor/states.ts';

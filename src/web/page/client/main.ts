@@ -41,7 +41,7 @@ let query: TableQuery = parseQuery(location.search);
 let view: View | undefined;
 /** Received since `view` was made. They are applied together, since that costs as much as applying one. */
 let changes: Change[] = [];
-/** So that what is not drawn does not pile up: ten seconds of a storm. */
+/** Changes that are not drawn do not accumulate beyond this: ten seconds of a storm. */
 const MAX_CHANGES = 100;
 /** When the last message was received, in milliseconds since the page was opened. */
 let receivedAt = 0;
@@ -52,7 +52,7 @@ const DRAWING = new DutyCycle({ share: 0.04, burstMs: 100, longestPauseMs: 5_000
 let isDrawScheduled = false;
 let hasDrawn = false;
 let drawTimer: number | undefined;
-/** Milliseconds since the page was opened before which only the reader causes drawing. */
+/** Until this time, in milliseconds since the page was opened, only input of the reader causes drawing. */
 let pausedUntil = 0;
 
 function handleMessage(message: Message): void {
