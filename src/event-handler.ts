@@ -16,6 +16,7 @@ import {
 import { displayName } from './supervisor/process-id.ts';
 import { SERVER_STATE_CODES } from './supervisor/snapshot.ts';
 import type { LogFields, Logger } from './util/log.ts';
+import { zeroCounts } from './util/zero-counts.ts';
 
 export interface EventHandlerOptions {
   readonly table: ProcessTable;
@@ -31,10 +32,7 @@ export class EventHandler {
   readonly #losses: LossDetector;
   readonly #counts = {
     received: new Map<string, number>(),
-    malformed: Object.fromEntries(MALFORMED_REASONS.map((reason) => [reason, 0])) as Record<
-      MalformedEvent['reason'],
-      number
-    >,
+    malformed: zeroCounts(MALFORMED_REASONS),
     redelivered: 0,
     lost: 0,
     lastEventAt: undefined as number | undefined,

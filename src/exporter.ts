@@ -155,16 +155,17 @@ export class Exporter {
       requestResync: () => this.#resync.request('unreported_exit'),
       signal,
     });
-    this.#metrics = createMetrics(table, {
+    this.#metrics = createMetrics({
       footprint: config.exporterMetrics,
       exitReasons: config.exitReasons,
       compat: config.compat,
-      build: io.build,
       upTimes,
       selection,
       resources: this.#resources,
       resourcesIo: config.resourcesIo,
       sources: {
+        build: io.build,
+        table,
         events: () => this.#eventHandler.stats,
         resync,
         exits: this.#exits,

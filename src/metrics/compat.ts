@@ -2,13 +2,13 @@
 
 import { exitStatus } from '../processes/process.ts';
 import { type ProcessState, STATE_CODES } from '../supervisor/states.ts';
-import type { Family, View } from './family.ts';
+import type { ProcessFamily, View } from './family.ts';
 
 /**
  * node_exporter's supervisord collector (1.5.0, collector/supervisord.go), with its names,
  * types, help texts and meanings. It shows the reply of getAllProcessInfo.
  */
-const NODE_EXPORTER: readonly Family[] = [
+const NODE_EXPORTER: readonly ProcessFamily[] = [
   {
     name: 'node_supervisord_up',
     help: 'Process Up',

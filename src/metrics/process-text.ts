@@ -18,10 +18,11 @@ import { TimeSlice } from '../util/time-slice.ts';
 import { COMPAT_FAMILIES, type Compat } from './compat.ts';
 import {
   type ExitDetection,
-  type Family,
   type FurtherFacts,
+  formatLabels,
   headerOf,
-  labelsOf,
+  type Labels,
+  type ProcessFamily,
   type View,
 } from './family.ts';
 import { PROCESS_FAMILIES, transitionFamily } from './processes.ts';
@@ -44,17 +45,19 @@ export interface ProcessTextOptions {
 
 /** One family, or one series of it, for all processes. */
 class Chunk {
-  readonly #family: Family;
+  readonly #family: ProcessFamily;
   /** Empty where an adjacent chunk before this one has the same family. */
   readonly #header: string;
+  readonly #fixedLabels: string;
   /** For each process; NaN where it has no series. */
   readonly #values: Float64Array;
   readonly #changingLabels: string[] = [];
   #text: CachedText | undefined;
 
-  constructor(family: Family, header: string, processCount: number) {
+  constructor(family: ProcessFamily, header: string, processCount: number) {
     this.#family = family;
     this.#header = header;
+    this.#fixedLabels = withComma(family.fixedLabels ?? {});
     this.#values = new Float64Array(processCount);
   }
 
@@ -66,7 +69,7 @@ class Chunk {
       this.#text = undefined;
     }
     if (labels === undefined || Number.isNaN(current)) return;
-    const currentLabels = labels(process);
+    const currentLabels = withComma(labels(process));
     if (this.#changingLabels[row] === currentLabels) return;
     this.#changingLabels[row] = currentLabels;
     this.#text = undefined;
@@ -79,13 +82,13 @@ class Chunk {
 
   /** Joins the pieces at the end: concatenating strings takes three times the memory meanwhile. */
   #write(labelsOfRows: readonly string[]): string {
-    const { name, labels, fixedLabels = '' } = this.#family;
+    const { name } = this.#family;
     const pieces: (string | number)[] = [this.#header];
     for (const [row, rowLabels] of labelsOfRows.entries()) {
       const value = this.#values[row] ?? Number.NaN;
       if (Number.isNaN(value)) continue;
-      const changing = labels === undefined ? '' : `,${this.#changingLabels[row]}`;
-      pieces.push(name, '{', rowLabels, changing, fixedLabels, '} ', value, '\n');
+      const changing = this.#changingLabels[row] ?? '';
+      pieces.push(name, '{', rowLabels, changing, this.#fixedLabels, '} ', value, '\n');
     }
     return pieces.join('');
   }
@@ -146,7 +149,7 @@ export class ProcessText {
       processes.every((process, row) => process === this.#processes[row]);
     if (isSame) return;
     this.#processes = processes;
-    this.#labels = processes.map(({ id }) => labelsOf(id));
+    this.#labels = processes.map(({ id: { name, group } }) => formatLabels({ name, group }));
     this.#chunks = this.#createChunks();
   }
 
@@ -159,10 +162,16 @@ export class ProcessText {
   }
 }
 
+/** Labels that follow others. */
+function withComma(labels: Labels): string {
+  const text = formatLabels(labels);
+  return text === '' ? '' : `,${text}`;
+}
+
 function familiesShown(
   { exitReasons, compat, resources, resourcesIo = false }: ProcessTextOptions,
   transitions: Iterable<Transition>,
-): Family[] {
+): ProcessFamily[] {
   return [
     ...PROCESS_FAMILIES.filter(({ ofExitReasons = exitReasons }) => ofExitReasons === exitReasons),
     ...Array.from(transitions, transitionFamily),

@@ -82,12 +82,11 @@ function settle(table: ProcessTable, changes: readonly Change[], facts: Terminat
 }
 
 async function render(): Promise<string> {
-  const { render } = createMetrics(fillTable(), {
+  const { render } = createMetrics({
     footprint: false,
     exitReasons: true,
     compat: 'node_exporter',
-    build: { version: '1.2.3', revision: '0123456', nodeVersion: 'v20.0.0' },
-    sources: ACTIVE_SOURCES,
+    sources: { ...ACTIVE_SOURCES, table: fillTable() },
     upTimes: { secondsOf: () => 86_400.125 },
     resourcesIo: true,
     resources: {
