@@ -21,7 +21,7 @@ import type { ProcessInfo } from '../supervisor/snapshot.ts';
 import { messageOf, RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { type Finding, type LogEvidence, NOTHING, type Query } from './evidence.ts';
-import { Namesakes } from './namesakes.ts';
+import type { Namesakes } from './namesakes.ts';
 import type { OomKills } from './oom-kills.ts';
 import { PacedCalls } from './paced-calls.ts';
 
@@ -44,6 +44,7 @@ export type LogTrust = 'trusted' | 'pending' | 'none';
 export interface ExitReasonsOptions {
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
+  readonly namesakes: Namesakes;
   readonly log: Logger;
   readonly evidence: LogEvidence;
   /** Reads what has been written to supervisord's log, and returns whether it can be trusted. */
@@ -66,7 +67,6 @@ interface Lookup {
 
 export class ExitReasons {
   readonly #options: ExitReasonsOptions;
-  readonly #namesakes: Namesakes;
   /** Those that the log did not settle; of each process the latest. The oldest first. */
   readonly #lookups = new Map<ProcessKey, Lookup>();
   /** Those that wait until it is established whether the log is supervisord's. */
@@ -91,7 +91,6 @@ export class ExitReasons {
 
   constructor(options: ExitReasonsOptions) {
     this.#options = options;
-    this.#namesakes = new Namesakes(options.changes);
     options.changes.subscribe((change) => this.#handle(change));
   }
 
@@ -172,7 +171,7 @@ export class ExitReasons {
   }
 
   #isShared(name: string): boolean {
-    return this.#namesakes.of(name).length > 1;
+    return this.#options.namesakes.of(name).length > 1;
   }
 
   #keep(lookup: Lookup): void {
