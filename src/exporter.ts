@@ -9,7 +9,7 @@
 
 import { setMaxListeners } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import type { ClientConfig } from './alertmanager/client-config.ts';
+import type { ReadHttpClientConfig } from './alertmanager/http-client-config.ts';
 import type { Notifier } from './alertmanager/notifier.ts';
 import type { Config } from './cli/flags.ts';
 import type { OwnCircumstances } from './configuration/read-running.ts';
@@ -63,7 +63,7 @@ export interface ExporterIo {
   /** Undefined: plain HTTP, open to every client that can reach the port. */
   readonly webConfig: WebConfigServer | undefined;
   /** Undefined: no authentication, and TLS with the certificate authorities of the system. */
-  readonly alertmanagerConfig: ClientConfig | undefined;
+  readonly readAlertmanagerConfig: ReadHttpClientConfig | undefined;
   /** The exporter cannot go on. The reason is for the log; undefined where there is nothing to report. */
   readonly onEnd: (outcome: Outcome, reason?: string) => void;
   /** Aborted when the exporter ends: everything stops and is closed. */
@@ -251,7 +251,7 @@ export class Exporter {
     const labels = pushedLabels({ host, port }, this.#io.hostname, alertLabels);
     this.#notifier = new Notifier({
       urls,
-      config: this.#io.alertmanagerConfig,
+      readHttpConfig: this.#io.readAlertmanagerConfig,
       payload: { labels, runbookUrl },
       table: this.#table,
       changes: this.#changes,

@@ -10,7 +10,7 @@ import type { Logger } from '../util/log.ts';
 import type { HttpUrl } from '../util/url.ts';
 import { ActiveAlerts } from './active-alerts.ts';
 import { AlertmanagerClient, type AlertmanagerStats } from './alertmanager-client.ts';
-import type { ClientConfig } from './client-config.ts';
+import type { ReadHttpClientConfig } from './http-client-config.ts';
 import { type PayloadOptions, toPostableAlert } from './payload.ts';
 
 /** How often the alerts are evaluated without a change: some are due to be sent again. */
@@ -29,7 +29,7 @@ const EVALUATION = { share: 0.2, burstMs: 20, longestPauseMs: 500 } as const;
 
 export interface NotifierOptions {
   readonly urls: readonly HttpUrl[];
-  readonly config: ClientConfig | undefined;
+  readonly readHttpConfig: ReadHttpClientConfig | undefined;
   readonly payload: PayloadOptions;
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
@@ -61,11 +61,11 @@ export class Notifier {
 
   constructor(options: NotifierOptions) {
     this.#options = options;
-    const { urls, config, changes, log, exitReasons, signal } = options;
+    const { urls, readHttpConfig, changes, log, exitReasons, signal } = options;
     this.#activeAlerts = new ActiveAlerts({
       reasonTimeout: exitReasons ? REASON_TIMEOUT_MS / 1000 : 0,
     });
-    this.#clients = urls.map((url) => new AlertmanagerClient({ url, config, log, signal }));
+    this.#clients = urls.map((url) => new AlertmanagerClient({ url, readHttpConfig, log, signal }));
     changes.subscribe((change) => {
       this.#schedule();
       if (!exitReasons || !awaitsReason(change)) return;
