@@ -59,6 +59,8 @@ export async function httpRequest(
   );
   const end = () => deadline.abort('the exporter is stopping');
   signal?.addEventListener('abort', end);
+  // A signal that is aborted already emits no event.
+  if (signal?.aborted) end();
   try {
     const authorization = base.credentials
       ? basicAuthorization(base.credentials)
