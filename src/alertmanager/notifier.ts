@@ -57,7 +57,7 @@ export class Notifier {
   readonly #dutyCycle = new DutyCycle(EVALUATION);
   /** Until when no evaluation may follow a long one; milliseconds, monotonic. */
   #pausedUntil = 0;
-  #evaluation: NodeJS.Timeout | undefined;
+  #isScheduled = false;
 
   constructor(options: NotifierOptions) {
     this.#options = options;
@@ -73,12 +73,7 @@ export class Notifier {
       setTimeout(() => this.#schedule(), REASON_TIMEOUT_MS + CLOCK_MARGIN_MS).unref();
     });
     const interval = setInterval(() => this.#schedule(), EVALUATION_INTERVAL_MS);
-    const stop = () => {
-      clearInterval(interval);
-      clearTimeout(this.#evaluation);
-    };
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
+    signal.addEventListener('abort', () => clearInterval(interval));
   }
 
   get stats(): readonly AlertmanagerStats[] {
@@ -87,18 +82,23 @@ export class Notifier {
 
   /** Evaluates the alerts once the present event is acknowledged. */
   #schedule(): void {
-    if (this.#options.signal.aborted) return;
-    const pauseMs = Math.max(0, this.#pausedUntil - performance.now());
-    this.#evaluation ??= setTimeout(() => {
-      this.#evaluation = undefined;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const run = () => {
+      this.#isScheduled = false;
       const began = performance.now();
       this.#evaluate();
       const now = performance.now();
       this.#pausedUntil = now + this.#dutyCycle.record(began, now);
-    }, pauseMs);
+    };
+    const pauseMs = this.#pausedUntil - performance.now();
+    // A timer would fire after 1 ms at the earliest.
+    if (pauseMs <= 0) setImmediate(run);
+    else setTimeout(run, pauseMs);
   }
 
   #evaluate(): void {
+    if (this.#options.signal.aborted) return;
     const { table, selection, payload, logTailOf } = this.#options;
     const processes = [...table.values()].filter(({ id }) => selection.isSelected(id));
     const alerts = this.#activeAlerts.evaluate(processes, Date.now() / 1000);
