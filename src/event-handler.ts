@@ -14,7 +14,6 @@ import {
   type SupervisorEvent,
 } from './supervisor/events.ts';
 import { displayName } from './supervisor/process-id.ts';
-import { SERVER_STATE_CODES } from './supervisor/snapshot.ts';
 import type { LogFields, Logger } from './util/log.ts';
 import { zeroCounts } from './util/zero-counts.ts';
 
@@ -90,7 +89,7 @@ export class EventHandler {
           if (resync.remoteCommunicationReceived(event)) this.#losses.markerReceived(event.serial);
         };
       case 'supervisor-state':
-        return () => resync.serverStateReceived(SERVER_STATE_CODES[event.state], at);
+        return () => resync.serverStateReceived(event.stateCode, at);
       case 'unused':
         return undefined;
       default: {

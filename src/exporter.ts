@@ -211,7 +211,7 @@ export class Exporter {
 
   /** Logs that events will be missed, unless supervisord is stopping as well. */
   logTermination(signal: NodeJS.Signals): void {
-    if (this.#resync.server?.stateCode !== SERVER_STATE_CODES.running) return;
+    if (this.#resync.server?.stateCode !== SERVER_STATE_CODES.RUNNING) return;
     this.#io.log.warn(
       `${signal} received, and supervisord has not reported that it is stopping: events are missed until the exporter is started again; "supervisorctl stop all" and "restart all" include event listeners`,
     );

@@ -9,6 +9,7 @@
  */
 
 import type { TimeWindow } from '../processes/termination.ts';
+import { dropOldest } from '../util/drop-oldest.ts';
 import type { LoggedReason, LogMessage } from './log-lines.ts';
 
 /** A line that reports something, and how far it can be trusted. */
@@ -104,7 +105,9 @@ export class LogEvidence {
       return;
     }
     if (message.kind === 'killing') {
-      this.#addKill(message.name, { pid: message.pid, isCertain });
+      this.#kills.delete(message.name);
+      this.#kills.set(message.name, { pid: message.pid, isCertain });
+      dropOldest(this.#kills, MAX_KILLS);
       return;
     }
     if (message.kind !== 'spawned' && message.kind !== 'ended') return;
@@ -176,13 +179,6 @@ export class LogEvidence {
 
   #linesOf(name: string): readonly RunLine[] {
     return this.#lines.get(name) ?? [];
-  }
-
-  #addKill(name: string, kill: { readonly pid: number; readonly isCertain: boolean }): void {
-    this.#kills.delete(name);
-    this.#kills.set(name, kill);
-    const [oldest] = this.#kills.keys();
-    if (this.#kills.size > MAX_KILLS && oldest !== undefined) this.#kills.delete(oldest);
   }
 
   #forgetOldest(): void {

@@ -15,9 +15,9 @@ import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Termination } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
-import { parseProcessInfo } from '../rpc/snapshot.ts';
+import { processInfoCall, readProcessInfo } from '../rpc/snapshot.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
-import { messageOf, RpcError } from '../util/errors.ts';
+import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { LogEntry, LogEvidence } from './evidence.ts';
 import { toHarmlessText } from './harmless-text.ts';
@@ -251,14 +251,9 @@ export class LogTails {
     const asked = requests.map((exit) => ({ exit, logs: logsOf(table.get(exit.id)) }));
     const results = await client.multicallSettled(
       asked.flatMap(({ exit, logs }) => {
-        const name = displayName(exit.id);
-        return [
-          { methodName: 'supervisor.getProcessInfo', params: [name] },
-          ...logs.map(({ stream }) => ({
-            methodName: READ_METHODS[stream],
-            params: [name, -maxBytes, 0],
-          })),
-        ];
+        const params = [displayName(exit.id), -maxBytes, 0];
+        const reads = logs.map(({ stream }) => ({ methodName: READ_METHODS[stream], params }));
+        return [processInfoCall(exit.id), ...reads];
       }),
     );
     // A tail of a logged exit counts only if the log shows no further start by now.
@@ -297,16 +292,12 @@ function isExitOf(exit: DetectedExit, { finishedAt, pid }: Termination): boolean
 
 /** Whether the reply of getProcessInfo shows that the run has ended and no other has begun. */
 function isStillDown(reply: unknown, exit: DetectedExit): boolean {
-  if (reply instanceof RpcError) return false;
-  try {
-    const { state, pid, start, stop } = parseProcessInfo(reply);
-    const isDown = state === 'EXITED' || state === 'BACKOFF' || state === 'FATAL';
-    const noticedFrom = exit.at - NOTICED_WITHIN_SECONDS;
-    // A later run may have ended as well where the exporter was late to notice.
-    const isOfRun =
-      exit.kind === 'logged' || (start <= noticedFrom && stop >= Math.floor(noticedFrom));
-    return isDown && pid === 0 && isOfRun;
-  } catch {
-    return false;
-  }
+  const info = readProcessInfo(reply);
+  if (info === undefined) return false;
+  const isDown = info.state === 'EXITED' || info.state === 'BACKOFF' || info.state === 'FATAL';
+  if (!isDown || info.pid !== 0) return false;
+  if (exit.kind === 'logged') return true;
+  // A later run may have ended as well where the exporter was late to notice.
+  const noticedFrom = exit.at - NOTICED_WITHIN_SECONDS;
+  return info.start <= noticedFrom && info.stop >= Math.floor(noticedFrom);
 }

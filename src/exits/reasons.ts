@@ -6,19 +6,20 @@
  */
 
 import type { Change, ChangeFeed } from '../processes/changes.ts';
-import type { Process } from '../processes/process.ts';
+import { type Process, reasonOfInfo } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import {
-  type ExitReason,
   SIGKILL,
   type Termination,
   type TerminationFacts,
+  type TimeWindow,
 } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
-import { parseProcessInfo } from '../rpc/snapshot.ts';
+import { processInfoCall, readProcessInfo } from '../rpc/snapshot.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
-import { messageOf, RpcError } from '../util/errors.ts';
+import { dropOldest } from '../util/drop-oldest.ts';
+import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { type Finding, type LogEvidence, NOTHING, type Query } from './evidence.ts';
 import type { Namesakes } from './namesakes.ts';
@@ -258,7 +259,7 @@ export class ExitReasons {
     for (const [key] of early) this.#early.delete(key);
     try {
       const ids = [...lookups, ...early].map(([, { id }]) => id);
-      const infos = (await client.multicallSettled(ids.map(getProcessInfo))).map(readInfo);
+      const infos = (await client.multicallSettled(ids.map(processInfoCall))).map(readProcessInfo);
       this.#isRpcFailing = false;
       this.success = true;
       for (const [index, [key, lookup]] of lookups.entries()) {
@@ -291,14 +292,13 @@ export class ExitReasons {
     const lookup = this.#lookups.get(key);
     if (lookup?.query.pid === pid) return void this.#answer(key, lookup, info);
     this.#earlyInfos.set(key, { pid, info });
-    const [oldest] = this.#earlyInfos.keys();
-    if (this.#earlyInfos.size > MAX_EARLY && oldest !== undefined) this.#earlyInfos.delete(oldest);
+    dropOldest(this.#earlyInfos, MAX_EARLY);
   }
 
   #factsOfInfo(info: ProcessInfo | undefined, lookup: Lookup): TerminationFacts {
     if (info === undefined) return UNKNOWN;
     if (lookup.query.end === 'failed-start') return factsOfFailedStart(info);
-    const reason = reasonOfInfo(info, lookup.query);
+    const reason = isWithin(info.stop, lookup.query.window) ? reasonOfInfo(info) : undefined;
     if (reason === undefined) return UNKNOWN;
     const known = reason.kind === 'exited' ? reason.exitCode : 'signal';
     if (this.#options.readLog() !== 'trusted') return { reason };
@@ -362,28 +362,7 @@ function factsOfFailedStart({ spawnError }: ProcessInfo): TerminationFacts {
   };
 }
 
-/** XML-RPC reports the exit status until the process is started again. */
-function reasonOfInfo(
-  { state, stop, exitStatus }: ProcessInfo,
-  { window }: Pick<Query, 'window'>,
-): ExitReason | undefined {
-  if (state !== 'EXITED' && state !== 'STOPPED') return undefined;
-  if (stop < Math.floor(window.after) || stop > window.before) return undefined;
-  return exitStatus >= 0
-    ? { kind: 'exited', source: 'xml-rpc', exitCode: exitStatus }
-    : { kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined };
-}
-
-function getProcessInfo(id: ProcessId) {
-  return { methodName: 'supervisor.getProcessInfo', params: [displayName(id)] };
-}
-
-/** Undefined for a process that is gone, and for a reply that cannot be used. */
-function readInfo(result: unknown): ProcessInfo | undefined {
-  if (result instanceof RpcError) return undefined;
-  try {
-    return parseProcessInfo(result);
-  } catch {
-    return undefined;
-  }
+/** `stop`: a whole second. */
+function isWithin(stop: number, { after, before }: TimeWindow): boolean {
+  return stop >= Math.floor(after) && stop <= before;
 }

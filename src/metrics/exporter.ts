@@ -8,7 +8,7 @@ import type { ProcessTable } from '../processes/table.ts';
 import type { CgroupMemory } from '../resources/cgroup-memory.ts';
 import type { ResyncStats, RpcHealth } from '../resync/resync.ts';
 import type { EventStats } from '../supervisor/event-stats.ts';
-import type { ServerInfo } from '../supervisor/snapshot.ts';
+import { SERVER_STATE_CODES, type ServerInfo } from '../supervisor/snapshot.ts';
 import { PROCESS_STATES, type ProcessState } from '../supervisor/states.ts';
 import type { CollectorStats } from '../util/collector-stats.ts';
 import { zeroCounts } from '../util/zero-counts.ts';
@@ -218,7 +218,9 @@ const COLLECTORS: readonly ExporterFamily[] = [
 const SUPERVISORD: readonly ExporterFamily[] = [
   {
     name: 'supervisord_server_state',
-    help: 'State of supervisord itself: 2 FATAL, 1 RUNNING, 0 RESTARTING, -1 SHUTDOWN.',
+    help: `State of supervisord itself: ${Object.entries(SERVER_STATE_CODES)
+      .map(([name, code]) => `${code} ${name}`)
+      .join(', ')}.`,
     value: ({ resync }) => resync.server?.stateCode,
   },
   {

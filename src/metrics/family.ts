@@ -3,8 +3,6 @@
 import type { Process } from '../processes/process.ts';
 import type { ResourceUsage } from '../resources/resources.ts';
 
-export type View = Readonly<Process>;
-
 /** What is known of a process besides its record in the table. */
 export interface FurtherFacts {
   readonly upSeconds: number;
@@ -16,7 +14,7 @@ export interface FurtherFacts {
 /** What the detection of exits knows. */
 export interface ExitDetection {
   /** Whether the process is gone without an event; undefined where that cannot be read. */
-  readonly isUnreported: (process: View) => boolean | undefined;
+  readonly isUnreported: (process: Readonly<Process>) => boolean | undefined;
   /** Whether OOM kills of processes can be detected. */
   readonly countsOomKills: boolean;
   /** Whether kills at a stop can be detected. */
@@ -35,11 +33,11 @@ export type Labels = Readonly<Record<string, string>>;
 /** A family with one series for each process, or one of these series where it has several. */
 export interface ProcessFamily extends Family {
   /** No series is shown for an undefined value. */
-  readonly value: (process: View, facts: FurtherFacts) => number | undefined;
+  readonly value: (process: Readonly<Process>, facts: FurtherFacts) => number | undefined;
   /** Labels after `name` and `group`. Families that differ only in them are adjacent. */
   readonly fixedLabels?: Labels;
   /** Labels after `name` and `group` whose values change. */
-  readonly labels?: (process: View) => Labels;
+  readonly labels?: (process: Readonly<Process>) => Labels;
   /** true: shown only with the collector "exit-reason"; false: only without it; undefined: always. */
   readonly ofExitReasons?: boolean;
 }

@@ -8,7 +8,8 @@
  */
 
 import { CachedText } from '../exposition/cached-text.ts';
-import { ALL_PROCESSES, type Selection } from '../processes/selection.ts';
+import type { Process } from '../processes/process.ts';
+import type { Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { UpTimes } from '../processes/up-time.ts';
 import type { UsageSource } from '../resources/resources.ts';
@@ -23,7 +24,6 @@ import {
   headerOf,
   type Labels,
   type ProcessFamily,
-  type View,
 } from './family.ts';
 import { PROCESS_FAMILIES, transitionFamily } from './processes.ts';
 import { IO_FAMILIES, USAGE_FAMILIES } from './usage.ts';
@@ -32,15 +32,15 @@ export interface ProcessTextOptions {
   /** Whether exit reasons are looked up. */
   readonly exitReasons: boolean;
   /** The exporter whose metrics to show as well. */
-  readonly compat?: Compat | undefined;
+  readonly compat: Compat | undefined;
   readonly exits: ExitDetection;
   readonly upTimes: Pick<UpTimes, 'secondsOf'>;
   /** undefined: the collector "resources" is off. */
-  readonly resources?: UsageSource | undefined;
+  readonly resources: UsageSource | undefined;
   /** Whether the collector also reads bytes, swap and context switches. */
-  readonly resourcesIo?: boolean;
+  readonly resourcesIo: boolean;
   /** Which processes have series. */
-  readonly selection?: Selection;
+  readonly selection: Selection;
 }
 
 /** One family, or one series of it, for all processes. */
@@ -61,7 +61,7 @@ class Chunk {
     this.#values = new Float64Array(processCount);
   }
 
-  update(row: number, process: View, facts: FurtherFacts): void {
+  update(row: number, process: Readonly<Process>, facts: FurtherFacts): void {
     const { value, labels } = this.#family;
     const current = value(process, facts) ?? Number.NaN;
     if (!Object.is(this.#values[row], current)) {
@@ -99,7 +99,7 @@ export class ProcessText {
   readonly #options: ProcessTextOptions;
   /** The twelve of Supervisor's state diagram, and any other that was seen. */
   readonly #transitions = new Set<Transition>(TRANSITIONS);
-  #processes: readonly View[] = [];
+  #processes: readonly Readonly<Process>[] = [];
   #labels: readonly string[] = [];
   #chunks: readonly Chunk[] = [];
   readonly #mutex = new Mutex();
@@ -136,8 +136,8 @@ export class ProcessText {
 
   /** Discards all chunks when processes were added or removed, or a new transition was seen. */
   #adoptTable(): void {
-    const { selection = ALL_PROCESSES } = this.#options;
-    const processes = [...this.#table.values()].filter(({ id }) => selection.isSelected(id));
+    const { isSelected } = this.#options.selection;
+    const processes = [...this.#table.values()].filter(({ id }) => isSelected(id));
     const transitionCount = this.#transitions.size;
     for (const { transitions } of processes) {
       for (const transition of transitions.keys()) this.#transitions.add(transition);
@@ -169,7 +169,7 @@ function withComma(labels: Labels): string {
 }
 
 function familiesShown(
-  { exitReasons, compat, resources, resourcesIo = false }: ProcessTextOptions,
+  { exitReasons, compat, resources, resourcesIo }: ProcessTextOptions,
   transitions: Iterable<Transition>,
 ): ProcessFamily[] {
   return [

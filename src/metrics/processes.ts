@@ -1,6 +1,6 @@
 /** The metric families of the process table. */
 
-import { exitSignal, exitStatus, lastTermination } from '../processes/process.ts';
+import { exitSignal, exitStatus, lastTermination, type Process } from '../processes/process.ts';
 import { coreDumpedOf, type ExitReason, oomKilledOf } from '../processes/termination.ts';
 import {
   endsOf,
@@ -10,7 +10,7 @@ import {
   TRANSITIONS,
   type Transition,
 } from '../supervisor/states.ts';
-import { type ProcessFamily, toSample, type View } from './family.ts';
+import { type ProcessFamily, toSample } from './family.ts';
 
 export const PROCESS_FAMILIES: readonly ProcessFamily[] = [
   {
@@ -152,7 +152,7 @@ export const PROCESS_FAMILIES: readonly ProcessFamily[] = [
 
 /** A fact about the last termination. */
 function ofLastExit(
-  process: View,
+  process: Readonly<Process>,
   read: (reason: ExitReason) => boolean | undefined,
 ): number | undefined {
   const termination = lastTermination(process);

@@ -3,7 +3,13 @@
 import type { ProcessStateEvent } from '../supervisor/events.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import type { ProcessInfo, ProcessSettings } from '../supervisor/snapshot.ts';
-import { isUp, type ProcessState, type Transition, transitionOf } from '../supervisor/states.ts';
+import {
+  isAlive,
+  isUp,
+  type ProcessState,
+  type Transition,
+  transitionOf,
+} from '../supervisor/states.ts';
 import { effectOfEvent, SNAPSHOT_EFFECTS } from './effects.ts';
 import {
   type ExitReason,
@@ -88,7 +94,7 @@ export type OrderedFact =
 
 /** The pid of a process that exists as far as is known. */
 export function livePid({ state, pid }: Readonly<Process>): number | undefined {
-  return state === 'RUNNING' || state === 'STARTING' || state === 'STOPPING' ? pid : undefined;
+  return isAlive(state) ? pid : undefined;
 }
 
 /**
@@ -344,14 +350,14 @@ function terminationOfSnapshot(info: ProcessInfo, { id, reason }: NewTermination
     timeSource: 'snapshot',
     window: windowOfSecond(info.stop),
     expected: undefined,
-    reason: reasonOfSnapshot(info) ?? reason,
+    reason: reasonOfInfo(info) ?? reason,
   };
 }
 
 /** The same termination as far as the snapshot makes it more exact; the same object if it does not. */
 function confirm(known: Termination, info: ProcessInfo): Termination {
   const isOpen = known.reason.kind === 'pending' || known.reason.kind === 'unknown';
-  const reason = (isOpen ? reasonOfSnapshot(info) : undefined) ?? known.reason;
+  const reason = (isOpen ? reasonOfInfo(info) : undefined) ?? known.reason;
   const finishedAt =
     known.timeSource === 'log' ? known.finishedAt : moreExact(known.finishedAt, info.stop);
   const isLate = finishedAt !== undefined && finishedAt !== known.finishedAt;
@@ -367,7 +373,7 @@ function confirm(known: Termination, info: ProcessInfo): Termination {
 }
 
 /** XML-RPC reports the exit code until the process is started again, and -1 for any signal. */
-function reasonOfSnapshot({ state, exitStatus }: ProcessInfo): ExitReason | undefined {
+export function reasonOfInfo({ state, exitStatus }: ProcessInfo): ExitReason | undefined {
   if (!SNAPSHOT_EFFECTS[state].hasExitStatus) return undefined;
   if (exitStatus >= 0) return { kind: 'exited', source: 'xml-rpc', exitCode: exitStatus };
   return { kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined };

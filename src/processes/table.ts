@@ -10,6 +10,7 @@
 import type { ProcessStateEvent } from '../supervisor/events.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo, ProcessSettings, Snapshot } from '../supervisor/snapshot.ts';
+import { dropOldest } from '../util/drop-oldest.ts';
 import type { Change } from './changes.ts';
 import {
   countTransition,
@@ -97,10 +98,7 @@ export class ProcessTable {
     const latest = Math.max(serial, this.#removedGroups.get(group) ?? -1);
     this.#removedGroups.delete(group);
     this.#removedGroups.set(group, latest);
-    const [oldest] = this.#removedGroups.keys();
-    if (this.#removedGroups.size > MAX_REMOVED_GROUPS && oldest !== undefined) {
-      this.#removedGroups.delete(oldest);
-    }
+    dropOldest(this.#removedGroups, MAX_REMOVED_GROUPS);
     for (const process of this.#processes.values()) {
       if (process.id.group === group && !isLater(process, serial)) this.#remove(process);
     }

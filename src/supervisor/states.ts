@@ -34,6 +34,11 @@ export function isUp(state: ProcessState): boolean {
   return state === 'STARTING' || state === 'RUNNING';
 }
 
+/** Whether an operating system process exists in this state. */
+export function isAlive(state: ProcessState): boolean {
+  return isUp(state) || state === 'STOPPING';
+}
+
 /** `FROM>TO`. */
 export type Transition = `${ProcessState}>${ProcessState}`;
 

@@ -6,6 +6,7 @@ import { EXPORTER_FAMILIES, writeFamily } from '../../src/metrics/exporter.ts';
 import { ProcessText } from '../../src/metrics/process-text.ts';
 import { USAGE_FAMILIES } from '../../src/metrics/usage.ts';
 import type { Process } from '../../src/processes/process.ts';
+import { ALL_PROCESSES } from '../../src/processes/selection.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { ResourceUsage } from '../../src/resources/resources.ts';
 import type { ProcessState } from '../../src/supervisor/states.ts';
@@ -18,6 +19,10 @@ const exposition = suite('exposition of the processes');
 
 /** Nothing is known besides the table. */
 const TABLE_ALONE = {
+  compat: undefined,
+  resources: undefined,
+  resourcesIo: false,
+  selection: ALL_PROCESSES,
   upTimes: { secondsOf: () => 0 },
   exits: { isUnreported: () => undefined, countsOomKills: false, countsStopKills: false },
 };
@@ -143,9 +148,9 @@ exposition('a series that has no value now is left out, and comes back', async (
 exposition("node_exporter's metrics follow XML-RPC, and change with each event", async () => {
   const table = new ProcessTable();
   const subject = new ProcessText(table, {
+    ...TABLE_ALONE,
     exitReasons: false,
     compat: 'node_exporter',
-    ...TABLE_ALONE,
   });
   const shown = async () => {
     const metrics = new Exposition(await textOf(subject));

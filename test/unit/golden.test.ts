@@ -8,6 +8,7 @@ import { joinPlain } from '../../src/exposition/cached-text.ts';
 import { createMetrics } from '../../src/metrics/registry.ts';
 import type { Change } from '../../src/processes/changes.ts';
 import type { Process } from '../../src/processes/process.ts';
+import { ALL_PROCESSES } from '../../src/processes/selection.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { TerminationFacts } from '../../src/processes/termination.ts';
 import type { ResourceUsage } from '../../src/resources/resources.ts';
@@ -89,6 +90,7 @@ async function render(): Promise<string> {
     sources: { ...ACTIVE_SOURCES, table: fillTable() },
     upTimes: { secondsOf: () => 86_400.125 },
     resourcesIo: true,
+    selection: ALL_PROCESSES,
     resources: {
       usageOf: ({ pid }: Readonly<Process>) => (pid === USAGE.pid ? USAGE : undefined),
     },
