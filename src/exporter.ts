@@ -76,13 +76,21 @@ export interface ExporterIo {
  */
 export type Outcome = 'over' | 'failed' | 'refused';
 
+/** What most parts need. */
+interface Shared {
+  readonly table: ProcessTable;
+  readonly changes: ChangeFeed;
+  readonly log: Logger;
+  /** Aborted when the exporter ends. */
+  readonly signal: AbortSignal;
+}
+
 export class Exporter {
   readonly #config: Config;
   readonly #io: ExporterIo;
   /** Epoch seconds. */
   readonly #startedAt = Date.now() / 1000;
-  readonly #changes = new ChangeFeed();
-  readonly #table: ProcessTable;
+  readonly #shared: Shared;
   readonly #selection: Selection;
   readonly #resync: Resync;
   readonly #watchdog: Watchdog;
@@ -100,22 +108,19 @@ export class Exporter {
     this.#io = io;
     const { log, signal } = io;
     setMaxListeners(0, signal);
-    const { supervisor: endpoint, supervisorTimeoutMs: timeoutMs, telemetryPath } = config;
+    const { supervisor: endpoint, supervisorTimeoutMs: timeoutMs } = config;
     const client = endpoint && new RpcClient(endpoint, { timeoutMs, keepOpen: false });
-    const changes = this.#changes;
     const table = new ProcessTable({ looksUpReasons: config.exitReasons });
-    this.#table = table;
+    const changes = new ChangeFeed();
+    this.#shared = { table, changes, log, signal };
+    this.#selection = createSelection(config.selection);
     const upTimes = new UpTimes(table);
     changes.subscribe((change) =>
       upTimes.record(change, { monotonic: performance.now() / 1000, epoch: Date.now() / 1000 }),
     );
-
     this.#resync = new Resync({
+      ...this.#shared,
       client,
-      table,
-      changes,
-      log,
-      signal,
       onFirst: (snapshot) => this.#checkOwnProcess(snapshot),
       onMarkerDue: () => this.#watchdog.markerDue(),
     });
@@ -125,64 +130,77 @@ export class Exporter {
       onStalled: (seconds) => this.#restartStalled(seconds),
       signal,
     });
-    const resync = this.#resync;
-    const watchdog = this.#watchdog;
-    this.#eventHandler = new EventHandler({ table, changes, resync, watchdog, log, signal });
-    if (client !== undefined) {
-      new SettingsFetcher({ client, table, changes, log, signal });
-    }
-    const selection = createSelection(config.selection);
-    this.#selection = selection;
-    this.#resources = config.resources
-      ? openResources({ table, selection, readsIo: config.resourcesIo, log, ownPid: io.pid })
-      : undefined;
-    const readCgroupMemory = config.resources ? openCgroupMemory() : undefined;
-    this.#exits = new Exits({
-      table,
-      changes,
-      supervisorPid: io.supervisorPid,
-      own: io.own,
-      endpoint,
-      timeoutMs,
+    this.#eventHandler = new EventHandler({
+      ...this.#shared,
+      resync: this.#resync,
+      watchdog: this.#watchdog,
+    });
+    if (client !== undefined) new SettingsFetcher({ ...this.#shared, client });
+    this.#resources = this.#openResources();
+    this.#exits = this.#createExits();
+    this.#metrics = this.#createMetrics(upTimes);
+    this.#page = this.#createPage();
+  }
+
+  #openResources(): Resources | undefined {
+    const { resources, resourcesIo: readsIo } = this.#config;
+    const { table, log } = this.#shared;
+    if (!resources) return undefined;
+    return openResources({ table, selection: this.#selection, readsIo, log, ownPid: this.#io.pid });
+  }
+
+  #createExits(): Exits {
+    const config = this.#config;
+    const { pid, supervisorPid, own } = this.#io;
+    return new Exits({
+      ...this.#shared,
+      supervisorPid,
+      own,
+      endpoint: config.supervisor,
+      timeoutMs: config.supervisorTimeoutMs,
       nudge: config.nudge,
       reasons: config.exitReasons,
       logTailBytes: config.logTailBytes,
       logFile: config.supervisorLogFile,
       ownName: config.ownGroup,
-      ownPid: io.pid,
-      log,
+      ownPid: pid,
       logsInfo: config.logLevel === 'info' || config.logLevel === 'debug',
       requestResync: () => this.#resync.request('unreported_exit'),
-      signal,
     });
-    this.#metrics = createMetrics({
-      footprint: config.exporterMetrics,
-      exitReasons: config.exitReasons,
-      compat: config.compat,
+  }
+
+  #createMetrics(upTimes: UpTimes): Metrics {
+    const { exporterMetrics, exitReasons, compat, resources, resourcesIo } = this.#config;
+    const readCgroupMemory = resources ? openCgroupMemory() : undefined;
+    return createMetrics({
+      footprint: exporterMetrics,
+      exitReasons,
+      compat,
       upTimes,
-      selection,
+      selection: this.#selection,
       resources: this.#resources,
-      resourcesIo: config.resourcesIo,
+      resourcesIo,
       sources: {
-        build: io.build,
-        table,
+        build: this.#io.build,
+        table: this.#shared.table,
         events: () => this.#eventHandler.stats,
-        resync,
+        resync: this.#resync,
         exits: this.#exits,
         alertmanagers: () => this.#notifier?.stats ?? [],
         cgroupMemory: () => readCgroupMemory?.(),
         collectors: () => this.#collectors(),
       },
     });
-    this.#page = new Page({
-      table,
-      changes,
+  }
+
+  #createPage(): Page {
+    return new Page({
+      ...this.#shared,
       context: () => this.#pageContext(),
       isUnreported: (process) => this.#exits.isUnreported(process) === true,
       resources: this.#resources,
       logTailOf: (process, request) => this.#shownLogTail(process, request),
-      telemetryPath,
-      signal,
+      telemetryPath: this.#config.telemetryPath,
     });
   }
 
@@ -224,7 +242,7 @@ export class Exporter {
       render: () => this.#render(),
       notReady: () => this.#resync.whyNotReady,
       programs: createProgramsAnswer({
-        table: this.#table,
+        table: this.#shared.table,
         selection: this.#selection,
         whyNotSynced: () => this.#whyNotSynced(),
         isUnreported: (process) => this.#exits.isUnreported(process) === true,
@@ -250,16 +268,13 @@ export class Exporter {
     const { requestedHost: host, port } = address;
     const labels = pushedLabels({ host, port }, this.#io.hostname, alertLabels);
     this.#notifier = new Notifier({
+      ...this.#shared,
       urls,
       readHttpConfig: this.#io.readAlertmanagerConfig,
       payload: { labels, runbookUrl },
-      table: this.#table,
-      changes: this.#changes,
       selection: this.#selection,
-      log: this.#io.log,
       exitReasons: this.#config.exitReasons,
       logTailOf: (id) => this.#exits.logTailOf(id),
-      signal: this.#io.signal,
     });
   }
 
