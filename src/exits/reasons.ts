@@ -5,8 +5,9 @@
  * which knows the exit code until the process is started again, and -1 for any signal.
  */
 
+import { reasonOfInfo } from '../processes/apply-snapshot.ts';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
-import { type Process, reasonOfInfo } from '../processes/process.ts';
+import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import {
   SIGKILL,

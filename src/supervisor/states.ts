@@ -61,10 +61,6 @@ export const TRANSITIONS: readonly Transition[] = [
   'STOPPING>STOPPED',
 ];
 
-export function transitionOf(from: ProcessState, to: ProcessState): Transition {
-  return `${from}>${to}`;
-}
-
 /** The two states of a transition. No state has `>` in its name. */
 export function endsOf(transition: Transition): readonly [from: string, to: string] {
   const [from = '', to = ''] = transition.split('>');
