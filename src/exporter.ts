@@ -11,6 +11,7 @@ import { setMaxListeners } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { ReadHttpClientConfig } from './alertmanager/http-client-config.ts';
 import type { Notifier } from './alertmanager/notifier.ts';
+import { pushedLabels } from './alertmanager/payload.ts';
 import type { Config } from './cli/flags.ts';
 import type { OwnCircumstances } from './configuration/read-running.ts';
 import { EventHandler } from './event-handler.ts';
@@ -20,7 +21,7 @@ import type { Input } from './listener/input.ts';
 import { listen } from './listener/listener.ts';
 import { Watchdog } from './listener/watchdog.ts';
 import type { Build } from './metrics/exporter.ts';
-import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
+import { CONTENT_TYPE, createMetrics, type RenderMetrics } from './metrics/metrics.ts';
 import { ChangeFeed } from './processes/changes.ts';
 import type { LogTail } from './processes/log-tail.ts';
 import type { Process } from './processes/process.ts';
@@ -97,7 +98,7 @@ export class Exporter {
   readonly #eventHandler: EventHandler;
   readonly #exits: Exits;
   readonly #resources: Resources | undefined;
-  readonly #metrics: Metrics;
+  readonly #renderMetrics: RenderMetrics;
   readonly #page: Page;
   #notifier: Notifier | undefined;
   /** Whether only this host can reach the HTTP server. */
@@ -138,7 +139,7 @@ export class Exporter {
     if (client !== undefined) new SettingsFetcher({ ...this.#shared, client });
     this.#resources = this.#openResources();
     this.#exits = this.#createExits();
-    this.#metrics = this.#createMetrics(upTimes);
+    this.#renderMetrics = this.#createMetrics(upTimes);
     this.#page = this.#createPage();
   }
 
@@ -169,7 +170,7 @@ export class Exporter {
     });
   }
 
-  #createMetrics(upTimes: UpTimes): Metrics {
+  #createMetrics(upTimes: UpTimes): RenderMetrics {
     const { exporterMetrics, exitReasons, compat, resources, resourcesIo } = this.#config;
     const readCgroupMemory = resources ? openCgroupMemory() : undefined;
     return createMetrics({
@@ -244,7 +245,7 @@ export class Exporter {
       programs: createProgramsAnswer({
         table: this.#shared.table,
         selection: this.#selection,
-        whyNotSynced: () => this.#whyNotSynced(),
+        whyNotSynced: () => this.#resync.whyNotSynced,
         isUnreported: (process) => this.#exits.isUnreported(process) === true,
         logTailOf: (process, request) => this.#shownLogTail(process, request),
       }),
@@ -264,7 +265,6 @@ export class Exporter {
     const { alertmanagers: urls, alertLabels, runbookUrl } = this.#config;
     if (urls.length === 0 || address === undefined) return;
     const { Notifier } = await import('./alertmanager/notifier.ts');
-    const { pushedLabels } = await import('./alertmanager/payload.ts');
     const { requestedHost: host, port } = address;
     const labels = pushedLabels({ host, port }, this.#io.hostname, alertLabels);
     this.#notifier = new Notifier({
@@ -299,7 +299,7 @@ export class Exporter {
 
   async #render(): Promise<readonly CachedText[]> {
     await this.#resources?.read();
-    return this.#metrics.render();
+    return this.#renderMetrics();
   }
 
   #pageContext(): Omit<PageContext, 'hasUsage'> {
@@ -316,16 +316,6 @@ export class Exporter {
       eventsLost: this.#eventHandler.stats.lost,
       exporterVersion: this.#io.build.version,
     };
-  }
-
-  /** Why the process table is not complete; undefined while it is. */
-  #whyNotSynced(): string | undefined {
-    const { health, isSynced, whyNotReady } = this.#resync;
-    if (isSynced) return undefined;
-    if (health === 'none') {
-      return 'supervisord has no HTTP server, so it is not known which processes exist';
-    }
-    return whyNotReady ?? 'events were lost; waiting for a later snapshot of supervisord';
   }
 
   /** What the first snapshot reports of this exporter: whether it is the only one, and in its first life. */

@@ -40,7 +40,6 @@ export interface NotifierOptions {
   readonly exitReasons: boolean;
   /** The end of the process' log at its last unexpected exit or failed start, if one was kept. */
   readonly logTailOf: (process: ProcessId) => LogTail | undefined;
-  /** Aborting it stops the notifier. */
   readonly signal: AbortSignal;
 }
 

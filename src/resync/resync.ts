@@ -118,6 +118,15 @@ export class Resync {
     return `${waiting}, requested ${seconds} s ago`;
   }
 
+  /** Why the process table is not complete; undefined while it is. */
+  get whyNotSynced(): string | undefined {
+    if (this.isSynced) return undefined;
+    if (this.#options.client === undefined) {
+      return 'supervisord has no HTTP server, so it is not known which processes exist';
+    }
+    return this.whyNotReady ?? 'events were lost; waiting for a later snapshot of supervisord';
+  }
+
   /** Requests a snapshot soon; returns at once. */
   request(trigger: ResyncTrigger): void {
     if (this.#options.client !== undefined) this.#scheduler.request(trigger);

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { metricsDocument } from '../../scripts/metrics-document.ts';
 import { joinPlain } from '../../src/exposition/cached-text.ts';
-import { createMetrics } from '../../src/metrics/registry.ts';
+import { createMetrics } from '../../src/metrics/metrics.ts';
 import type { Change } from '../../src/processes/changes.ts';
 import type { Process } from '../../src/processes/process.ts';
 import { ALL_PROCESSES } from '../../src/processes/selection.ts';
@@ -83,7 +83,7 @@ function settle(table: ProcessTable, changes: readonly Change[], facts: Terminat
 }
 
 async function render(): Promise<string> {
-  const { render } = createMetrics({
+  const render = createMetrics({
     footprint: false,
     exitReasons: true,
     compat: 'node_exporter',

@@ -27,10 +27,8 @@ const PROCFS_DEFAULT_METRICS = [
 /** prom-client's default of 10 ms wakes an idle process a hundred times a second. */
 const EVENT_LOOP_SAMPLE_MS = 100;
 
-export interface Metrics {
-  /** Text format 0.0.4 in chunks. A chunk whose values have not changed is the same object. */
-  render(): Promise<readonly CachedText[]>;
-}
+/** Resolves to the text format 0.0.4 in chunks. A chunk whose values have not changed is the same object. */
+export type RenderMetrics = () => Promise<readonly CachedText[]>;
 
 export interface MetricsOptions extends Omit<ProcessTextOptions, 'exits'> {
   /** Whether to show `process_*` and `nodejs_*` of the exporter itself. */
@@ -38,17 +36,16 @@ export interface MetricsOptions extends Omit<ProcessTextOptions, 'exits'> {
   readonly sources: ExporterSources;
 }
 
-export function createMetrics(options: MetricsOptions): Metrics {
+export function createMetrics(options: MetricsOptions): RenderMetrics {
   const { sources, footprint } = options;
   const processes = new ProcessText(sources.table, { ...options, exits: sources.exits });
   const registry = new Registry();
   if (footprint) registerFootprint(registry);
-  /** One after another: concurrently, each would use its time slice in the same turn of the event loop. */
-  const render = async () => [
+  // One after another: concurrently, each would use its time slice in the same turn of the event loop.
+  return async () => [
     ...(await processes.render()),
     new CachedText(await writeOthers(sources, registry)),
   ];
-  return { render };
 }
 
 function registerFootprint(registry: Registry): void {
