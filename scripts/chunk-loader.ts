@@ -3,24 +3,36 @@
 import { compileFunction } from 'node:vm';
 
 type Load = (name: string) => unknown;
-type Code = (exports: unknown, load: Load, module: { exports: unknown }) => void;
+type Code = (exports: unknown, load: Load, module: Module) => void;
 
 /** Code that is needed at the start, and text for later: gzip, in base64. */
 declare const CHUNKS: Readonly<Record<string, Code | string>>;
 
-const loaded = new Map<string, { exports: unknown }>();
+interface Module {
+  exports: unknown;
+  /** What its code threw. */
+  failure?: { readonly error: unknown };
+}
 
-/** What `require` is for a chunk. */
+const loaded = new Map<string, Module>();
+
+/** What `require` is for a chunk. One that has thrown throws the same again, like an ES module. */
 export function loadChunk(name: string): unknown {
   const chunk = name.startsWith('./') ? CHUNKS[name.slice('./'.length)] : undefined;
   if (chunk === undefined) return require(name);
   const present = loaded.get(name);
+  if (present?.failure !== undefined) throw present.failure.error;
   if (present !== undefined) return present.exports;
-  const module = { exports: {} };
+  const module: Module = { exports: {} };
   // Before the code runs, for chunks that import one another.
   loaded.set(name, module);
-  const code = typeof chunk === 'string' ? compile(name, chunk) : chunk;
-  code(module.exports, loadChunk, module);
+  try {
+    const code = typeof chunk === 'string' ? compile(name, chunk) : chunk;
+    code(module.exports, loadChunk, module);
+  } catch (error) {
+    module.failure = { error };
+    throw error;
+  }
   return module.exports;
 }
 

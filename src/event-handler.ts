@@ -14,8 +14,8 @@ import {
   type SupervisorEvent,
 } from './supervisor/events.ts';
 import { displayName } from './supervisor/process-id.ts';
-import { SERVER_STATE_CODES } from './supervisor/snapshot.ts';
 import type { LogFields, Logger } from './util/log.ts';
+import { zeroCounts } from './util/zero-counts.ts';
 
 export interface EventHandlerOptions {
   readonly table: ProcessTable;
@@ -31,10 +31,7 @@ export class EventHandler {
   readonly #losses: LossDetector;
   readonly #counts = {
     received: new Map<string, number>(),
-    malformed: Object.fromEntries(MALFORMED_REASONS.map((reason) => [reason, 0])) as Record<
-      MalformedEvent['reason'],
-      number
-    >,
+    malformed: zeroCounts(MALFORMED_REASONS),
     redelivered: 0,
     lost: 0,
     lastEventAt: undefined as number | undefined,
@@ -92,7 +89,7 @@ export class EventHandler {
           if (resync.remoteCommunicationReceived(event)) this.#losses.markerReceived(event.serial);
         };
       case 'supervisor-state':
-        return () => resync.serverStateReceived(SERVER_STATE_CODES[event.state], at);
+        return () => resync.serverStateReceived(event.stateCode, at);
       case 'unused':
         return undefined;
       default: {

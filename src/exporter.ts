@@ -9,8 +9,9 @@
 
 import { setMaxListeners } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import type { ClientConfig } from './alertmanager/client-config.ts';
+import type { ReadHttpClientConfig } from './alertmanager/http-client-config.ts';
 import type { Notifier } from './alertmanager/notifier.ts';
+import { pushedLabels } from './alertmanager/payload.ts';
 import type { Config } from './cli/flags.ts';
 import type { OwnCircumstances } from './configuration/read-running.ts';
 import { EventHandler } from './event-handler.ts';
@@ -20,7 +21,7 @@ import type { Input } from './listener/input.ts';
 import { listen } from './listener/listener.ts';
 import { Watchdog } from './listener/watchdog.ts';
 import type { Build } from './metrics/exporter.ts';
-import { CONTENT_TYPE, createMetrics, type Metrics } from './metrics/registry.ts';
+import { CONTENT_TYPE, createMetrics, type RenderMetrics } from './metrics/metrics.ts';
 import { ChangeFeed } from './processes/changes.ts';
 import type { LogTail } from './processes/log-tail.ts';
 import type { Process } from './processes/process.ts';
@@ -63,7 +64,7 @@ export interface ExporterIo {
   /** Undefined: plain HTTP, open to every client that can reach the port. */
   readonly webConfig: WebConfigServer | undefined;
   /** Undefined: no authentication, and TLS with the certificate authorities of the system. */
-  readonly alertmanagerConfig: ClientConfig | undefined;
+  readonly readAlertmanagerConfig: ReadHttpClientConfig | undefined;
   /** The exporter cannot go on. The reason is for the log; undefined where there is nothing to report. */
   readonly onEnd: (outcome: Outcome, reason?: string) => void;
   /** Aborted when the exporter ends: everything stops and is closed. */
@@ -76,20 +77,28 @@ export interface ExporterIo {
  */
 export type Outcome = 'over' | 'failed' | 'refused';
 
+/** What most parts need. */
+interface Shared {
+  readonly table: ProcessTable;
+  readonly changes: ChangeFeed;
+  readonly log: Logger;
+  /** Aborted when the exporter ends. */
+  readonly signal: AbortSignal;
+}
+
 export class Exporter {
   readonly #config: Config;
   readonly #io: ExporterIo;
   /** Epoch seconds. */
   readonly #startedAt = Date.now() / 1000;
-  readonly #changes = new ChangeFeed();
-  readonly #table: ProcessTable;
+  readonly #shared: Shared;
   readonly #selection: Selection;
   readonly #resync: Resync;
   readonly #watchdog: Watchdog;
   readonly #eventHandler: EventHandler;
   readonly #exits: Exits;
   readonly #resources: Resources | undefined;
-  readonly #metrics: Metrics;
+  readonly #renderMetrics: RenderMetrics;
   readonly #page: Page;
   #notifier: Notifier | undefined;
   /** Whether only this host can reach the HTTP server. */
@@ -100,22 +109,19 @@ export class Exporter {
     this.#io = io;
     const { log, signal } = io;
     setMaxListeners(0, signal);
-    const { supervisor: endpoint, supervisorTimeoutMs: timeoutMs, telemetryPath } = config;
+    const { supervisor: endpoint, supervisorTimeoutMs: timeoutMs } = config;
     const client = endpoint && new RpcClient(endpoint, { timeoutMs, keepOpen: false });
-    const changes = this.#changes;
     const table = new ProcessTable({ looksUpReasons: config.exitReasons });
-    this.#table = table;
+    const changes = new ChangeFeed();
+    this.#shared = { table, changes, log, signal };
+    this.#selection = createSelection(config.selection);
     const upTimes = new UpTimes(table);
     changes.subscribe((change) =>
       upTimes.record(change, { monotonic: performance.now() / 1000, epoch: Date.now() / 1000 }),
     );
-
     this.#resync = new Resync({
+      ...this.#shared,
       client,
-      table,
-      changes,
-      log,
-      signal,
       onFirst: (snapshot) => this.#checkOwnProcess(snapshot),
       onMarkerDue: () => this.#watchdog.markerDue(),
     });
@@ -125,63 +131,77 @@ export class Exporter {
       onStalled: (seconds) => this.#restartStalled(seconds),
       signal,
     });
-    const resync = this.#resync;
-    const watchdog = this.#watchdog;
-    this.#eventHandler = new EventHandler({ table, changes, resync, watchdog, log, signal });
-    if (client !== undefined) {
-      new SettingsFetcher({ client, table, changes, log, signal });
-    }
-    const selection = createSelection(config.selection);
-    this.#selection = selection;
-    this.#resources = config.resources
-      ? openResources({ table, selection, readsIo: config.resourcesIo, log, ownPid: io.pid })
-      : undefined;
-    const readCgroupMemory = config.resources ? openCgroupMemory() : undefined;
-    this.#exits = new Exits({
-      table,
-      changes,
-      supervisorPid: io.supervisorPid,
-      own: io.own,
-      endpoint,
-      timeoutMs,
+    this.#eventHandler = new EventHandler({
+      ...this.#shared,
+      resync: this.#resync,
+      watchdog: this.#watchdog,
+    });
+    if (client !== undefined) new SettingsFetcher({ ...this.#shared, client });
+    this.#resources = this.#openResources();
+    this.#exits = this.#createExits();
+    this.#renderMetrics = this.#createMetrics(upTimes);
+    this.#page = this.#createPage();
+  }
+
+  #openResources(): Resources | undefined {
+    const { resources, resourcesIo: readsIo } = this.#config;
+    const { table, log } = this.#shared;
+    if (!resources) return undefined;
+    return openResources({ table, selection: this.#selection, readsIo, log, ownPid: this.#io.pid });
+  }
+
+  #createExits(): Exits {
+    const config = this.#config;
+    const { pid, supervisorPid, own } = this.#io;
+    return new Exits({
+      ...this.#shared,
+      supervisorPid,
+      own,
+      endpoint: config.supervisor,
+      timeoutMs: config.supervisorTimeoutMs,
       nudge: config.nudge,
       reasons: config.exitReasons,
       logTailBytes: config.logTailBytes,
       logFile: config.supervisorLogFile,
       ownName: config.ownGroup,
-      ownPid: io.pid,
-      log,
+      ownPid: pid,
       logsInfo: config.logLevel === 'info' || config.logLevel === 'debug',
       requestResync: () => this.#resync.request('unreported_exit'),
-      signal,
     });
-    this.#metrics = createMetrics(table, {
-      footprint: config.exporterMetrics,
-      exitReasons: config.exitReasons,
-      compat: config.compat,
-      build: io.build,
+  }
+
+  #createMetrics(upTimes: UpTimes): RenderMetrics {
+    const { exporterMetrics, exitReasons, compat, resources, resourcesIo } = this.#config;
+    const readCgroupMemory = resources ? openCgroupMemory() : undefined;
+    return createMetrics({
+      footprint: exporterMetrics,
+      exitReasons,
+      compat,
       upTimes,
-      selection,
+      selection: this.#selection,
       resources: this.#resources,
-      resourcesIo: config.resourcesIo,
+      resourcesIo,
       sources: {
+        build: this.#io.build,
+        table: this.#shared.table,
         events: () => this.#eventHandler.stats,
-        resync,
+        resync: this.#resync,
         exits: this.#exits,
         alertmanagers: () => this.#notifier?.stats ?? [],
         cgroupMemory: () => readCgroupMemory?.(),
         collectors: () => this.#collectors(),
       },
     });
-    this.#page = new Page({
-      table,
-      changes,
+  }
+
+  #createPage(): Page {
+    return new Page({
+      ...this.#shared,
       context: () => this.#pageContext(),
       isUnreported: (process) => this.#exits.isUnreported(process) === true,
       resources: this.#resources,
       logTailOf: (process, request) => this.#shownLogTail(process, request),
-      telemetryPath,
-      signal,
+      telemetryPath: this.#config.telemetryPath,
     });
   }
 
@@ -210,7 +230,7 @@ export class Exporter {
 
   /** Logs that events will be missed, unless supervisord is stopping as well. */
   logTermination(signal: NodeJS.Signals): void {
-    if (this.#resync.server?.stateCode !== SERVER_STATE_CODES.running) return;
+    if (this.#resync.server?.stateCode !== SERVER_STATE_CODES.RUNNING) return;
     this.#io.log.warn(
       `${signal} received, and supervisord has not reported that it is stopping: events are missed until the exporter is started again; "supervisorctl stop all" and "restart all" include event listeners`,
     );
@@ -223,9 +243,9 @@ export class Exporter {
       render: () => this.#render(),
       notReady: () => this.#resync.whyNotReady,
       programs: createProgramsAnswer({
-        table: this.#table,
+        table: this.#shared.table,
         selection: this.#selection,
-        whyNotSynced: () => this.#whyNotSynced(),
+        whyNotSynced: () => this.#resync.whyNotSynced,
         isUnreported: (process) => this.#exits.isUnreported(process) === true,
         logTailOf: (process, request) => this.#shownLogTail(process, request),
       }),
@@ -245,20 +265,16 @@ export class Exporter {
     const { alertmanagers: urls, alertLabels, runbookUrl } = this.#config;
     if (urls.length === 0 || address === undefined) return;
     const { Notifier } = await import('./alertmanager/notifier.ts');
-    const { pushedLabels } = await import('./alertmanager/payload.ts');
     const { requestedHost: host, port } = address;
     const labels = pushedLabels({ host, port }, this.#io.hostname, alertLabels);
     this.#notifier = new Notifier({
+      ...this.#shared,
       urls,
-      config: this.#io.alertmanagerConfig,
+      readHttpConfig: this.#io.readAlertmanagerConfig,
       payload: { labels, runbookUrl },
-      table: this.#table,
-      changes: this.#changes,
       selection: this.#selection,
-      log: this.#io.log,
       exitReasons: this.#config.exitReasons,
       logTailOf: (id) => this.#exits.logTailOf(id),
-      signal: this.#io.signal,
     });
   }
 
@@ -283,7 +299,7 @@ export class Exporter {
 
   async #render(): Promise<readonly CachedText[]> {
     await this.#resources?.read();
-    return this.#metrics.render();
+    return this.#renderMetrics();
   }
 
   #pageContext(): Omit<PageContext, 'hasUsage'> {
@@ -300,16 +316,6 @@ export class Exporter {
       eventsLost: this.#eventHandler.stats.lost,
       exporterVersion: this.#io.build.version,
     };
-  }
-
-  /** Why the process table is not complete; undefined while it is. */
-  #whyNotSynced(): string | undefined {
-    const { health, isSynced, whyNotReady } = this.#resync;
-    if (isSynced) return undefined;
-    if (health === 'none') {
-      return 'supervisord has no HTTP server, so it is not known which processes exist';
-    }
-    return whyNotReady ?? 'events were lost; waiting for a later snapshot of supervisord';
   }
 
   /** What the first snapshot reports of this exporter: whether it is the only one, and in its first life. */

@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import { hostname } from 'node:os';
-import type { ClientConfig } from './alertmanager/client-config.ts';
+import type { ReadHttpClientConfig } from './alertmanager/http-client-config.ts';
 import {
   type Config,
   type DoctorRequest,
@@ -138,7 +138,7 @@ async function run(config: Config): Promise<void> {
       return end('refused', error.message);
     },
   );
-  const alertmanagerConfig = await openAlertmanagerConfig(config.alertmanagerConfigFile).catch(
+  const readAlertmanagerConfig = await openAlertmanagerConfig(config.alertmanagerConfigFile).catch(
     (error: unknown) => {
       if (!(error instanceof AlertmanagerConfigError)) throw error;
       return end('refused', `--alertmanager.config.file: ${error.message}`);
@@ -162,7 +162,7 @@ async function run(config: Config): Promise<void> {
     build: BUILD,
     hostname: hostname(),
     webConfig,
-    alertmanagerConfig,
+    readAlertmanagerConfig,
     onEnd: end,
     signal: lifetime.signal,
   });
@@ -192,10 +192,12 @@ async function openWebConfig(
 }
 
 /** Rejects with AlertmanagerConfigError. */
-async function openAlertmanagerConfig(file: string | undefined): Promise<ClientConfig | undefined> {
+async function openAlertmanagerConfig(
+  file: string | undefined,
+): Promise<ReadHttpClientConfig | undefined> {
   if (file === undefined) return undefined;
-  const { loadClientConfig } = await import('./alertmanager/client-config.ts');
-  return loadClientConfig(file);
+  const { openHttpClientConfig } = await import('./alertmanager/http-client-config.ts');
+  return openHttpClientConfig(file);
 }
 
 function fail(status: number, message: string): never {

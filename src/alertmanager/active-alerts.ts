@@ -26,7 +26,7 @@ export type AlertCause =
       readonly process: ProcessId;
       readonly failure: StartFailure;
       /** What ended it; undefined while the process is FATAL. */
-      readonly end: 'started' | 'removed' | undefined;
+      readonly end: FatalEnd | undefined;
     }
   | {
       readonly name: 'SupervisorProcessUnexpectedExit';
@@ -51,6 +51,8 @@ export type AlertCause =
   /** Latest first. */
   | { readonly name: 'SupervisorManyExits'; readonly exits: readonly UnexpectedExit[] };
 
+export type FatalEnd = 'started' | 'removed';
+
 export type AlertName = AlertCause['name'];
 
 /** Why the last start failed, as the metrics have it. */
@@ -74,7 +76,7 @@ export interface UnexpectedExit {
 export const RESEND_SECONDS = 30;
 
 /** How long an alert outlives the exporter. */
-export const EXPIRY_SECONDS = 3 * RESEND_SECONDS;
+const EXPIRY_SECONDS = 3 * RESEND_SECONDS;
 
 /** How long the alert of an unexpected exit or a kill fires. The rules have the same number. */
 export const UNEXPECTED_EXIT_SECONDS = 120;
@@ -138,13 +140,12 @@ export class ActiveAlerts {
     const { id, lastTransitionTime } = process;
     const name = 'SupervisorProcessFatal';
     const key = alertKey(name, id);
-    const active = this.#active.get(key);
-    const ongoing = isConditionOpen(active, at) ? active : undefined;
+    const ongoing = this.#ongoing(key, at);
     const enteredAt = pastTime(lastTransitionTime, at);
     const isPending = ongoing === undefined && isFailurePending(process);
     if (isPending && this.#waitsForReason(enteredAt, at)) return;
     const cause = { name, process: id, failure: failureOf(process), end: undefined } as const;
-    const startsAt = active?.startsAt ?? enteredAt;
+    const startsAt = this.#active.get(key)?.startsAt ?? enteredAt;
     this.#open(key, { cause, startsAt, conditionEndsAt: Number.POSITIVE_INFINITY }, ongoing);
   }
 

@@ -6,7 +6,7 @@ import { Backoff } from '../util/backoff.ts';
 import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { describeHttpUrl, type HttpUrl } from '../util/url.ts';
-import type { ClientConfig } from './client-config.ts';
+import type { ReadHttpClientConfig } from './http-client-config.ts';
 import { describeLocation, type HttpResult, httpRequest } from './http-request.ts';
 import type { PostableAlert } from './payload.ts';
 
@@ -34,7 +34,7 @@ export interface AlertmanagerStats {
 export interface AlertmanagerClientOptions {
   readonly url: HttpUrl;
   /** Credentials and TLS; credentials of the URL win. */
-  readonly config?: ClientConfig | undefined;
+  readonly readHttpConfig?: ReadHttpClientConfig | undefined;
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** Only tests are in a hurry. */
@@ -118,11 +118,11 @@ export class AlertmanagerClient {
   }
 
   async #post(json: string): Promise<HttpResult> {
-    const { url, signal, config } = this.#options;
+    const { url, signal, readHttpConfig } = this.#options;
     const { timeoutMs } = this.#timing;
     try {
-      const settings = await config?.();
-      const options = { ...settings, json, agent: this.#agent, timeoutMs, signal };
+      const config = await readHttpConfig?.();
+      const options = { ...config, json, agent: this.#agent, timeoutMs, signal };
       return await httpRequest(url, '/api/v2/alerts', options);
     } catch (error) {
       return { kind: 'failed', reason: messageOf(error) };

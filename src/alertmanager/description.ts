@@ -12,7 +12,7 @@ import {
 } from '../processes/termination.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import { signalName } from '../supervisor/signals.ts';
-import type { AlertCause, StartFailure, UnexpectedExit } from './active-alerts.ts';
+import type { AlertCause, FatalEnd, StartFailure, UnexpectedExit } from './active-alerts.ts';
 
 /** Processes that SupervisorManyExits names. */
 const MAX_NAMED = 10;
@@ -27,20 +27,19 @@ export function describe(cause: AlertCause, instance: string): string {
     case 'SupervisorProcessUnexpectedExit': {
       const name = shortName(cause.process);
       const { at, reason, recentExits } = cause.exit;
-      const often = recentExits < 2 ? '' : ` Unexpected exits within ten minutes: ${recentExits}.`;
+      const often = describeCount('Unexpected exits', recentExits);
       return `${name} on ${instance} exited unexpectedly at ${formatTime(at)}${describeReason(reason)}.${often} See "supervisorctl tail ${name} stderr". Resolved means that there was no further exit for two minutes.`;
     }
     case 'SupervisorProcessOomKilled': {
       const name = shortName(cause.process);
-      const often =
-        cause.recentKills < 2 ? '' : ` OOM kills within ten minutes: ${cause.recentKills}.`;
+      const often = describeCount('OOM kills', cause.recentKills);
       return `${name} on ${instance} was killed by the kernel's OOM killer at ${formatTime(cause.at)}: its cgroup or the host ran out of memory.${often} See "dmesg -T | grep -i oom" on the host. Resolved means that there was no further OOM kill for two minutes.`;
     }
     case 'SupervisorProcessKilledAtStop': {
       const name = shortName(cause.process);
       const { stopWaitSeconds: wait, recentKills } = cause;
       const limit = wait === undefined ? '' : ` of ${wait} s`;
-      const often = recentKills < 2 ? '' : ` Such kills within ten minutes: ${recentKills}.`;
+      const often = describeCount('Such kills', recentKills);
       return `${name} on ${instance} did not stop within its stopwaitsecs${limit}, so supervisord killed it at ${formatTime(cause.at)}.${often} See "supervisorctl tail ${name} stderr", or raise stopwaitsecs. Resolved means that there was no further such kill for two minutes.`;
     }
     case 'SupervisorManyExits':
@@ -52,11 +51,16 @@ export function describe(cause: AlertCause, instance: string): string {
   }
 }
 
+/** Empty for the first one. */
+function describeCount(what: string, count: number): string {
+  return count < 2 ? '' : ` ${what} within ten minutes: ${count}.`;
+}
+
 function describeFatal(
   name: string,
   instance: string,
   { spawnError, reason }: StartFailure,
-  end: 'started' | 'removed' | undefined,
+  end: FatalEnd | undefined,
 ): string {
   const ran = spawnError === undefined || RAN.test(spawnError);
   const why = ran && reason !== undefined ? describeReason(reason) : '';
@@ -92,7 +96,7 @@ function describeReason(reason: ExitReason): string {
 }
 
 /** As supervisorctl takes it. */
-export function shortName({ group, name }: ProcessId): string {
+function shortName({ group, name }: ProcessId): string {
   return group === name ? name : `${group}:${name}`;
 }
 

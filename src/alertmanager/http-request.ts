@@ -4,7 +4,7 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { messageOf } from '../util/errors.ts';
 import { basicAuthorization, describeHttpUrl, type HttpUrl, parseUrl } from '../util/url.ts';
-import type { TlsOptions } from './client-config.ts';
+import type { TlsOptions } from './http-client-config.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 /** Redirects that keep the method and the body (RFC 9110, 15.4.8 and 15.4.9). */
@@ -59,6 +59,8 @@ export async function httpRequest(
   );
   const end = () => deadline.abort('the exporter is stopping');
   signal?.addEventListener('abort', end);
+  // A signal that is aborted already emits no event.
+  if (signal?.aborted) end();
   try {
     const authorization = base.credentials
       ? basicAuthorization(base.credentials)

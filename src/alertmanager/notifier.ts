@@ -10,7 +10,7 @@ import type { Logger } from '../util/log.ts';
 import type { HttpUrl } from '../util/url.ts';
 import { ActiveAlerts } from './active-alerts.ts';
 import { AlertmanagerClient, type AlertmanagerStats } from './alertmanager-client.ts';
-import type { ClientConfig } from './client-config.ts';
+import type { ReadHttpClientConfig } from './http-client-config.ts';
 import { type PayloadOptions, toPostableAlert } from './payload.ts';
 
 /** How often the alerts are evaluated without a change: some are due to be sent again. */
@@ -29,7 +29,7 @@ const EVALUATION = { share: 0.2, burstMs: 20, longestPauseMs: 500 } as const;
 
 export interface NotifierOptions {
   readonly urls: readonly HttpUrl[];
-  readonly config: ClientConfig | undefined;
+  readonly readHttpConfig: ReadHttpClientConfig | undefined;
   readonly payload: PayloadOptions;
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
@@ -40,7 +40,6 @@ export interface NotifierOptions {
   readonly exitReasons: boolean;
   /** The end of the process' log at its last unexpected exit or failed start, if one was kept. */
   readonly logTailOf: (process: ProcessId) => LogTail | undefined;
-  /** Aborting it stops the notifier. */
   readonly signal: AbortSignal;
 }
 
@@ -57,15 +56,15 @@ export class Notifier {
   readonly #dutyCycle = new DutyCycle(EVALUATION);
   /** Until when no evaluation may follow a long one; milliseconds, monotonic. */
   #pausedUntil = 0;
-  #evaluation: NodeJS.Timeout | undefined;
+  #isScheduled = false;
 
   constructor(options: NotifierOptions) {
     this.#options = options;
-    const { urls, config, changes, log, exitReasons, signal } = options;
+    const { urls, readHttpConfig, changes, log, exitReasons, signal } = options;
     this.#activeAlerts = new ActiveAlerts({
       reasonTimeout: exitReasons ? REASON_TIMEOUT_MS / 1000 : 0,
     });
-    this.#clients = urls.map((url) => new AlertmanagerClient({ url, config, log, signal }));
+    this.#clients = urls.map((url) => new AlertmanagerClient({ url, readHttpConfig, log, signal }));
     changes.subscribe((change) => {
       this.#schedule();
       if (!exitReasons || !awaitsReason(change)) return;
@@ -73,12 +72,7 @@ export class Notifier {
       setTimeout(() => this.#schedule(), REASON_TIMEOUT_MS + CLOCK_MARGIN_MS).unref();
     });
     const interval = setInterval(() => this.#schedule(), EVALUATION_INTERVAL_MS);
-    const stop = () => {
-      clearInterval(interval);
-      clearTimeout(this.#evaluation);
-    };
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
+    signal.addEventListener('abort', () => clearInterval(interval));
   }
 
   get stats(): readonly AlertmanagerStats[] {
@@ -87,18 +81,23 @@ export class Notifier {
 
   /** Evaluates the alerts once the present event is acknowledged. */
   #schedule(): void {
-    if (this.#options.signal.aborted) return;
-    const pauseMs = Math.max(0, this.#pausedUntil - performance.now());
-    this.#evaluation ??= setTimeout(() => {
-      this.#evaluation = undefined;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const run = () => {
+      this.#isScheduled = false;
       const began = performance.now();
       this.#evaluate();
       const now = performance.now();
       this.#pausedUntil = now + this.#dutyCycle.record(began, now);
-    }, pauseMs);
+    };
+    const pauseMs = this.#pausedUntil - performance.now();
+    // A timer would fire after 1 ms at the earliest.
+    if (pauseMs <= 0) setImmediate(run);
+    else setTimeout(run, pauseMs);
   }
 
   #evaluate(): void {
+    if (this.#options.signal.aborted) return;
     const { table, selection, payload, logTailOf } = this.#options;
     const processes = [...table.values()].filter(({ id }) => selection.isSelected(id));
     const alerts = this.#activeAlerts.evaluate(processes, Date.now() / 1000);

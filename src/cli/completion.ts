@@ -1,7 +1,7 @@
 /** `--completion-script-bash`: a completion script, made from the table of flags. */
 
 import { COMMANDS, FLAGS } from './flags.ts';
-import { type Flag, namesFile } from './usage.ts';
+import type { Flag } from './usage.ts';
 
 export function completionScript(): string {
   const flags = Object.entries<Flag>(FLAGS);
@@ -12,14 +12,13 @@ export function completionScript(): string {
       return initially === undefined ? [`--${name}`] : [`--${name}`, `--no-${name}`];
     }),
   ];
-  const cases = flags.flatMap(([name, flag]) => {
-    const { choices } = flag;
+  const cases = flags.flatMap(([name, { choices, isPath }]) => {
     if (choices !== undefined) {
       return [
         `    --${name}) COMPREPLY=($(compgen -W '${choices.join(' ')}' -- "$cur")); return ;;`,
       ];
     }
-    return namesFile(flag) ? [`    --${name}) COMPREPLY=($(compgen -f -- "$cur")); return ;;`] : [];
+    return isPath ? [`    --${name}) COMPREPLY=($(compgen -f -- "$cur")); return ;;`] : [];
   });
   // bash takes --flag=value apart at the equals sign.
   return `_supervisor_exporter() {

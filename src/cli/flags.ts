@@ -75,6 +75,7 @@ export const FLAGS = {
   'web.config.file': {
     type: 'string',
     value: 'FILE',
+    isPath: true,
     help: "File with TLS, basic authentication and HTTP headers, in the format of Prometheus' exporter-toolkit. Plain HTTP without it.",
   },
   'web.disable-exporter-metrics': {
@@ -97,11 +98,13 @@ export const FLAGS = {
   'supervisor.log-file': {
     type: 'string',
     value: 'FILE',
+    isPath: true,
     help: "supervisord's own log, from which the exporter reads exits and their reasons. By default it finds the file by itself, if its user may.",
   },
   'supervisor.config': {
     type: 'string',
     value: 'FILE',
+    isPath: true,
     commands: SEARCH,
     help: "For doctor and print-config: supervisord's configuration file, if several supervisords run or none does.",
   },
@@ -157,6 +160,7 @@ export const FLAGS = {
   'alertmanager.config.file': {
     type: 'string',
     value: 'FILE',
+    isPath: true,
     help: "File with HTTP client settings for every Alertmanager, with the keys of Prometheus' configuration: basic_auth, authorization, tls_config (ca_file, cert_file, key_file, server_name), follow_redirects. Credentials in a URL override it.",
   },
   'alertmanager.runbook-url': {
@@ -187,6 +191,7 @@ export const FLAGS = {
     type: 'string',
     default: '.',
     value: 'DIR',
+    isPath: true,
     commands: RULES,
     help: 'For rules: folder for the files. It is created if it does not exist.',
   },

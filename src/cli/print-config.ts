@@ -6,7 +6,7 @@ import { UnprintableCommandError } from '../util/errors.ts';
 import { type Credentials, parseHttpUrl } from '../util/url.ts';
 import { ALERTMANAGER_VARIABLE, FLAGS } from './flags.ts';
 import { quoteWord } from './shlex.ts';
-import { type Flag, type GivenFlag, namesFile } from './usage.ts';
+import type { Flag, GivenFlag } from './usage.ts';
 
 declare const BUILD_SECTION: string | undefined;
 
@@ -79,7 +79,7 @@ function splitSecrets(flags: readonly GivenFlag[], cwd: string) {
     const flag: Flag | undefined = Object.hasOwn(FLAGS, name)
       ? FLAGS[name as keyof typeof FLAGS]
       : undefined;
-    return [`--${name}=${flag && namesFile(flag) ? resolve(cwd, value) : value}`];
+    return [`--${name}=${flag?.isPath ? resolve(cwd, value) : value}`];
   });
   return { words, variables };
 }

@@ -15,21 +15,16 @@ export interface Flag<User extends string = string> {
   readonly multiple?: boolean;
   readonly short?: string;
   readonly default?: string | string[];
-  /**
-   * A placeholder or a computed default, shown where there is no `default`. FILE and DIR: print-config
-   * makes the value absolute, and bash completes it.
-   */
+  /** A placeholder or a computed default, shown where there is no `default`. */
   readonly value?: string;
+  /** The value is the path of a file or folder: print-config makes it absolute, and bash completes it. */
+  readonly isPath?: boolean;
   readonly choices?: readonly string[];
   /** Of a boolean flag with both forms, --NAME and --no-NAME: its default. */
   readonly initially?: 'on' | 'off';
   /** The commands that accept it; by default the exporter and print-config. */
   readonly commands?: readonly User[];
   readonly help: string;
-}
-
-export function namesFile({ value }: Flag): boolean {
-  return value === 'FILE' || value === 'DIR';
 }
 
 export interface GivenFlag {

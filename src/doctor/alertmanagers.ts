@@ -1,7 +1,7 @@
 /** Asks each Alertmanager for the alerts that it holds of those that the exporter pushes. */
 
 import { resolve } from 'node:path';
-import { loadClientConfig } from '../alertmanager/client-config.ts';
+import { openHttpClientConfig } from '../alertmanager/http-client-config.ts';
 import { httpRequest } from '../alertmanager/http-request.ts';
 import { FIXED, type Labels, pushedLabels } from '../alertmanager/payload.ts';
 import type { Config } from '../cli/flags.ts';
@@ -41,9 +41,9 @@ export function askAlertmanagers(
 
 async function ask(url: HttpUrl, file: string | undefined): Promise<AlertmanagerFacts['answer']> {
   try {
-    const settings = file === undefined ? {} : await (await loadClientConfig(file))();
+    const config = file === undefined ? {} : await (await openHttpClientConfig(file))();
     const answer = await httpRequest(url, `/api/v2/alerts?${QUERY}`, {
-      ...settings,
+      ...config,
       agent: false,
       timeoutMs: TIMEOUT_MS,
       maxBodyBytes: MAX_ANSWER_BYTES,

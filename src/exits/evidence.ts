@@ -9,6 +9,7 @@
  */
 
 import type { TimeWindow } from '../processes/termination.ts';
+import { dropOldest } from '../util/drop-oldest.ts';
 import type { LoggedReason, LogMessage } from './log-lines.ts';
 
 /** A line that reports something, and how far it can be trusted. */
@@ -43,14 +44,16 @@ export type Finding =
   | { readonly kind: 'contradictory' }
   | { readonly kind: 'nothing' };
 
-interface Place {
+interface LinePosition {
+  /** Counts the lines of starts and ends. */
   readonly order: number;
   readonly at: number;
   readonly isCertain: boolean;
 }
 
-type Ended = Extract<LogMessage, { readonly kind: 'ended' }> & Place;
-type Run = Ended | (Extract<LogMessage, { readonly kind: 'spawned' }> & Place);
+type StartLine = Extract<LogMessage, { readonly kind: 'spawned' }> & LinePosition;
+type EndLine = Extract<LogMessage, { readonly kind: 'ended' }> & LinePosition;
+type RunLine = StartLine | EndLine;
 
 /** As many as a storm of half a minute writes: about 1 MB. */
 const MAX_ENTRIES = 8_192;
@@ -63,8 +66,9 @@ const LONGEST_BACKLOG_SECONDS = 890;
 export const NOTHING: Finding = { kind: 'nothing' };
 
 export class LogEvidence {
-  readonly #runs = new Map<string, Run[]>();
-  /** The name of each entry of #runs, oldest first from #oldest on. */
+  /** By name: the lines of starts and ends, oldest first. */
+  readonly #lines = new Map<string, RunLine[]>();
+  /** The name of each of these lines, oldest first from #oldest on. */
   #names: string[] = [];
   #oldest = 0;
   #spawnErrors: { readonly at: number; readonly text: string }[] = [];
@@ -80,7 +84,7 @@ export class LogEvidence {
 
   /** Lines that follow were preceded by ones that are not known. `at`: the time of the first of them. */
   beginAt(at: number): void {
-    this.#runs.clear();
+    this.#lines.clear();
     this.#names = [];
     this.#oldest = 0;
     this.#spawnErrors = [];
@@ -101,15 +105,17 @@ export class LogEvidence {
       return;
     }
     if (message.kind === 'killing') {
-      this.#addKill(message.name, { pid: message.pid, isCertain });
+      this.#kills.delete(message.name);
+      this.#kills.set(message.name, { pid: message.pid, isCertain });
+      dropOldest(this.#kills, MAX_KILLS);
       return;
     }
     if (message.kind !== 'spawned' && message.kind !== 'ended') return;
     this.#order += 1;
     const { name } = message;
-    const runs = this.#runs.get(name) ?? [];
-    if (runs.length === 0) this.#runs.set(name, runs);
-    runs.push({ ...message, order: this.#order, at, isCertain });
+    const lines = this.#lines.get(name) ?? [];
+    if (lines.length === 0) this.#lines.set(name, lines);
+    lines.push({ ...message, order: this.#order, at, isCertain });
     this.#names.push(name);
     if (this.#names.length - this.#oldest > MAX_ENTRIES) this.#forgetOldest();
   }
@@ -123,27 +129,28 @@ export class LogEvidence {
   /** Whether there is a line of an end that was not matched to a termination yet. */
   hasUnmatchedEnd(name: string): boolean {
     const used = this.#used.get(name) ?? 0;
-    return (this.#runs.get(name) ?? []).some((run) => run.kind === 'ended' && run.order > used);
+    return this.#linesOf(name).some((line) => line.kind === 'ended' && line.order > used);
   }
 
   /** Whether the last line about the process reports its end, and is of this time. */
   isLastEnd(name: string, at: number): boolean {
-    const last = this.#runs.get(name)?.at(-1);
+    const last = this.#lines.get(name)?.at(-1);
     return last?.kind === 'ended' && last.at === at;
   }
 
   /** The pid of the run after the end whose line has this time, where that has just begun; undefined otherwise. */
   pidAfterEnd(name: string, at: number): number | undefined {
-    const [end, start] = (this.#runs.get(name) ?? []).slice(-2);
+    const [end, start] = this.#linesOf(name).slice(-2);
     const isNext = end?.kind === 'ended' && end.at === at && start?.kind === 'spawned';
     return isNext ? start.pid : undefined;
   }
 
   /** When a run began, in epoch seconds; undefined where no certain line reports it. */
   beganAt(name: string, pid: number): number | undefined {
-    const runs = this.#runs.get(name) ?? [];
-    const isStart = (run: Run) => run.kind === 'spawned' && run.pid === pid && run.isCertain;
-    return runs.findLast(isStart)?.at;
+    const lines = this.#linesOf(name);
+    const isStart = (line: RunLine) =>
+      line.kind === 'spawned' && line.pid === pid && line.isCertain;
+    return lines.findLast(isStart)?.at;
   }
 
   /**
@@ -157,32 +164,29 @@ export class LogEvidence {
 
   /** The pid of the run whose end the line of this time reports; undefined where no certain line does. */
   pidOfEnd(name: string, at: number): number | undefined {
-    const runs = this.#runs.get(name) ?? [];
-    const end = runs.findLastIndex((run) => run.kind === 'ended' && run.at === at);
-    const start = end < 1 ? undefined : runs[end - 1];
+    const lines = this.#linesOf(name);
+    const end = lines.findLastIndex((line) => line.kind === 'ended' && line.at === at);
+    const start = end < 1 ? undefined : lines[end - 1];
     return start?.kind === 'spawned' && start.isCertain ? start.pid : undefined;
   }
 
   /** Of all starts that are known. */
   pids(): readonly number[] {
-    return [...this.#runs.values()]
+    return [...this.#lines.values()]
       .flat()
-      .flatMap((run) => (run.kind === 'spawned' ? run.pid : []));
+      .flatMap((line) => (line.kind === 'spawned' ? line.pid : []));
   }
 
-  #addKill(name: string, kill: { readonly pid: number; readonly isCertain: boolean }): void {
-    this.#kills.delete(name);
-    this.#kills.set(name, kill);
-    const [oldest] = this.#kills.keys();
-    if (this.#kills.size > MAX_KILLS && oldest !== undefined) this.#kills.delete(oldest);
+  #linesOf(name: string): readonly RunLine[] {
+    return this.#lines.get(name) ?? [];
   }
 
   #forgetOldest(): void {
     const name = this.#names[this.#oldest] ?? '';
     this.#oldest += 1;
-    const runs = this.#runs.get(name);
-    const dropped = runs?.shift();
-    if (runs?.length === 0) this.#runs.delete(name);
+    const lines = this.#lines.get(name);
+    const dropped = lines?.shift();
+    if (lines?.length === 0) this.#lines.delete(name);
     if (dropped?.kind === 'ended') this.#completeSince = Math.max(dropped.at, this.#completeSince);
     if (this.#oldest < MAX_ENTRIES) return;
     this.#names = this.#names.slice(this.#oldest);
@@ -191,20 +195,20 @@ export class LogEvidence {
 
   #findEnd(query: Query): Finding {
     const { name, pid, isShared, window, end } = query;
-    const runs = this.#runs.get(name) ?? [];
+    const lines = this.#linesOf(name);
     const longestBacklog = window.before - LONGEST_BACKLOG_SECONDS;
-    const from = (after: number, ends: readonly Ended[]) =>
+    const from = (after: number, ends: readonly EndLine[]) =>
       ends.filter((line) => line.at >= after && line.at < window.before && isOfKind(line, query));
     const isRunKnown = pid !== undefined && !isShared;
-    const ofRun = isRunKnown ? endsOfRun(runs, pid) : undefined;
+    const ofRun = isRunKnown ? endsOfRun(lines, pid) : undefined;
     if (ofRun !== undefined) {
       return this.#judge(from(longestBacklog, ofRun), query, longestBacklog);
     }
     if (window.after < this.#completeSince) return NOTHING;
     const used = isShared ? 0 : (this.#used.get(name) ?? 0);
-    const unused = runs.filter(isEnded).filter(({ order }) => order > used);
+    const unused = lines.filter(isEnd).filter(({ order }) => order > used);
     const inWindow = from(window.after, unused).filter(
-      (line) => !isRunKnown || !isOfOtherRun(runs, line, pid),
+      (line) => !isRunKnown || !isOfOtherRun(line, lines, pid),
     );
     if (inWindow.length > 0 || isShared || end === 'any') {
       return this.#judge(inWindow, query, window.after);
@@ -216,7 +220,7 @@ export class LogEvidence {
   }
 
   /** `after`: the earliest time of the true line. */
-  #judge(candidates: readonly Ended[], { name, isShared }: Query, after: number): Finding {
+  #judge(candidates: readonly EndLine[], { name, isShared }: Query, after: number): Finding {
     const certain = candidates.filter(({ isCertain }) => isCertain);
     const needsCertain = certain.length > 0 || after <= this.#truncatedAt;
     const [first, ...others] = needsCertain ? certain : candidates;
@@ -249,24 +253,24 @@ export class LogEvidence {
  * loglevel=warn. A start that is not certain neither begins nor ends the range where that could
  * exclude the true line.
  */
-function endsOfRun(runs: readonly Run[], pid: number): readonly Ended[] | undefined {
-  const isStart = (run: Run) => run.kind === 'spawned' && run.pid === pid;
-  const certain = runs.findLastIndex((run) => isStart(run) && run.isCertain);
-  const start = certain >= 0 ? certain : runs.findIndex(isStart);
+function endsOfRun(lines: readonly RunLine[], pid: number): readonly EndLine[] | undefined {
+  const isStart = (line: RunLine) => line.kind === 'spawned' && line.pid === pid;
+  const certain = lines.findLastIndex((line) => isStart(line) && line.isCertain);
+  const start = certain >= 0 ? certain : lines.findIndex(isStart);
   if (start < 0) return undefined;
-  const after = runs.slice(start + 1);
-  const next = after.findIndex((run) => run.kind === 'spawned' && run.isCertain);
-  return (next < 0 ? after : after.slice(0, next)).filter(isEnded);
+  const after = lines.slice(start + 1);
+  const next = after.findIndex((line) => line.kind === 'spawned' && line.isCertain);
+  return (next < 0 ? after : after.slice(0, next)).filter(isEnd);
 }
 
-/** Whether the line follows the certain start of a run with another pid. */
-function isOfOtherRun(runs: readonly Run[], line: Ended, pid: number): boolean {
-  const before = runs.findLast((run) => run.order < line.order);
+/** Whether the end follows the certain start of a run with another pid. */
+function isOfOtherRun(end: EndLine, lines: readonly RunLine[], pid: number): boolean {
+  const before = lines.findLast(({ order }) => order < end.order);
   return before?.kind === 'spawned' && before.isCertain && before.pid !== pid;
 }
 
 /** Whether the line does not contradict what the event and XML-RPC report. */
-function isOfKind({ expected, reason }: Ended, { end, known }: Query): boolean {
+function isOfKind({ expected, reason }: EndLine, { end, known }: Query): boolean {
   const isKnown =
     known === undefined ||
     (known === 'signal' ? reason.kind === 'signalled' : isCode(reason, known));
@@ -299,6 +303,6 @@ function agree(one: LoggedReason, other: LoggedReason): boolean {
   );
 }
 
-function isEnded(run: Run): run is Ended {
-  return run.kind === 'ended';
+function isEnd(line: RunLine): line is EndLine {
+  return line.kind === 'ended';
 }

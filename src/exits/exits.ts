@@ -26,6 +26,7 @@ import type { LoggedReason, LogMessage } from './log-lines.ts';
 import { type Chunk, LogRecords } from './log-records.ts';
 import { LogTailer } from './log-tailer.ts';
 import { LogTails } from './log-tails.ts';
+import { Namesakes } from './namesakes.ts';
 import { OomKills } from './oom-kills.ts';
 import { type OpenOomSources, openOomSources } from './oom-sources.ts';
 import { type EndedProcess, ProcWatch } from './proc-watch.ts';
@@ -125,9 +126,11 @@ export class Exits {
       this.#oomKills = this.#oomSources && new OomKills(this.#oomSources);
       const oomKills = this.#oomKills;
       if (oomKills !== undefined) changes.subscribe((change) => followRuns(change, oomKills));
+      const namesakes = new Namesakes(changes);
       this.#reasons = new ExitReasons({
         table,
         changes,
+        namesakes,
         log,
         evidence: this.#evidence,
         client: this.#client,
@@ -135,18 +138,19 @@ export class Exits {
         oomKills,
         onAskEarlyFailed: () => this.#waker.wake(),
       });
-    }
-    if (options.reasons && options.logTailBytes > 0) {
-      this.#logTails = new LogTails({
-        table,
-        changes,
-        log,
-        supervisorPid,
-        maxBytes: options.logTailBytes,
-        evidence: this.#evidence,
-        readLog: () => this.#readLog() === 'trusted' && this.#reportsStarts,
-        client: this.#client,
-      });
+      if (options.logTailBytes > 0) {
+        this.#logTails = new LogTails({
+          table,
+          changes,
+          namesakes,
+          log,
+          supervisorPid,
+          maxBytes: options.logTailBytes,
+          evidence: this.#evidence,
+          readLog: () => this.#readLog() === 'trusted' && this.#reportsStarts,
+          client: this.#client,
+        });
+      }
     }
     this.#watch = new ProcWatch({
       table,

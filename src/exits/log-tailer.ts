@@ -20,6 +20,7 @@ import {
   statSync,
   watch,
 } from 'node:fs';
+import { dropOldest } from '../util/drop-oldest.ts';
 import { errorCode } from '../util/errno.ts';
 import type { Chunk } from './log-records.ts';
 
@@ -201,8 +202,7 @@ export class LogTailer {
   #finish({ fd }: OpenLog): void {
     this.#finished.add(identityOf(fstatSync(fd)));
     closeSync(fd);
-    const [oldest] = this.#finished;
-    if (this.#finished.size > MAX_BACKUPS && oldest !== undefined) this.#finished.delete(oldest);
+    dropOldest(this.#finished, MAX_BACKUPS);
   }
 
   #readToEnd(log: OpenLog, followsEnd: boolean): void {

@@ -15,43 +15,53 @@ import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Termination } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
-import { parseProcessInfo } from '../rpc/snapshot.ts';
+import { processInfoCall, readProcessInfo } from '../rpc/snapshot.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
-import { messageOf, RpcError } from '../util/errors.ts';
+import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { LogEntry, LogEvidence } from './evidence.ts';
 import { toHarmlessText } from './harmless-text.ts';
 import { readLogEnd } from './log-end.ts';
-import { Namesakes } from './namesakes.ts';
+import type { Namesakes } from './namesakes.ts';
 import { PacedCalls } from './paced-calls.ts';
 import { hasWrittenNothing } from './run-activity.ts';
 
-/** The run of a tail. */
-type Run =
-  /** `at`: the time of the line in supervisord's log that reports its end, in epoch seconds. */
-  | { readonly kind: 'logged'; readonly at: number }
-  /** Its end was noticed at `at`, in epoch seconds, without that log. */
-  | { readonly kind: 'noticed'; readonly at: number; readonly pid: number };
+/** An exit that a line of supervisord's log reports. */
+interface LoggedExit {
+  readonly kind: 'logged';
+  readonly id: ProcessId;
+  /** The time of the line, in epoch seconds. */
+  readonly at: number;
+}
+
+/** An exit that was noticed without that log. */
+interface NoticedExit {
+  readonly kind: 'noticed';
+  readonly id: ProcessId;
+  readonly pid: number;
+  /** When it was noticed, in epoch seconds. */
+  readonly at: number;
+}
+
+type DetectedExit = LoggedExit | NoticedExit;
 
 type Tail = Pick<LogTail, 'stream' | 'text'>;
 
-interface EndedRun {
-  readonly id: ProcessId;
-  readonly run: Run;
-}
-
-interface TailOfRun extends EndedRun {
+interface TailOfExit {
+  readonly exit: DetectedExit;
   readonly tail: Tail;
 }
 
 /** `denied`: supervisord has to be asked. */
-interface Reading extends EndedRun {
+interface TailReading {
+  readonly exit: LoggedExit;
   readonly tail: Tail | 'denied';
 }
 
 export interface LogTailsOptions {
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
+  readonly namesakes: Namesakes;
   readonly maxBytes: number;
   readonly supervisorPid: number;
   readonly evidence: Pick<LogEvidence, 'isLastEnd' | 'pidAfterEnd'>;
@@ -80,16 +90,14 @@ const NOTICED_WITHIN_SECONDS = 3;
 
 export class LogTails {
   readonly #options: LogTailsOptions;
-  readonly #namesakes: Namesakes;
   /** The oldest first. */
-  #waiting: TailOfRun[] = [];
+  #waiting: TailOfExit[] = [];
   readonly #kept = new Map<ProcessKey, LogTail>();
-  #requests: EndedRun[] = [];
+  #requests: DetectedExit[] = [];
   readonly #calls = new PacedCalls(() => this.#call());
 
   constructor(options: LogTailsOptions) {
     this.#options = options;
-    this.#namesakes = new Namesakes(options.changes);
     options.changes.subscribe((change) => this.#handle(change));
   }
 
@@ -98,39 +106,38 @@ export class LogTails {
   }
 
   /** Reads the logs of processes whose exit was just logged. */
-  read(entries: readonly LogEntry[]): readonly Reading[] {
-    const tails: Reading[] = [];
+  read(entries: readonly LogEntry[]): readonly TailReading[] {
+    const tails: TailReading[] = [];
     for (const { at, message } of entries) {
       if (message.kind !== 'ended' || message.expected !== false) continue;
-      const run = { kind: 'logged', at } as const;
-      if (!this.#isBeforeNextOutput(message.name, run)) continue;
-      for (const id of this.#namesakes.of(message.name)) {
+      if (!this.#isBeforeNextOutput(message.name, at)) continue;
+      for (const id of this.#options.namesakes.of(message.name)) {
         if (tails.length >= MAX_READ_AT_ONCE) return tails;
         const tail = this.#readFiles(id);
-        if (tail !== undefined) tails.push({ id, run, tail });
+        if (tail !== undefined) tails.push({ exit: { kind: 'logged', id, at }, tail });
       }
     }
     return tails;
   }
 
   /** Keeps the tails of processes for which supervisord's log, read again after them, shows no further start. */
-  keep(tails: readonly Reading[]): void {
-    for (const { id, run, tail } of tails) {
-      if (tail === 'denied') this.#request(id, run);
-      else if (this.#isBeforeNextOutput(id.name, run)) this.#addTail(id, run, tail);
+  keep(tails: readonly TailReading[]): void {
+    for (const { exit, tail } of tails) {
+      if (tail === 'denied') this.#request(exit);
+      else if (this.#isBeforeNextOutput(exit.id.name, exit.at)) this.#addTail({ exit, tail });
     }
   }
 
   /** An exit without a line in supervisord's log; its event is still to come. */
   noticed(id: ProcessId, pid: number): void {
-    this.#request(id, { kind: 'noticed', at: Date.now() / 1000, pid });
+    this.#request({ kind: 'noticed', id, at: Date.now() / 1000, pid });
   }
 
   /** Asks supervisord about exits, where its log does not report starts. */
   logged(entries: readonly LogEntry[]): void {
     for (const { message } of entries) {
       if (message.kind !== 'ended' || message.expected !== false) continue;
-      for (const id of this.#namesakes.of(message.name)) {
+      for (const id of this.#options.namesakes.of(message.name)) {
         const process = this.#options.table.get(id);
         const pid = process && livePid(process);
         if (pid !== undefined) this.noticed(id, pid);
@@ -138,24 +145,23 @@ export class LogTails {
     }
   }
 
-  #request(id: ProcessId, run: Run): void {
+  #request(exit: DetectedExit): void {
     if (this.#options.client === undefined || this.#requests.length >= MAX_REQUESTS) return;
-    this.#requests.push({ id, run });
+    this.#requests.push(exit);
     this.#calls.request();
   }
 
-  /** Whether the log of the process can have no output of a later run. */
-  #isBeforeNextOutput(name: string, run: Run): boolean {
-    if (run.kind === 'noticed') return true;
+  /** Whether the process' log can have no output of a run after the exit that was logged at this time. */
+  #isBeforeNextOutput(name: string, at: number): boolean {
     const {
       evidence,
       supervisorPid,
       hasWrittenNothing: isSilent = hasWrittenNothing,
     } = this.#options;
-    if (evidence.isLastEnd(name, run.at)) return true;
-    const next = evidence.pidAfterEnd(name, run.at);
+    if (evidence.isLastEnd(name, at)) return true;
+    const next = evidence.pidAfterEnd(name, at);
     // Of several processes of this name, another one may have been started.
-    const isAlone = this.#namesakes.of(name).length === 1;
+    const isAlone = this.#options.namesakes.of(name).length === 1;
     return next !== undefined && isAlone && isSilent(next, supervisorPid);
   }
 
@@ -164,7 +170,7 @@ export class LogTails {
       case 'removed': {
         const key = keyOf(change.process.id);
         this.#kept.delete(key);
-        this.#waiting = this.#waiting.filter(({ id }) => keyOf(id) !== key);
+        this.#waiting = this.#waiting.filter(({ exit }) => keyOf(exit.id) !== key);
         return;
       }
       case 'exited':
@@ -189,10 +195,10 @@ export class LogTails {
     if (isUnread && pid !== undefined) this.noticed(id, pid);
   }
 
-  #addTail(id: ProcessId, run: Run, tail: Tail): void {
-    this.#waiting.push({ id, run, tail });
+  #addTail(tail: TailOfExit): void {
+    this.#waiting.push(tail);
     if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
-    this.#match(id);
+    this.#match(tail.exit.id);
   }
 
   /** Keeps the tail of the last exit once both the tail and the termination are known. */
@@ -201,12 +207,14 @@ export class LogTails {
     const termination = process?.failedStart ?? process?.termination;
     if (termination === undefined) return;
     const key = keyOf(id);
-    const isOfProcess = (each: TailOfRun) => keyOf(each.id) === key;
-    const found = this.#waiting.find((each) => isOfProcess(each) && isOf(each.run, termination));
+    const isOfProcess = ({ exit }: TailOfExit) => keyOf(exit.id) === key;
+    const found = this.#waiting.find(
+      (each) => isOfProcess(each) && isExitOf(each.exit, termination),
+    );
     if (found === undefined) return;
     this.#kept.set(key, { ...found.tail, at: termination.finishedAt });
     this.#waiting = this.#waiting.filter(
-      (each) => !isOfProcess(each) || each.run.at > found.run.at,
+      (each) => !isOfProcess(each) || each.exit.at > found.exit.at,
     );
   }
 
@@ -237,38 +245,31 @@ export class LogTails {
     if (this.#requests.length > 0) this.#calls.request();
   }
 
-  async #ask(requests: readonly EndedRun[]): Promise<void> {
+  async #ask(requests: readonly DetectedExit[]): Promise<void> {
     const { table, maxBytes, client } = this.#options;
     if (client === undefined || requests.length === 0) return;
-    const asked = requests.map((request) => ({
-      ...request,
-      logs: logsOf(table.get(request.id)),
-    }));
+    const asked = requests.map((exit) => ({ exit, logs: logsOf(table.get(exit.id)) }));
     const results = await client.multicallSettled(
-      asked.flatMap(({ id, logs }) => {
-        const name = displayName(id);
-        return [
-          { methodName: 'supervisor.getProcessInfo', params: [name] },
-          ...logs.map(({ stream }) => ({
-            methodName: READ_METHODS[stream],
-            params: [name, -maxBytes, 0],
-          })),
-        ];
+      asked.flatMap(({ exit, logs }) => {
+        const params = [displayName(exit.id), -maxBytes, 0];
+        const reads = logs.map(({ stream }) => ({ methodName: READ_METHODS[stream], params }));
+        return [processInfoCall(exit.id), ...reads];
       }),
     );
     // A tail of a logged exit counts only if the log shows no further start by now.
     const isLogComplete = this.#options.readLog();
     let next = 0;
-    for (const { id, run, logs } of asked) {
+    for (const { exit, logs } of asked) {
       const [info, ...texts] = results.slice(next, next + 1 + logs.length);
       next += 1 + logs.length;
       const isCertain =
-        run.kind === 'noticed' ||
-        (isLogComplete && this.#options.evidence.isLastEnd(id.name, run.at));
+        exit.kind === 'noticed' ||
+        (isLogComplete && this.#options.evidence.isLastEnd(exit.id.name, exit.at));
       const at = texts.findIndex((text) => typeof text === 'string' && text !== '');
       const stream = logs[at]?.stream;
-      if (stream === undefined || !isCertain || !hasEnded(info, run)) continue;
-      this.#addTail(id, run, { stream, text: toHarmlessText(Buffer.from(String(texts[at]))) });
+      if (stream === undefined || !isCertain || !isStillDown(info, exit)) continue;
+      const tail = { stream, text: toHarmlessText(Buffer.from(String(texts[at]))) };
+      this.#addTail({ exit, tail });
     }
   }
 }
@@ -285,22 +286,18 @@ function logsOf(
   ];
 }
 
-function isOf(run: Run, termination: Termination): boolean {
-  return run.kind === 'logged' ? run.at === termination.finishedAt : run.pid === termination.pid;
+function isExitOf(exit: DetectedExit, { finishedAt, pid }: Termination): boolean {
+  return exit.kind === 'logged' ? exit.at === finishedAt : exit.pid === pid;
 }
 
 /** Whether the reply of getProcessInfo shows that the run has ended and no other has begun. */
-function hasEnded(reply: unknown, run: Run): boolean {
-  if (reply instanceof RpcError) return false;
-  try {
-    const { state, pid, start, stop } = parseProcessInfo(reply);
-    const isDown = state === 'EXITED' || state === 'BACKOFF' || state === 'FATAL';
-    const noticedFrom = run.at - NOTICED_WITHIN_SECONDS;
-    // A later run may have ended as well where the exporter was late to notice.
-    const isOfRun =
-      run.kind === 'logged' || (start <= noticedFrom && stop >= Math.floor(noticedFrom));
-    return isDown && pid === 0 && isOfRun;
-  } catch {
-    return false;
-  }
+function isStillDown(reply: unknown, exit: DetectedExit): boolean {
+  const info = readProcessInfo(reply);
+  if (info === undefined) return false;
+  const isDown = info.state === 'EXITED' || info.state === 'BACKOFF' || info.state === 'FATAL';
+  if (!isDown || info.pid !== 0) return false;
+  if (exit.kind === 'logged') return true;
+  // A later run may have ended as well where the exporter was late to notice.
+  const noticedFrom = exit.at - NOTICED_WITHIN_SECONDS;
+  return info.start <= noticedFrom && info.stop >= Math.floor(noticedFrom);
 }

@@ -5,23 +5,25 @@
  * which knows the exit code until the process is started again, and -1 for any signal.
  */
 
+import { reasonOfInfo } from '../processes/apply-snapshot.ts';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import {
-  type ExitReason,
   SIGKILL,
   type Termination,
   type TerminationFacts,
+  type TimeWindow,
 } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
-import { parseProcessInfo } from '../rpc/snapshot.ts';
+import { processInfoCall, readProcessInfo } from '../rpc/snapshot.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
-import { messageOf, RpcError } from '../util/errors.ts';
+import { dropOldest } from '../util/drop-oldest.ts';
+import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { type Finding, type LogEvidence, NOTHING, type Query } from './evidence.ts';
-import { Namesakes } from './namesakes.ts';
+import type { Namesakes } from './namesakes.ts';
 import type { OomKills } from './oom-kills.ts';
 import { PacedCalls } from './paced-calls.ts';
 
@@ -44,6 +46,7 @@ export type LogTrust = 'trusted' | 'pending' | 'none';
 export interface ExitReasonsOptions {
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
+  readonly namesakes: Namesakes;
   readonly log: Logger;
   readonly evidence: LogEvidence;
   /** Reads what has been written to supervisord's log, and returns whether it can be trusted. */
@@ -66,7 +69,6 @@ interface Lookup {
 
 export class ExitReasons {
   readonly #options: ExitReasonsOptions;
-  readonly #namesakes: Namesakes;
   /** Those that the log did not settle; of each process the latest. The oldest first. */
   readonly #lookups = new Map<ProcessKey, Lookup>();
   /** Those that wait until it is established whether the log is supervisord's. */
@@ -91,7 +93,6 @@ export class ExitReasons {
 
   constructor(options: ExitReasonsOptions) {
     this.#options = options;
-    this.#namesakes = new Namesakes(options.changes);
     options.changes.subscribe((change) => this.#handle(change));
   }
 
@@ -172,7 +173,7 @@ export class ExitReasons {
   }
 
   #isShared(name: string): boolean {
-    return this.#namesakes.of(name).length > 1;
+    return this.#options.namesakes.of(name).length > 1;
   }
 
   #keep(lookup: Lookup): void {
@@ -259,7 +260,7 @@ export class ExitReasons {
     for (const [key] of early) this.#early.delete(key);
     try {
       const ids = [...lookups, ...early].map(([, { id }]) => id);
-      const infos = (await client.multicallSettled(ids.map(getProcessInfo))).map(readInfo);
+      const infos = (await client.multicallSettled(ids.map(processInfoCall))).map(readProcessInfo);
       this.#isRpcFailing = false;
       this.success = true;
       for (const [index, [key, lookup]] of lookups.entries()) {
@@ -292,14 +293,13 @@ export class ExitReasons {
     const lookup = this.#lookups.get(key);
     if (lookup?.query.pid === pid) return void this.#answer(key, lookup, info);
     this.#earlyInfos.set(key, { pid, info });
-    const [oldest] = this.#earlyInfos.keys();
-    if (this.#earlyInfos.size > MAX_EARLY && oldest !== undefined) this.#earlyInfos.delete(oldest);
+    dropOldest(this.#earlyInfos, MAX_EARLY);
   }
 
   #factsOfInfo(info: ProcessInfo | undefined, lookup: Lookup): TerminationFacts {
     if (info === undefined) return UNKNOWN;
     if (lookup.query.end === 'failed-start') return factsOfFailedStart(info);
-    const reason = reasonOfInfo(info, lookup.query);
+    const reason = isWithin(info.stop, lookup.query.window) ? reasonOfInfo(info) : undefined;
     if (reason === undefined) return UNKNOWN;
     const known = reason.kind === 'exited' ? reason.exitCode : 'signal';
     if (this.#options.readLog() !== 'trusted') return { reason };
@@ -363,28 +363,7 @@ function factsOfFailedStart({ spawnError }: ProcessInfo): TerminationFacts {
   };
 }
 
-/** XML-RPC reports the exit status until the process is started again. */
-function reasonOfInfo(
-  { state, stop, exitStatus }: ProcessInfo,
-  { window }: Pick<Query, 'window'>,
-): ExitReason | undefined {
-  if (state !== 'EXITED' && state !== 'STOPPED') return undefined;
-  if (stop < Math.floor(window.after) || stop > window.before) return undefined;
-  return exitStatus >= 0
-    ? { kind: 'exited', source: 'xml-rpc', exitCode: exitStatus }
-    : { kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined };
-}
-
-function getProcessInfo(id: ProcessId) {
-  return { methodName: 'supervisor.getProcessInfo', params: [displayName(id)] };
-}
-
-/** Undefined for a process that is gone, and for a reply that cannot be used. */
-function readInfo(result: unknown): ProcessInfo | undefined {
-  if (result instanceof RpcError) return undefined;
-  try {
-    return parseProcessInfo(result);
-  } catch {
-    return undefined;
-  }
+/** `stop`: a whole second. */
+function isWithin(stop: number, { after, before }: TimeWindow): boolean {
+  return stop >= Math.floor(after) && stop <= before;
 }

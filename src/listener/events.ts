@@ -6,6 +6,7 @@ import type {
   ProcessGroupEvent,
   SupervisorEvent,
 } from '../supervisor/events.ts';
+import { SERVER_STATE_CODES } from '../supervisor/snapshot.ts';
 import { PROCESS_STATES, type ProcessState, stateOfName } from '../supervisor/states.ts';
 
 /**
@@ -58,8 +59,8 @@ const READERS: ReadonlyMap<string, ReadBody> = new Map<string, ReadBody>([
   ['TICK_60', (payload) => readTick(60, payload)],
   ['TICK_3600', (payload) => readTick(3600, payload)],
   ['REMOTE_COMMUNICATION', readRemoteCommunication],
-  ['SUPERVISOR_STATE_CHANGE_RUNNING', () => ({ kind: 'supervisor-state', state: 'running' })],
-  ['SUPERVISOR_STATE_CHANGE_STOPPING', () => ({ kind: 'supervisor-state', state: 'stopping' })],
+  ['SUPERVISOR_STATE_CHANGE_RUNNING', readServerState(SERVER_STATE_CODES.RUNNING)],
+  ['SUPERVISOR_STATE_CHANGE_STOPPING', readServerState(SERVER_STATE_CODES.SHUTDOWN)],
   ['PROCESS_COMMUNICATION_STDOUT', readUnused],
   ['PROCESS_COMMUNICATION_STDERR', readUnused],
   ['PROCESS_LOG_STDOUT', readUnused],
@@ -103,6 +104,11 @@ function readProcessGroup(change: ProcessGroupEvent['change'], payload: string):
 function readTick(period: number, payload: string): Body | undefined {
   const when = readCount(/^when:(\d{1,15})$/.exec(payload)?.[1]);
   return when === undefined ? undefined : { kind: 'tick', period, when };
+}
+
+/** The payload is empty. */
+function readServerState(stateCode: number): ReadBody {
+  return () => ({ kind: 'supervisor-state', stateCode });
 }
 
 /** `type:TYPE\nDATA`, where DATA is any text of the sender. */

@@ -1,6 +1,6 @@
 /** Watches skipped serials until they are received or lost. The sequence is pure; this is its clock. */
 
-import { type Loss, type Observation, SequenceTracker } from './sequence.ts';
+import { type Loss, SequenceTracker } from './sequence.ts';
 
 /** How often pending gaps are checked. */
 const CHECK_INTERVAL_MS = 250;
@@ -33,7 +33,7 @@ export class LossDetector {
 
   /** Records a serial that was received at `at` (epoch seconds). Whether it is the first time. */
   observe(serial: number, at: number): boolean {
-    const { isFirst, opensGap }: Observation = this.#sequence.observe(serial, at);
+    const { isFirst, opensGap } = this.#sequence.observe(serial, at);
     if (opensGap) this.#startChecking(at);
     return isFirst;
   }

@@ -32,7 +32,7 @@ interface Gap {
   readonly since: number;
 }
 
-export interface Observation {
+interface Observation {
   /** Whether this event was received for the first time. */
   readonly isFirst: boolean;
   /** Whether serials before this one were skipped just now. */

@@ -1,10 +1,7 @@
-/** A metric family with one series for each process, or one of its series where it has several. */
+/** How a metric family is described, and the parts of the text format. */
 
 import type { Process } from '../processes/process.ts';
 import type { ResourceUsage } from '../resources/resources.ts';
-import type { ProcessId } from '../supervisor/process-id.ts';
-
-export type View = Readonly<Process>;
 
 /** What is known of a process besides its record in the table. */
 export interface FurtherFacts {
@@ -17,7 +14,7 @@ export interface FurtherFacts {
 /** What the detection of exits knows. */
 export interface ExitDetection {
   /** Whether the process is gone without an event; undefined where that cannot be read. */
-  readonly isUnreported: (process: View) => boolean | undefined;
+  readonly isUnreported: (process: Readonly<Process>) => boolean | undefined;
   /** Whether OOM kills of processes can be detected. */
   readonly countsOomKills: boolean;
   /** Whether kills at a stop can be detected. */
@@ -29,12 +26,18 @@ export interface Family {
   /** By default a name that ends in _total is that of a counter, and any other that of a gauge. */
   readonly type?: 'gauge' | 'counter';
   readonly help: string;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** A family with one series for each process, or one of these series where it has several. */
+export interface ProcessFamily extends Family {
   /** No series is shown for an undefined value. */
-  readonly value: (process: View, facts: FurtherFacts) => number | undefined;
-  /** Labels after `name` and `group`, with a leading comma. Families that differ only in them are adjacent. */
-  readonly fixedLabels?: string;
-  /** Labels after `name` and `group` whose values change, without a comma. */
-  readonly labels?: (process: View) => string;
+  readonly value: (process: Readonly<Process>, facts: FurtherFacts) => number | undefined;
+  /** Labels after `name` and `group`. Families that differ only in them are adjacent. */
+  readonly fixedLabels?: Labels;
+  /** Labels after `name` and `group` whose values change. */
+  readonly labels?: (process: Readonly<Process>) => Labels;
   /** true: shown only with the collector "exit-reason"; false: only without it; undefined: always. */
   readonly ofExitReasons?: boolean;
 }
@@ -44,12 +47,15 @@ export function headerOf({ name, type, help }: Family): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${shown}\n`;
 }
 
-export function labelsOf({ group, name }: ProcessId): string {
-  return `name="${escapeLabel(name)}",group="${escapeLabel(group)}"`;
+/** Labels as they are written between the braces. */
+export function formatLabels(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}="${escapeLabel(value)}"`)
+    .join(',');
 }
 
 /** The text format escapes backslash, quote and newline in label values, and nothing else. */
-export function escapeLabel(text: string): string {
+function escapeLabel(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 

@@ -8,7 +8,8 @@
  */
 
 import { CachedText } from '../exposition/cached-text.ts';
-import { ALL_PROCESSES, type Selection } from '../processes/selection.ts';
+import type { Process } from '../processes/process.ts';
+import type { Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { UpTimes } from '../processes/up-time.ts';
 import type { UsageSource } from '../resources/resources.ts';
@@ -18,11 +19,11 @@ import { TimeSlice } from '../util/time-slice.ts';
 import { COMPAT_FAMILIES, type Compat } from './compat.ts';
 import {
   type ExitDetection,
-  type Family,
   type FurtherFacts,
+  formatLabels,
   headerOf,
-  labelsOf,
-  type View,
+  type Labels,
+  type ProcessFamily,
 } from './family.ts';
 import { PROCESS_FAMILIES, transitionFamily } from './processes.ts';
 import { IO_FAMILIES, USAGE_FAMILIES } from './usage.ts';
@@ -31,34 +32,36 @@ export interface ProcessTextOptions {
   /** Whether exit reasons are looked up. */
   readonly exitReasons: boolean;
   /** The exporter whose metrics to show as well. */
-  readonly compat?: Compat | undefined;
+  readonly compat: Compat | undefined;
   readonly exits: ExitDetection;
   readonly upTimes: Pick<UpTimes, 'secondsOf'>;
   /** undefined: the collector "resources" is off. */
-  readonly resources?: UsageSource | undefined;
+  readonly resources: UsageSource | undefined;
   /** Whether the collector also reads bytes, swap and context switches. */
-  readonly resourcesIo?: boolean;
+  readonly resourcesIo: boolean;
   /** Which processes have series. */
-  readonly selection?: Selection;
+  readonly selection: Selection;
 }
 
 /** One family, or one series of it, for all processes. */
 class Chunk {
-  readonly #family: Family;
+  readonly #family: ProcessFamily;
   /** Empty where an adjacent chunk before this one has the same family. */
   readonly #header: string;
+  readonly #fixedLabels: string;
   /** For each process; NaN where it has no series. */
   readonly #values: Float64Array;
   readonly #changingLabels: string[] = [];
   #text: CachedText | undefined;
 
-  constructor(family: Family, header: string, processCount: number) {
+  constructor(family: ProcessFamily, header: string, processCount: number) {
     this.#family = family;
     this.#header = header;
+    this.#fixedLabels = withComma(family.fixedLabels ?? {});
     this.#values = new Float64Array(processCount);
   }
 
-  update(row: number, process: View, facts: FurtherFacts): void {
+  update(row: number, process: Readonly<Process>, facts: FurtherFacts): void {
     const { value, labels } = this.#family;
     const current = value(process, facts) ?? Number.NaN;
     if (!Object.is(this.#values[row], current)) {
@@ -66,7 +69,7 @@ class Chunk {
       this.#text = undefined;
     }
     if (labels === undefined || Number.isNaN(current)) return;
-    const currentLabels = labels(process);
+    const currentLabels = withComma(labels(process));
     if (this.#changingLabels[row] === currentLabels) return;
     this.#changingLabels[row] = currentLabels;
     this.#text = undefined;
@@ -79,13 +82,13 @@ class Chunk {
 
   /** Joins the pieces at the end: concatenating strings takes three times the memory meanwhile. */
   #write(labelsOfRows: readonly string[]): string {
-    const { name, labels, fixedLabels = '' } = this.#family;
+    const { name } = this.#family;
     const pieces: (string | number)[] = [this.#header];
     for (const [row, rowLabels] of labelsOfRows.entries()) {
       const value = this.#values[row] ?? Number.NaN;
       if (Number.isNaN(value)) continue;
-      const changing = labels === undefined ? '' : `,${this.#changingLabels[row]}`;
-      pieces.push(name, '{', rowLabels, changing, fixedLabels, '} ', value, '\n');
+      const changing = this.#changingLabels[row] ?? '';
+      pieces.push(name, '{', rowLabels, changing, this.#fixedLabels, '} ', value, '\n');
     }
     return pieces.join('');
   }
@@ -96,7 +99,7 @@ export class ProcessText {
   readonly #options: ProcessTextOptions;
   /** The twelve of Supervisor's state diagram, and any other that was seen. */
   readonly #transitions = new Set<Transition>(TRANSITIONS);
-  #processes: readonly View[] = [];
+  #processes: readonly Readonly<Process>[] = [];
   #labels: readonly string[] = [];
   #chunks: readonly Chunk[] = [];
   readonly #mutex = new Mutex();
@@ -133,8 +136,8 @@ export class ProcessText {
 
   /** Discards all chunks when processes were added or removed, or a new transition was seen. */
   #adoptTable(): void {
-    const { selection = ALL_PROCESSES } = this.#options;
-    const processes = [...this.#table.values()].filter(({ id }) => selection.isSelected(id));
+    const { isSelected } = this.#options.selection;
+    const processes = [...this.#table.values()].filter(({ id }) => isSelected(id));
     const transitionCount = this.#transitions.size;
     for (const { transitions } of processes) {
       for (const transition of transitions.keys()) this.#transitions.add(transition);
@@ -146,7 +149,7 @@ export class ProcessText {
       processes.every((process, row) => process === this.#processes[row]);
     if (isSame) return;
     this.#processes = processes;
-    this.#labels = processes.map(({ id }) => labelsOf(id));
+    this.#labels = processes.map(({ id: { name, group } }) => formatLabels({ name, group }));
     this.#chunks = this.#createChunks();
   }
 
@@ -159,10 +162,16 @@ export class ProcessText {
   }
 }
 
+/** Labels that follow others. */
+function withComma(labels: Labels): string {
+  const text = formatLabels(labels);
+  return text === '' ? '' : `,${text}`;
+}
+
 function familiesShown(
-  { exitReasons, compat, resources, resourcesIo = false }: ProcessTextOptions,
+  { exitReasons, compat, resources, resourcesIo }: ProcessTextOptions,
   transitions: Iterable<Transition>,
-): Family[] {
+): ProcessFamily[] {
   return [
     ...PROCESS_FAMILIES.filter(({ ofExitReasons = exitReasons }) => ofExitReasons === exitReasons),
     ...Array.from(transitions, transitionFamily),

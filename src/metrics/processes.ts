@@ -1,6 +1,6 @@
 /** The metric families of the process table. */
 
-import { exitSignal, exitStatus, lastTermination } from '../processes/process.ts';
+import { exitSignal, exitStatus, lastTermination, type Process } from '../processes/process.ts';
 import { coreDumpedOf, type ExitReason, oomKilledOf } from '../processes/termination.ts';
 import {
   endsOf,
@@ -10,9 +10,9 @@ import {
   TRANSITIONS,
   type Transition,
 } from '../supervisor/states.ts';
-import { escapeLabel, type Family, toSample, type View } from './family.ts';
+import { type ProcessFamily, toSample } from './family.ts';
 
-export const PROCESS_FAMILIES: readonly Family[] = [
+export const PROCESS_FAMILIES: readonly ProcessFamily[] = [
   {
     name: 'supervisord_up',
     help: 'Whether the process is up: 1 in STARTING or RUNNING, else 0.',
@@ -102,7 +102,7 @@ export const PROCESS_FAMILIES: readonly Family[] = [
     name: 'supervisord_process_spawn_error_info',
     help: 'Why the process could not be started, while it is in BACKOFF or FATAL; always 1.',
     value: ({ spawnError }) => (spawnError === undefined ? undefined : 1),
-    labels: ({ spawnError }) => `error="${escapeLabel(spawnError ?? '')}"`,
+    labels: ({ spawnError = '' }) => ({ error: spawnError }),
   },
   {
     name: 'supervisord_process_up_seconds_total',
@@ -152,7 +152,7 @@ export const PROCESS_FAMILIES: readonly Family[] = [
 
 /** A fact about the last termination. */
 function ofLastExit(
-  process: View,
+  process: Readonly<Process>,
   read: (reason: ExitReason) => boolean | undefined,
 ): number | undefined {
   const termination = lastTermination(process);
@@ -160,13 +160,13 @@ function ofLastExit(
 }
 
 /** The transitions of Supervisor's diagram are counted from 0 on. */
-export function transitionFamily(transition: Transition): Family {
+export function transitionFamily(transition: Transition): ProcessFamily {
   const [from, to] = endsOf(transition);
   const initial = TRANSITIONS.includes(transition) ? 0 : undefined;
   return {
     name: 'supervisord_process_transitions_total',
     help: 'Transitions of the process between two states.',
-    fixedLabels: `,from="${from}",to="${to}"`,
+    fixedLabels: { from, to },
     value: (process) => process.transitions.get(transition) ?? initial,
   };
 }

@@ -1,6 +1,6 @@
 /** The metric families of the collector "resources". */
 
-import type { Family } from './family.ts';
+import type { ProcessFamily } from './family.ts';
 
 const CPU = {
   name: 'supervisord_process_cpu_seconds_total',
@@ -12,15 +12,15 @@ const SWITCHES = {
   help: 'Context switches of the main threads of the process and its descendants, including those that have exited.',
 } as const;
 
-export const USAGE_FAMILIES: readonly Family[] = [
+export const USAGE_FAMILIES: readonly ProcessFamily[] = [
   {
     ...CPU,
-    fixedLabels: ',mode="user"',
+    fixedLabels: { mode: 'user' },
     value: (_, { usage }) => usage?.cpuUserSeconds,
   },
   {
     ...CPU,
-    fixedLabels: ',mode="system"',
+    fixedLabels: { mode: 'system' },
     value: (_, { usage }) => usage?.cpuSystemSeconds,
   },
   {
@@ -66,7 +66,7 @@ export const USAGE_FAMILIES: readonly Family[] = [
 ];
 
 /** With --collector.resources.io. */
-export const IO_FAMILIES: readonly Family[] = [
+export const IO_FAMILIES: readonly ProcessFamily[] = [
   {
     name: 'supervisord_process_read_bytes_total',
     help: 'Bytes that the process and its descendants read from storage, including those that have exited.',
@@ -84,12 +84,12 @@ export const IO_FAMILIES: readonly Family[] = [
   },
   {
     ...SWITCHES,
-    fixedLabels: ',type="voluntary"',
+    fixedLabels: { type: 'voluntary' },
     value: (_, { usage }) => usage?.io?.voluntarySwitches,
   },
   {
     ...SWITCHES,
-    fixedLabels: ',type="involuntary"',
+    fixedLabels: { type: 'involuntary' },
     value: (_, { usage }) => usage?.io?.involuntarySwitches,
   },
 ];

@@ -3,7 +3,7 @@
 import { displayName, type ProcessId } from '../supervisor/process-id.ts';
 
 export interface Selection {
-  isSelected(id: ProcessId): boolean;
+  readonly isSelected: (id: ProcessId) => boolean;
 }
 
 export interface SelectionOptions {

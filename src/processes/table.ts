@@ -10,16 +10,12 @@
 import type { ProcessStateEvent } from '../supervisor/events.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo, ProcessSettings, Snapshot } from '../supervisor/snapshot.ts';
+import { dropOldest } from '../util/drop-oldest.ts';
+import { countTransition, enterState, terminationOf } from './apply-event.ts';
+import { setStartFacts, setTerminationFacts } from './apply-lookup.ts';
+import { snapshotUpdate } from './apply-snapshot.ts';
 import type { Change } from './changes.ts';
-import {
-  countTransition,
-  enterState,
-  Process,
-  setStartFacts,
-  setTerminationFacts,
-  snapshotUpdate,
-  terminationOf,
-} from './process.ts';
+import { Process } from './process.ts';
 import type {
   ExitReason,
   NewTermination,
@@ -82,7 +78,7 @@ export class ProcessTable {
   /** Applies an event that was received for the first time, whatever its place in the order. */
   apply(event: ProcessStateEvent, at: number): readonly Change[] {
     this.#latestSerial = Math.max(this.#latestSerial, event.serial);
-    const process = this.#find(event);
+    const process = this.#processOfEvent(event);
     const termination = process && terminationOf(process, event, at, this.#newTermination());
     if (process !== undefined) this.#applyTo(process, event, at, termination);
     this.#changes.push({ kind: 'transition', event, at, termination });
@@ -97,10 +93,7 @@ export class ProcessTable {
     const latest = Math.max(serial, this.#removedGroups.get(group) ?? -1);
     this.#removedGroups.delete(group);
     this.#removedGroups.set(group, latest);
-    const [oldest] = this.#removedGroups.keys();
-    if (this.#removedGroups.size > MAX_REMOVED_GROUPS && oldest !== undefined) {
-      this.#removedGroups.delete(oldest);
-    }
+    dropOldest(this.#removedGroups, MAX_REMOVED_GROUPS);
     for (const process of this.#processes.values()) {
       if (process.id.group === group && !isLater(process, serial)) this.#remove(process);
     }
@@ -117,7 +110,7 @@ export class ProcessTable {
     this.#isUnordered = true;
     for (const info of snapshot.processes) {
       if (this.#wasRemovedAfter(info.group, since)) continue;
-      const process = this.#name(info);
+      const process = this.#processOfEntry(info);
       if (!isLater(process, since)) this.#update(process, info);
     }
     this.#removeUnnamed(since);
@@ -136,7 +129,7 @@ export class ProcessTable {
     let corrections = 0;
     for (const info of snapshot.processes) {
       if (this.#wasRemovedAfter(info.group, serial)) continue;
-      const process = this.#name(info);
+      const process = this.#processOfEntry(info);
       if (isLater(process, serial)) continue;
       const { ordered } = process;
       if (ordered !== undefined && ordered.state !== info.state) corrections += 1;
@@ -160,9 +153,7 @@ export class ProcessTable {
     facts: TerminationFacts,
   ): readonly Change[] {
     const process = this.#processes.get(keyOf(id));
-    if (process !== undefined) {
-      setTerminationFacts(process, terminationId, facts);
-    }
+    if (process !== undefined) setTerminationFacts(process, terminationId, facts);
     this.#changes.push({ kind: 'reason', id, terminationId, facts });
     return this.#takeChanges();
   }
@@ -180,7 +171,7 @@ export class ProcessTable {
     const process = this.#processes.get(keyOf(id));
     if (process === undefined) return [];
     process.settings = settings;
-    this.#touch(process);
+    this.#updated(process);
     return this.#takeChanges();
   }
 
@@ -205,24 +196,20 @@ export class ProcessTable {
   }
 
   /** The process of an event; undefined where it is known to have been removed since. */
-  #find(event: ProcessStateEvent): Process | undefined {
-    const known = this.#processes.get(keyOf(event.process));
+  #processOfEvent(event: ProcessStateEvent): Process | undefined {
     if (this.#wasRemovedAfter(event.process.group, event.serial)) return undefined;
-    if (known !== undefined) return known;
-    if (event.serial <= this.#snapshotSerial) return undefined;
-    return this.#ensure(event.process, event.from);
+    const known = this.#processes.get(keyOf(event.process));
+    if (known !== undefined || event.serial <= this.#snapshotSerial) return known;
+    return this.#add(event.process, event.from);
   }
 
   #wasRemovedAfter(group: string, serial: number): boolean {
     return (this.#removedGroups.get(group) ?? -1) > serial;
   }
 
-  #ensure(id: ProcessId, state: Process['state']): Process {
-    const key = keyOf(id);
-    const known = this.#processes.get(key);
-    if (known !== undefined) return known;
+  #add(id: ProcessId, state: Process['state']): Process {
     const process = new Process(id, state);
-    this.#processes.set(key, process);
+    this.#processes.set(keyOf(id), process);
     this.#changes.push({ kind: 'added', process });
     return process;
   }
@@ -233,8 +220,8 @@ export class ProcessTable {
   }
 
   /** The process of an entry of the present snapshot. */
-  #name(info: ProcessInfo): Process {
-    const process = this.#ensure(info, info.state);
+  #processOfEntry(info: ProcessInfo): Process {
+    const process = this.#processes.get(keyOf(info)) ?? this.#add(info, info.state);
     process.namedIn = this.#snapshots;
     return process;
   }
@@ -253,7 +240,7 @@ export class ProcessTable {
       if (ordered?.source !== 'event' || ordered.serial <= serial) continue;
       if (process.state === ordered.state) continue;
       enterState(process, ordered.event, ordered.at, ordered.termination);
-      this.#touch(process);
+      this.#updated(process);
     }
   }
 
@@ -262,14 +249,14 @@ export class ProcessTable {
     const update = snapshotUpdate(process, info, () => this.#newTermination());
     if (update === undefined) return;
     Object.assign(process, update);
-    this.#touch(process);
+    this.#updated(process);
     const { termination } = process;
     if (termination !== undefined && termination.id !== before?.id) {
       this.#changes.push({ kind: 'exited', process, termination });
     }
   }
 
-  #touch(process: Process): void {
+  #updated(process: Process): void {
     this.#changes.push({ kind: 'updated', process });
   }
 

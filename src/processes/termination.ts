@@ -70,7 +70,7 @@ export interface StartFacts {
 }
 
 /** supervisord sends an event in the turn after the exit, up to a second later; the exporter may be busy. */
-const EVENT_DELAY_SECONDS = 2;
+export const EVENT_DELAY_SECONDS = 2;
 /** Both sides read the clock, at different moments. */
 const CLOCK_TOLERANCE_SECONDS = 0.1;
 

@@ -12,6 +12,7 @@
 
 import type { ProcessId } from '../supervisor/process-id.ts';
 import { isUp } from '../supervisor/states.ts';
+import { dropOldest } from '../util/drop-oldest.ts';
 import type { Change } from './changes.ts';
 import type { Process } from './process.ts';
 import type { ProcessTable } from './table.ts';
@@ -41,7 +42,7 @@ interface Ended {
   readonly seconds: number;
 }
 
-/** Ends whose time by the log is waited for. Where the log is not read, none is ever received. */
+/** Where the log is not read, no time is ever received. */
 const MAX_ENDED = 1024;
 
 /** Events that are older when they are received waited for something other than a busy machine. */
@@ -52,7 +53,7 @@ const CLOCK_TOLERANCE_SECONDS = 0.1;
 export class UpTimes {
   readonly #table: ProcessTable;
   readonly #upTimes = new WeakMap<Readonly<Process>, UpTime>();
-  /** By the id of the termination. */
+  /** By the id of the termination: ends whose time by the log is not known yet. */
   readonly #ended = new Map<number, Ended>();
 
   /** Of the last change: what the system's clock is ahead of the monotonic one. */
@@ -70,7 +71,10 @@ export class UpTimes {
       case 'transition': {
         const { event, termination } = change;
         const ended = this.#enterState(event.process, now, 'event');
-        if (ended && termination) this.#waitForLog(termination.id, ended);
+        if (ended && termination) {
+          this.#ended.set(termination.id, ended);
+          dropOldest(this.#ended, MAX_ENDED);
+        }
         break;
       }
       case 'updated':
@@ -127,12 +131,6 @@ export class UpTimes {
     upTime.seconds += seconds;
     upTime.upSince = undefined;
     return { upTime, at: now, seconds };
-  }
-
-  #waitForLog(terminationId: number, ended: Ended): void {
-    this.#ended.set(terminationId, ended);
-    const [oldest] = this.#ended.keys();
-    if (this.#ended.size > MAX_ENDED && oldest !== undefined) this.#ended.delete(oldest);
   }
 
   #correctBegin(id: ProcessId, startedAt: number): void {

@@ -11,6 +11,7 @@ import type { RemoteCommunicationEvent, TickEvent } from '../supervisor/events.t
 import type { ServerInfo, Snapshot } from '../supervisor/snapshot.ts';
 import { RpcError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
+import { zeroCounts } from '../util/zero-counts.ts';
 import { fetchSnapshot, MARKER_TYPE } from './fetch.ts';
 import { SnapshotOrdering } from './ordering.ts';
 import { RESYNC_TRIGGERS, ResyncScheduler, type ResyncTrigger } from './scheduler.ts';
@@ -64,8 +65,8 @@ export class Resync {
   /** Why XML-RPC fails; undefined while it works. */
   #failure: Error | undefined;
   readonly #stats = {
-    requests: zeroPerTrigger(),
-    failures: zeroPerTrigger(),
+    requests: zeroCounts(RESYNC_TRIGGERS),
+    failures: zeroCounts(RESYNC_TRIGGERS),
     corrections: 0,
     lastAt: undefined as number | undefined,
     lastDuration: undefined as number | undefined,
@@ -115,6 +116,15 @@ export class Resync {
     // A busy boot keeps supervisord from answering: it starts all of its processes first.
     const seconds = Math.max(0, Math.round(Date.now() / 1000 - this.#requestedAt));
     return `${waiting}, requested ${seconds} s ago`;
+  }
+
+  /** Why the process table is not complete; undefined while it is. */
+  get whyNotSynced(): string | undefined {
+    if (this.isSynced) return undefined;
+    if (this.#options.client === undefined) {
+      return 'supervisord has no HTTP server, so it is not known which processes exist';
+    }
+    return this.whyNotReady ?? 'events were lost; waiting for a later snapshot of supervisord';
   }
 
   /** Requests a snapshot soon; returns at once. */
@@ -227,11 +237,4 @@ export class Resync {
 
 function isTimeout(error: Error | undefined): boolean {
   return error instanceof RpcError && error.code === 'ERR_RPC_TIMEOUT';
-}
-
-function zeroPerTrigger(): Record<ResyncTrigger, number> {
-  return Object.fromEntries(RESYNC_TRIGGERS.map((trigger) => [trigger, 0])) as Record<
-    ResyncTrigger,
-    number
-  >;
 }

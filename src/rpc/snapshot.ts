@@ -1,7 +1,10 @@
-/** Reads a snapshot: what supervisord reports of itself and of every process at one moment. */
+/** Reads a snapshot: what supervisord reports of itself and of every process at one moment, or of one process. */
 
+import { displayName, type ProcessId } from '../supervisor/process-id.ts';
 import type { ProcessInfo, Snapshot } from '../supervisor/snapshot.ts';
 import { type ProcessState, stateOfCode } from '../supervisor/states.ts';
+import { RpcError } from '../util/errors.ts';
+import type { RpcCall } from './client.ts';
 import { readInteger, readString, readStruct, readTime, unexpected } from './values.ts';
 
 /** The calls whose results, in this order, are a snapshot. */
@@ -36,8 +39,8 @@ const MAX_SPAWN_ERROR_LENGTH = 200;
 /** `exitstatus` is -1 for any signal, else what wait(2) reports. */
 const EXIT_STATUS = { from: -1, to: 0xffff };
 
-/** Reads the reply of getProcessInfo, or an entry of getAllProcessInfo. Throws RpcError. */
-export function parseProcessInfo(entry: unknown): ProcessInfo {
+/** Reads an entry of getAllProcessInfo. Throws RpcError. */
+function parseProcessInfo(entry: unknown): ProcessInfo {
   const info = readStruct(entry, 'an entry');
   const group = readString(info['group'], 'group');
   const name = readString(info['name'], 'name');
@@ -56,6 +59,21 @@ export function parseProcessInfo(entry: unknown): ProcessInfo {
     spawnError: readSpawnError(state, readString(info['spawnerr'], `spawnerr of ${where}`)),
     ...readLogs(info),
   };
+}
+
+/** Asks about one process. */
+export function processInfoCall(id: ProcessId): RpcCall {
+  return { methodName: 'supervisor.getProcessInfo', params: [displayName(id)] };
+}
+
+/** Reads the reply to it; undefined for a process that is gone, and for a reply that cannot be used. */
+export function readProcessInfo(reply: unknown): ProcessInfo | undefined {
+  if (reply instanceof RpcError) return undefined;
+  try {
+    return parseProcessInfo(reply);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Only log tails need the paths, so a reply without them is valid. */

@@ -54,7 +54,8 @@ export interface RemoteCommunicationEvent extends Envelope {
 
 export interface SupervisorStateEvent extends Envelope {
   readonly kind: 'supervisor-state';
-  readonly state: 'running' | 'stopping';
+  /** One of SERVER_STATE_CODES. */
+  readonly stateCode: number;
 }
 
 /** An event that this exporter does not use. */

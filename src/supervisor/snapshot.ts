@@ -14,23 +14,17 @@ export interface Snapshot {
 export interface ServerInfo {
   readonly version: string | undefined;
   readonly identifier: string | undefined;
-  /** supervisord.org/api.html#supervisor.rpcinterface.SupervisorNamespaceRPCInterface.getState */
+  /** One of SERVER_STATE_CODES. */
   readonly stateCode: number;
 }
 
-/** supervisord's codes for its own state, as its events and XML-RPC report it (supervisord.org/api.html, getState). */
-export const SERVER_STATE_CODES = { fatal: 2, running: 1, restarting: 0, stopping: -1 } as const;
+/** supervisord's names and codes for its own state (supervisord.org/api.html, getState). */
+export const SERVER_STATE_CODES = { FATAL: 2, RUNNING: 1, RESTARTING: 0, SHUTDOWN: -1 } as const;
 
-const SERVER_STATES: Readonly<Record<number, string>> = {
-  2: 'FATAL',
-  1: 'RUNNING',
-  0: 'RESTARTING',
-  [-1]: 'SHUTDOWN',
-};
-
-/** supervisord's name for its own state; the code itself where it has none. */
+/** The name of this code; the code itself where it has none. */
 export function nameOfServerState(stateCode: number): string {
-  return SERVER_STATES[stateCode] ?? String(stateCode);
+  const [name] = Object.entries(SERVER_STATE_CODES).find(([, code]) => code === stateCode) ?? [];
+  return name ?? String(stateCode);
 }
 
 /** What getAllProcessInfo reports of one process. Times are whole epoch seconds, 0 for never. */

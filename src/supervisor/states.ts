@@ -34,6 +34,11 @@ export function isUp(state: ProcessState): boolean {
   return state === 'STARTING' || state === 'RUNNING';
 }
 
+/** Whether an operating system process exists in this state. */
+export function isAlive(state: ProcessState): boolean {
+  return isUp(state) || state === 'STOPPING';
+}
+
 /** `FROM>TO`. */
 export type Transition = `${ProcessState}>${ProcessState}`;
 
@@ -55,10 +60,6 @@ export const TRANSITIONS: readonly Transition[] = [
   'RUNNING>EXITED',
   'STOPPING>STOPPED',
 ];
-
-export function transitionOf(from: ProcessState, to: ProcessState): Transition {
-  return `${from}>${to}`;
-}
 
 /** The two states of a transition. No state has `>` in its name. */
 export function endsOf(transition: Transition): readonly [from: string, to: string] {

@@ -1,6 +1,7 @@
 /** Results of the latest comparisons, so that a scraper's password is compared once and not at each scrape. */
 
 import { createHmac, randomBytes } from 'node:crypto';
+import { dropOldest } from '../util/drop-oldest.ts';
 
 /** For right and for wrong passwords separately: wrong ones cannot evict right ones. */
 const MAX_ENTRIES = 100;
@@ -34,6 +35,5 @@ export class AuthCache {
 function remember(keys: Set<string>, key: string): void {
   keys.delete(key);
   keys.add(key);
-  const [oldest] = keys;
-  if (keys.size > MAX_ENTRIES && oldest !== undefined) keys.delete(oldest);
+  dropOldest(keys, MAX_ENTRIES);
 }

@@ -8,7 +8,7 @@ import { hashSync } from 'bcryptjs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { AlertmanagerClient } from '../../src/alertmanager/alertmanager-client.ts';
-import { loadClientConfig } from '../../src/alertmanager/client-config.ts';
+import { openHttpClientConfig } from '../../src/alertmanager/http-client-config.ts';
 import { createLogger } from '../../src/util/log.ts';
 import { parseHttpUrl } from '../../src/util/url.ts';
 import { makeCertificate } from '../support/certificates.ts';
@@ -53,7 +53,7 @@ tls(
         const abort = new AbortController();
         const client = new AlertmanagerClient({
           url,
-          config: await loadClientConfig(join(dir, 'am.yml')),
+          readHttpConfig: await openHttpClientConfig(join(dir, 'am.yml')),
           log: createLogger('info', 'logfmt', (line) => {
             logged += line;
           }),

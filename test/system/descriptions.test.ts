@@ -13,7 +13,7 @@ import {
   RESEND_SECONDS,
 } from '../../src/alertmanager/active-alerts.ts';
 import { type PostableAlert, toPostableAlert } from '../../src/alertmanager/payload.ts';
-import { labelsOf } from '../../src/metrics/family.ts';
+import { formatLabels } from '../../src/metrics/family.ts';
 import { PROCESS_FAMILIES, transitionFamily } from '../../src/metrics/processes.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { TerminationFacts } from '../../src/processes/termination.ts';
@@ -250,8 +250,13 @@ function sample(table: ProcessTable, second: number, series: Map<string, string[
       if (family.ofExitReasons === false) continue;
       const value = family.value(process, { usage: undefined, upSeconds: 0, exits });
       if (value === undefined) continue;
-      const changing = family.labels === undefined ? '' : `,${family.labels(process)}`;
-      const labels = `job="supervisor",instance="host:9876",${labelsOf(process.id)}${changing}${family.fixedLabels ?? ''}`;
+      const labels = formatLabels({
+        job: 'supervisor',
+        instance: 'host:9876',
+        ...process.id,
+        ...family.labels?.(process),
+        ...family.fixedLabels,
+      });
       const key = `${family.name}{${labels}}`;
       const values = series.get(key) ?? [];
       while (values.length < second) values.push('_');

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { AlertmanagerClient } from '../../src/alertmanager/alertmanager-client.ts';
+import { httpRequest } from '../../src/alertmanager/http-request.ts';
 import type { PostableAlert } from '../../src/alertmanager/payload.ts';
 import { createLogger } from '../../src/util/log.ts';
 import { parseHttpUrl } from '../../src/util/url.ts';
@@ -222,6 +223,23 @@ client(
         await eventually(5_000, () => assert.is(alertmanager.stats.failed, 2));
         assert.match(server.requests[1] ?? '', '"startsAt":"2"');
       });
+    } finally {
+      server.stop();
+    }
+  }),
+);
+
+client(
+  'a request is not sent once its signal is aborted',
+  timed(10_000, async () => {
+    const server = await RawServer.start((socket) => socket.write(OK));
+    try {
+      const url = parseHttpUrl(`http://${server.address}`);
+      if (url === undefined) throw new Error(server.address);
+      const options = { json: '[{}]', agent: false, timeoutMs: 5_000 } as const;
+      const result = await httpRequest(url, '/', { ...options, signal: AbortSignal.abort() });
+      assert.equal(result, { kind: 'failed', reason: 'the exporter is stopping' });
+      assert.equal(server.requests, []);
     } finally {
       server.stop();
     }

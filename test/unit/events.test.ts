@@ -97,11 +97,11 @@ const UNDERSTOOD: ReadonlyArray<readonly [wire: string, event: Readonly<Record<s
     [remote(3, '', ''), { kind: 'remote-communication', type: '', data: '' }],
     [
       wire({ name: 'SUPERVISOR_STATE_CHANGE_RUNNING', serial: 3 }),
-      { kind: 'supervisor-state', state: 'running' },
+      { kind: 'supervisor-state', stateCode: 1 },
     ],
     [
       wire({ name: 'SUPERVISOR_STATE_CHANGE_STOPPING', serial: 3 }),
-      { kind: 'supervisor-state', state: 'stopping' },
+      { kind: 'supervisor-state', stateCode: -1 },
     ],
     [
       wire({

@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LogEvidence } from '../../src/exits/evidence.ts';
 import type { LoggedReason } from '../../src/exits/log-lines.ts';
+import { Namesakes } from '../../src/exits/namesakes.ts';
 import { ExitReasons, type LogTrust } from '../../src/exits/reasons.ts';
 import { ChangeFeed } from '../../src/processes/changes.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
@@ -37,6 +38,7 @@ class Scene {
     this.reasons = new ExitReasons({
       table: this.table,
       changes: this.changes,
+      namesakes: new Namesakes(this.changes),
       evidence: this.evidence,
       log: { debug: undefined, info: () => {}, warn, error: () => {} },
       readLog: () => this.trust,

@@ -2,20 +2,27 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { joinPlain } from '../../src/exposition/cached-text.ts';
+import { EXPORTER_FAMILIES, writeFamily } from '../../src/metrics/exporter.ts';
 import { ProcessText } from '../../src/metrics/process-text.ts';
 import { USAGE_FAMILIES } from '../../src/metrics/usage.ts';
 import type { Process } from '../../src/processes/process.ts';
+import { ALL_PROCESSES } from '../../src/processes/selection.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { ResourceUsage } from '../../src/resources/resources.ts';
 import type { ProcessState } from '../../src/supervisor/states.ts';
 import { timed } from '../support/deadline.ts';
 import { Exposition } from '../support/exposition.ts';
 import { event, info, snapshot } from '../support/facts.ts';
+import { ACTIVE_SOURCES } from '../support/sources.ts';
 
 const exposition = suite('exposition of the processes');
 
 /** Nothing is known besides the table. */
 const TABLE_ALONE = {
+  compat: undefined,
+  resources: undefined,
+  resourcesIo: false,
+  selection: ALL_PROCESSES,
   upTimes: { secondsOf: () => 0 },
   exits: { isUnreported: () => undefined, countsOomKills: false, countsStopKills: false },
 };
@@ -141,9 +148,9 @@ exposition('a series that has no value now is left out, and comes back', async (
 exposition("node_exporter's metrics follow XML-RPC, and change with each event", async () => {
   const table = new ProcessTable();
   const subject = new ProcessText(table, {
+    ...TABLE_ALONE,
     exitReasons: false,
     compat: 'node_exporter',
-    ...TABLE_ALONE,
   });
   const shown = async () => {
     const metrics = new Exposition(await textOf(subject));
@@ -233,6 +240,19 @@ exposition(
     assert.equal(await samples(), shown);
   },
 );
+
+exposition('two Alertmanagers that differ only in their credentials have one series', () => {
+  const stats = { alertmanager: 'http://a', sent: 2, failed: 0 };
+  const alertmanagers = () => [stats, stats, { ...stats, alertmanager: 'http://b' }];
+  const sources = { ...ACTIVE_SOURCES, table: new ProcessTable(), alertmanagers };
+  const family = EXPORTER_FAMILIES.find(({ name }) => name.endsWith('_alerts_sent_total'));
+  const text = family && writeFamily(family, sources);
+  assert.equal(text?.split('\n').slice(2), [
+    'supervisord_exporter_alerts_sent_total{alertmanager="http://a"} 4',
+    'supervisord_exporter_alerts_sent_total{alertmanager="http://b"} 2',
+    '',
+  ]);
+});
 
 function processText(table: ProcessTable): ProcessText {
   return new ProcessText(table, { exitReasons: true, ...TABLE_ALONE });

@@ -5,9 +5,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { metricsDocument } from '../../scripts/metrics-document.ts';
 import { joinPlain } from '../../src/exposition/cached-text.ts';
-import { createMetrics } from '../../src/metrics/registry.ts';
+import { createMetrics } from '../../src/metrics/metrics.ts';
 import type { Change } from '../../src/processes/changes.ts';
 import type { Process } from '../../src/processes/process.ts';
+import { ALL_PROCESSES } from '../../src/processes/selection.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { TerminationFacts } from '../../src/processes/termination.ts';
 import type { ResourceUsage } from '../../src/resources/resources.ts';
@@ -82,14 +83,14 @@ function settle(table: ProcessTable, changes: readonly Change[], facts: Terminat
 }
 
 async function render(): Promise<string> {
-  const { render } = createMetrics(fillTable(), {
+  const render = createMetrics({
     footprint: false,
     exitReasons: true,
     compat: 'node_exporter',
-    build: { version: '1.2.3', revision: '0123456', nodeVersion: 'v20.0.0' },
-    sources: ACTIVE_SOURCES,
+    sources: { ...ACTIVE_SOURCES, table: fillTable() },
     upTimes: { secondsOf: () => 86_400.125 },
     resourcesIo: true,
+    selection: ALL_PROCESSES,
     resources: {
       usageOf: ({ pid }: Readonly<Process>) => (pid === USAGE.pid ? USAGE : undefined),
     },

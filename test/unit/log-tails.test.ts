@@ -9,6 +9,7 @@ import { toHarmlessText } from '../../src/exits/harmless-text.ts';
 import { readLogEnd } from '../../src/exits/log-end.ts';
 import type { LogMessage } from '../../src/exits/log-lines.ts';
 import { LogTails } from '../../src/exits/log-tails.ts';
+import { Namesakes } from '../../src/exits/namesakes.ts';
 import { hasWrittenNothing } from '../../src/exits/run-activity.ts';
 import { ChangeFeed } from '../../src/processes/changes.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
@@ -162,6 +163,7 @@ class Scene {
     this.subject = new LogTails({
       table: this.table,
       changes: this.changes,
+      namesakes: new Namesakes(this.changes),
       maxBytes: 100,
       supervisorPid: process.pid,
       evidence: this.evidence,

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FLAGS, parseCommandLine } from '../../src/cli/flags.ts';
 import { formatCommand, printConfig } from '../../src/cli/print-config.ts';
-import { type Flag, namesFile } from '../../src/cli/usage.ts';
+import type { Flag } from '../../src/cli/usage.ts';
 import { UnprintableCommandError } from '../../src/util/errors.ts';
 
 const config = suite('print-config');
@@ -52,7 +52,7 @@ config('it is the shipped section, with another command', () => {
 });
 
 for (const [name, flag] of Object.entries<Flag>(FLAGS)) {
-  if (!namesFile(flag) || flag.commands !== undefined) continue;
+  if (!flag.isPath || flag.commands !== undefined) continue;
   config(`the file of --${name} is absolute`, () => {
     assert.match(print([`--${name}=a/b`]), ` --${name}=/here/a/b\n`);
     assert.match(print([`--${name}`, '/a/b']), ` --${name}=/a/b\n`);

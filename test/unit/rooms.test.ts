@@ -47,6 +47,7 @@ const LINES: ReadonlyArray<readonly [file: string, line: string, isAllowed: bool
   ['src/cli/x.ts', "import { a } from '../doctor/a.ts'; a();", false],
   ['src/exporter.ts', "import { a } from './doctor/a.ts'; a();", true],
   ['src/processes/x.ts', "import { a } from '../supervisor/a.ts'; a();", true],
+  ['src/processes/x.ts', "import { a } from '../util/log.ts'; a();", false],
   ['src/processes/x.ts', "import { a } from 'node:os'; a();", false],
   ['src/processes/x.ts', "import { a } from 'split2'; a();", false],
   ['src/processes/x.ts', "import { a } from '@scope/package'; a();", false],

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { displayName, keyOf, type ProcessId } from '../../src/supervisor/process-id.ts';
-import { nameOfServerState, SERVER_STATE_CODES } from '../../src/supervisor/snapshot.ts';
+import { nameOfServerState } from '../../src/supervisor/snapshot.ts';
 
 const supervisor = suite("Supervisor's vocabulary");
 
@@ -20,10 +20,6 @@ for (const [code, name] of SERVER_STATES) {
     assert.is(nameOfServerState(code), name),
   );
 }
-
-supervisor('the states that events report have the codes of XML-RPC', () => {
-  assert.equal(SERVER_STATE_CODES, { fatal: 2, running: 1, restarting: 0, stopping: -1 });
-});
 
 supervisor('a process is written as supervisorctl writes it', () =>
   assert.is(displayName({ group: 'web', name: 'web-0' }), 'web:web-0'),

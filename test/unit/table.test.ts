@@ -1,12 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  exitSignal,
-  exitStatus,
-  Process,
-  setTerminationFacts,
-  snapshotUpdate,
-} from '../../src/processes/process.ts';
+import { setTerminationFacts } from '../../src/processes/apply-lookup.ts';
+import { snapshotUpdate } from '../../src/processes/apply-snapshot.ts';
+import { exitSignal, exitStatus, Process } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { ExitReason, NewTermination } from '../../src/processes/termination.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';

@@ -3,7 +3,7 @@
 import type { Process } from '../../processes/process.ts';
 import { type Trouble, troubleOf } from '../../processes/trouble.ts';
 import { keyOf, type ProcessKey } from '../../supervisor/process-id.ts';
-import type { ProcessState } from '../../supervisor/states.ts';
+import { isAlive, type ProcessState } from '../../supervisor/states.ts';
 import { describeReason, type SignalName } from '../exit-reason.ts';
 import { MAX_TRANSITIONS, type RecentTransition } from './recent-transitions.ts';
 import { encodeTimeline, type Timeline } from './timeline.ts';
@@ -96,9 +96,6 @@ export interface Change {
   readonly transitions?: readonly Transition[];
 }
 
-/** States in which an operating system process exists. */
-const ALIVE: ReadonlySet<ProcessState> = new Set(['STARTING', 'RUNNING', 'STOPPING']);
-
 /** What the record of a process does not hold. */
 export interface RowFacts {
   readonly cpu: number | undefined;
@@ -109,7 +106,7 @@ export interface RowFacts {
 }
 
 export function rowOf(process: Readonly<Process>, facts: RowFacts, nameOf: SignalName): Row {
-  const isAlive = ALIVE.has(process.state) && !facts.isUnreported;
+  const hasProcess = isAlive(process.state) && !facts.isUnreported;
   const last = process.failedStart ?? process.termination;
   return {
     group: process.id.group,
@@ -117,8 +114,8 @@ export function rowOf(process: Readonly<Process>, facts: RowFacts, nameOf: Signa
     state: process.state,
     trouble: troubleOf(process, facts.isUnreported),
     since: process.lastTransitionTime,
-    start: isAlive ? process.startTime : undefined,
-    pid: isAlive ? process.pid : undefined,
+    start: hasProcess ? process.startTime : undefined,
+    pid: hasProcess ? process.pid : undefined,
     tries: process.backoffTries,
     exits: process.exits,
     unexpected: process.unexpectedExits,
@@ -126,9 +123,9 @@ export function rowOf(process: Readonly<Process>, facts: RowFacts, nameOf: Signa
     exitedAt: last?.finishedAt,
     reason: last && describeReason(last.reason, nameOf),
     spawnError: process.spawnError,
-    cpu: isAlive ? facts.cpu : undefined,
+    cpu: hasProcess ? facts.cpu : undefined,
     // A zombie has no memory: the process is gone, so nothing of it can be measured.
-    memory: isAlive && facts.memory !== 0 ? facts.memory : undefined,
+    memory: hasProcess && facts.memory !== 0 ? facts.memory : undefined,
     timeline: encodeTimeline(facts.timeline),
   };
 }

@@ -1,11 +1,9 @@
-/** Everything on `/metrics`: the processes, and prom-client's registry for the rest. */
+/** Everything on `/metrics`: the processes, supervisord and the exporter. prom-client writes `process_*` and `nodejs_*`. */
 
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { CachedText } from '../exposition/cached-text.ts';
-import type { ProcessTable } from '../processes/table.ts';
-import { PROCESS_STATES } from '../supervisor/states.ts';
 import { TimeSlice } from '../util/time-slice.ts';
-import { type Build, type ExporterSources, registerExporterMetrics } from './exporter.ts';
+import { EXPORTER_FAMILIES, type ExporterSources, writeFamily } from './exporter.ts';
 import { ProcessText, type ProcessTextOptions } from './process-text.ts';
 
 /** Gauges that prom-client names like counters, which promlint reports. */
@@ -29,27 +27,25 @@ const PROCFS_DEFAULT_METRICS = [
 /** prom-client's default of 10 ms wakes an idle process a hundred times a second. */
 const EVENT_LOOP_SAMPLE_MS = 100;
 
-export interface Metrics {
-  /** Text format 0.0.4 in chunks. A chunk whose values have not changed is the same object. */
-  render(): Promise<readonly CachedText[]>;
-}
+/** Resolves to the text format 0.0.4 in chunks. A chunk whose values have not changed is the same object. */
+export type RenderMetrics = () => Promise<readonly CachedText[]>;
 
 export interface MetricsOptions extends Omit<ProcessTextOptions, 'exits'> {
   /** Whether to show `process_*` and `nodejs_*` of the exporter itself. */
   readonly footprint: boolean;
-  readonly build: Build;
   readonly sources: ExporterSources;
 }
 
-export function createMetrics(table: ProcessTable, options: MetricsOptions): Metrics {
+export function createMetrics(options: MetricsOptions): RenderMetrics {
+  const { sources, footprint } = options;
+  const processes = new ProcessText(sources.table, { ...options, exits: sources.exits });
   const registry = new Registry();
-  registerStates(table, registry);
-  const processes = new ProcessText(table, { ...options, exits: options.sources.exits });
-  registerExporterMetrics(registry, options.build, options.sources);
-  if (options.footprint) registerFootprint(registry);
-  /** One after another: concurrently, each would use its time slice in the same turn of the event loop. */
-  const render = async () => [...(await processes.render()), new CachedText(await write(registry))];
-  return { render };
+  if (footprint) registerFootprint(registry);
+  // One after another: concurrently, each would use its time slice in the same turn of the event loop.
+  return async () => [
+    ...(await processes.render()),
+    new CachedText(await writeOthers(sources, registry)),
+  ];
 }
 
 function registerFootprint(registry: Registry): void {
@@ -64,28 +60,19 @@ function registerFootprint(registry: Registry): void {
   }
 }
 
-/** `registry.metrics()` does this in a single turn of the event loop. */
-async function write(registry: Registry): Promise<string> {
+/** `registry.metrics()` would write all of its metrics in a single turn of the event loop. */
+async function writeOthers(sources: ExporterSources, registry: Registry): Promise<string> {
   const texts: string[] = [];
   const slices = new TimeSlice();
-  for (const { name } of registry.getMetricsAsArray()) {
-    texts.push(await registry.getSingleMetricAsString(name));
+  for (const family of EXPORTER_FAMILIES) {
+    texts.push(writeFamily(family, sources));
     await slices.pause();
   }
-  return `${texts.join('\n\n')}\n`;
-}
-
-function registerStates(table: ProcessTable, registry: Registry): void {
-  new Gauge({
-    name: 'supervisord_processes',
-    help: 'Number of processes in each state.',
-    labelNames: ['state'],
-    registers: [registry],
-    collect() {
-      for (const state of PROCESS_STATES) this.set({ state }, 0);
-      for (const { state } of table.values()) this.inc({ state });
-    },
-  });
+  for (const { name } of registry.getMetricsAsArray()) {
+    texts.push(`${await registry.getSingleMetricAsString(name)}\n`);
+    await slices.pause();
+  }
+  return texts.join('\n');
 }
 
 export const CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;

@@ -11,7 +11,7 @@ import { basicAuthorization } from '../util/url.ts';
 import { parseYaml, type YamlNode } from '../util/yaml.ts';
 
 /** What one request needs, with the files read. */
-export interface ClientSettings {
+export interface HttpClientConfig {
   /** The value of the Authorization header. */
   readonly authorization: string | undefined;
   readonly tls: TlsOptions;
@@ -29,16 +29,16 @@ export interface TlsOptions {
 type Load<Value> = () => Promise<Value>;
 
 /**
- * Reads the files that the configuration names, again for each request: their content may have
- * been replaced. Rejects with AlertmanagerConfigError.
+ * Reads the files that the configuration names: before each request, since they may have been
+ * replaced. Rejects with AlertmanagerConfigError.
  */
-export type ClientConfig = Load<ClientSettings>;
+export type ReadHttpClientConfig = Load<HttpClientConfig>;
 
 /** Reads and checks the file and those that it names. Rejects with AlertmanagerConfigError. */
-export async function loadClientConfig(file: string): Promise<ClientConfig> {
-  const config = parse(file, await read(file));
-  await config();
-  return config;
+export async function openHttpClientConfig(file: string): Promise<ReadHttpClientConfig> {
+  const readConfig = parse(file, await read(file));
+  await readConfig();
+  return readConfig;
 }
 
 /** White space around the content of a file is not part of a secret, as in Prometheus. */
@@ -59,16 +59,16 @@ async function read(file: string): Promise<string> {
   }
 }
 
-function parse(file: string, text: string): ClientConfig {
+function parse(file: string, text: string): ReadHttpClientConfig {
   try {
-    return readConfig(parseYaml(file, text), dirname(file));
+    return readRoot(parseYaml(file, text), dirname(file));
   } catch (error) {
     if (error instanceof WebConfigError) throw new AlertmanagerConfigError(error.message);
     throw error;
   }
 }
 
-function readConfig(root: YamlNode, folder: string): ClientConfig {
+function readRoot(root: YamlNode, folder: string): ReadHttpClientConfig {
   const fields = root.fields<{
     basic_auth: Load<string>;
     authorization: Load<string>;

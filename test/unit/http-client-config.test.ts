@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadClientConfig } from '../../src/alertmanager/client-config.ts';
+import { openHttpClientConfig } from '../../src/alertmanager/http-client-config.ts';
 import { AlertmanagerConfigError } from '../../src/util/errors.ts';
 
 const configs = suite('configuration of the Alertmanager client');
@@ -33,7 +33,7 @@ const AUTHORIZATIONS: ReadonlyArray<readonly [yaml: string, authorization: strin
 for (const [yaml, authorization] of AUTHORIZATIONS) {
   configs(`the header of: ${yaml || 'an empty file'}`, () =>
     withFiles({ 'am.yml': yaml, secret: '  from file\n' }, async (dir) => {
-      const settings = await (await loadClientConfig(join(dir, 'am.yml')))();
+      const settings = await (await openHttpClientConfig(join(dir, 'am.yml')))();
       assert.is(settings.authorization, authorization);
       assert.is(settings.followRedirects, true);
     }),
@@ -49,7 +49,7 @@ configs('files are read again, and one that cannot be read is an error', () =>
       ca: 'PEM',
     },
     async (dir) => {
-      const config = await loadClientConfig(join(dir, 'am.yml'));
+      const config = await openHttpClientConfig(join(dir, 'am.yml'));
       writeFileSync(join(dir, 'secret'), 'new\n');
       assert.equal(await config(), {
         authorization: basic('me:new'),
@@ -85,7 +85,7 @@ const INVALID: Readonly<Record<string, RegExp>> = {
 for (const [yaml, reason] of Object.entries(INVALID)) {
   configs(`refused: ${yaml.replace('\n', ', ')}`, () =>
     withFiles({ 'am.yml': yaml, secret: 'x', lines: 'hunter2\nhunter2' }, async (dir) => {
-      await loadClientConfig(join(dir, 'am.yml')).then(
+      await openHttpClientConfig(join(dir, 'am.yml')).then(
         () => assert.unreachable(),
         (error: unknown) => {
           assert.instance(error, AlertmanagerConfigError);
