@@ -42,6 +42,12 @@ const ATTACKS: readonly Attack[] = [
   { name: '1 GET /metrics on 500 connections', path: '/metrics', connections: 500, requests: 1 },
   { name: '1 GET / on 200 connections', path: '/', connections: 200, requests: 1 },
   {
+    name: '20 GET /-/programs on 500 connections',
+    path: '/-/programs?format=json',
+    connections: 500,
+    requests: 20,
+  },
+  {
     name: '30 GET /metrics, reset, 18 times',
     path: '/metrics',
     connections: 1,

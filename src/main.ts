@@ -22,6 +22,7 @@ import {
   WebConfigError,
 } from './util/errors.ts';
 import { createLogger, type Logger } from './util/log.ts';
+import { LogOutput } from './util/log-output.ts';
 import type { WebConfigServer } from './web-config/server.ts';
 
 const EXIT_STATUS = { over: 0, failed: 1, refused: 2 } as const satisfies Record<Outcome, number>;
@@ -120,7 +121,12 @@ function isSingleExecutable(): boolean {
 async function run(config: Config): Promise<void> {
   const lifetime = new AbortController();
   const send = reserveStdout(process, () => end('over'));
-  const log = createLogger(config.logLevel, config.logFormat, (line) => process.stderr.write(line));
+  // The stream takes milliseconds to load.
+  const output = new LogOutput(
+    () => process.stderr,
+    (lines) => log.error('log lines were dropped, because stderr was not read', { lines }),
+  );
+  const log = createLogger(config.logLevel, config.logFormat, (line) => output.write(line));
   process.on('uncaughtException', (error) => {
     log.error('internal error', { reason: error.stack ?? error.message });
     process.exit(EXIT_STATUS.failed);
@@ -146,8 +152,6 @@ async function run(config: Config): Promise<void> {
   );
   send(READY);
 
-  // A closed stderr is only the end of the log. The stream takes milliseconds to load.
-  process.stderr.on('error', () => {});
   const { keepHeapSmall } = await import('./util/heap.ts');
   keepHeapSmall();
   const { Exporter } = await import('./exporter.ts');

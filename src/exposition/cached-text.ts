@@ -16,11 +16,6 @@ export class CachedText {
   }
 }
 
-/** Concatenates the texts. */
-export function joinPlain(texts: readonly CachedText[]): Buffer {
-  return Buffer.concat(texts.map(({ plain }) => plain));
-}
-
 /** Concatenates the texts as one gzip file. They are compressed one by one, so that events have a turn in between. */
 export async function joinCompressed(texts: readonly CachedText[]): Promise<Buffer> {
   const parts: GzipPart[] = [];

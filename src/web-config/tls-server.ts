@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { errorCode } from '../util/errno.ts';
 import type { ClientCertificate } from './client-certificate.ts';
+import { HandshakeQueue } from './handshake-queue.ts';
 import { opensslReason } from './tls.ts';
 
 /** Node's default is two minutes. */
@@ -51,9 +52,27 @@ export function createTlsServer(options: TlsServerOptions, settings: TlsSettings
     const report = errorCode(error) === 'ECONNRESET' ? onAborted : onRefused;
     report(addressOf(socket), reasonOf(error));
   });
+  limitHandshakes(server);
   // A socket keeps its address after the first access.
   server.prependListener('connection', (socket: Socket) => void socket.remoteAddress);
   return server;
+}
+
+/** Puts a queue before the only listener that a TLS server has for new connections, which begins the handshake. */
+function limitHandshakes(server: https.Server): void {
+  const [begin, ...others] = server.listeners('connection');
+  if (begin === undefined || others.length > 0) throw new Error('not a server of node:https');
+  const queue = new HandshakeQueue({ waitMs: HANDSHAKE_TIMEOUT_MS });
+  server.removeListener('connection', begin as (socket: Socket) => void);
+  server.on('connection', (socket: Socket) =>
+    queue.add(socket, () => void begin.call(server, socket)),
+  );
+  const end = (socket: TLSSocket) => {
+    const transport = parentOf(socket);
+    if (transport !== undefined) queue.end(transport);
+  };
+  server.prependListener('secureConnection', end);
+  server.on('tlsClientError', (_error, socket) => end(socket));
 }
 
 /** Applies to the connections to come. */
@@ -84,8 +103,12 @@ function certificateOf(socket: TLSSocket): ClientCertificate | undefined {
 
 /** Of the handshake that failed. The socket may be closed by now; its parent has kept the address. */
 function addressOf(socket: TLSSocket): string {
-  const { _parent: parent } = socket as { _parent?: Socket };
-  return socket.remoteAddress ?? parent?.remoteAddress ?? '';
+  return socket.remoteAddress ?? parentOf(socket)?.remoteAddress ?? '';
+}
+
+/** The socket under TLS, which Node does not show. */
+function parentOf(socket: TLSSocket): Socket | undefined {
+  return (socket as { _parent?: Socket })._parent;
 }
 
 function reasonOf(error: Error): string {

@@ -55,8 +55,9 @@ export function contextOptions(
     ciphers: cipherList(tls),
     honorCipherOrder: tls.preferServerCipherSuites,
     ...(tls.curves.length === 0 ? {} : { ecdhCurve: tls.curves.join(':') }),
-    // A resumed session would skip the checks of a later configuration.
-    secureOptions: constants.SSL_OP_NO_TICKET,
+    // A resumed session would skip the checks of a later configuration. A renegotiation is a handshake
+    // that no queue delays; Go does not support it.
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
     sessionIdContext: 'web-config',
   };
   try {

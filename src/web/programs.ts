@@ -13,6 +13,7 @@ import { type Trouble, troubleOf } from '../processes/trouble.ts';
 import { displayName, type ProcessId } from '../supervisor/process-id.ts';
 import { signalName } from '../supervisor/signals.ts';
 import { type PausableWork, runInSlices } from '../util/time-slice.ts';
+import { AnswerQueue } from './answer-queue.ts';
 import { describeReason } from './exit-reason.ts';
 import { sendCompressible, sendText } from './respond.ts';
 
@@ -48,28 +49,31 @@ const PARAMETERS: readonly string[] = ['group', 'name', 'ignore', 'format'];
 export type ProgramsAnswer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 export function createProgramsAnswer(options: ProgramsOptions): ProgramsAnswer {
-  return async (request, response) => {
-    const [, query = ''] = (request.url ?? '').split('?', 2);
-    const parameters = new URLSearchParams(query);
-    const unknown = [...parameters.keys()].find((name) => !PARAMETERS.includes(name));
-    if (unknown !== undefined) {
-      const known = PARAMETERS.join(', ');
-      return sendText(
-        request,
-        response,
-        400,
-        `unknown parameter ${JSON.stringify(unknown)}; known parameters: ${known}\n`,
-      );
-    }
-    const report = await runInSlices(reportOn(options, parameters, request));
-    response.setHeader('Cache-Control', 'no-store');
-    const status = report.status === 'ok' ? 200 : 503;
-    if (wantsJson(request, parameters)) {
-      const text = `${await runInSlices(toJson(report))}\n`;
-      return sendCompressible(request, response, status, 'application/json', text);
-    }
-    sendText(request, response, status, toText(report));
-  };
+  const answers = new AnswerQueue();
+  return (request, response) => answers.run(response, () => sendReport(options, request, response));
+}
+
+async function sendReport(
+  options: ProgramsOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const [, query = ''] = (request.url ?? '').split('?', 2);
+  const parameters = new URLSearchParams(query);
+  const unknown = [...parameters.keys()].find((name) => !PARAMETERS.includes(name));
+  if (unknown !== undefined) {
+    const known = PARAMETERS.join(', ');
+    const reason = `unknown parameter ${JSON.stringify(unknown)}; known parameters: ${known}\n`;
+    return sendText(request, response, 400, reason);
+  }
+  const report = await runInSlices(reportOn(options, parameters, request));
+  response.setHeader('Cache-Control', 'no-store');
+  const status = report.status === 'ok' ? 200 : 503;
+  if (wantsJson(request, parameters)) {
+    const text = `${await runInSlices(toJson(report))}\n`;
+    return sendCompressible(request, response, status, 'application/json', text);
+  }
+  sendText(request, response, status, toText(report));
 }
 
 function wantsJson({ headers }: IncomingMessage, parameters: URLSearchParams): boolean {
@@ -79,24 +83,38 @@ function wantsJson({ headers }: IncomingMessage, parameters: URLSearchParams): b
 }
 
 interface Selector {
-  readonly what: string;
-  /** `name` or `group:name` of a process, or the name of a group. */
+  readonly what: 'group' | 'process';
+  /** The name of a group, or `name` or `group:name` of a process. */
   readonly value: string;
-  readonly matches: (id: ProcessId) => boolean;
 }
 
-function selectorsOf(parameters: URLSearchParams): readonly Selector[] {
-  const groups = parameters.getAll('group').map((value) => ({
-    what: 'group',
-    value,
-    matches: (id: ProcessId) => id.group === value,
-  }));
-  const names = parameters.getAll('name').map((value) => ({
-    what: 'process',
-    value,
-    matches: (id: ProcessId) => isNameOf(id, value),
-  }));
-  return [...groups, ...names];
+/** What a query names. A request may hold a thousand names, so each process is looked up among them. */
+class Selectors {
+  readonly #groups: ReadonlyMap<string, Selector>;
+  readonly #names: ReadonlyMap<string, Selector>;
+
+  constructor(parameters: URLSearchParams) {
+    this.#groups = byValue('group', parameters.getAll('group'));
+    this.#names = byValue('process', parameters.getAll('name'));
+  }
+
+  values(): Selector[] {
+    return [...this.#groups.values(), ...this.#names.values()];
+  }
+
+  matching(id: ProcessId): Selector[] {
+    const found = [this.#groups.get(id.group), ...namesOf(id).map((name) => this.#names.get(name))];
+    return found.filter((selector) => selector !== undefined);
+  }
+}
+
+function byValue(what: Selector['what'], values: readonly string[]): Map<string, Selector> {
+  return new Map(values.map((value) => [value, { what, value }]));
+}
+
+/** The names that a query may use for a process. */
+function namesOf(id: ProcessId): readonly string[] {
+  return [id.name, displayName(id)];
 }
 
 /** A query without groups and names asks for all processes. */
@@ -107,22 +125,23 @@ function* reportOn(
 ): PausableWork<Report> {
   const reason = whyNotSynced();
   if (reason !== undefined) return { status: 'not synced', reasons: [reason], processes: [] };
-  const selectors = selectorsOf(parameters);
-  const ignored = parameters.getAll('ignore');
-  const unmatched = new Set(selectors);
+  const selectors = new Selectors(parameters);
+  const ignored = new Set(parameters.getAll('ignore'));
+  const unmatched = new Set(selectors.values());
+  const selectsAll = unmatched.size === 0;
   const excluded = new Set<Selector>();
   const processes: ProcessReport[] = [];
   for (const process of [...table.values()]) {
     yield;
     const { id } = process;
-    const matching = selectors.filter(({ matches }) => matches(id));
+    const matching = selectors.matching(id);
     if (!selection.isSelected(id)) {
       for (const selector of matching) excluded.add(selector);
       continue;
     }
     for (const selector of matching) unmatched.delete(selector);
-    if (selectors.length > 0 && matching.length === 0) continue;
-    if (ignored.some((name) => isNameOf(id, name))) continue;
+    if (!selectsAll && matching.length === 0) continue;
+    if (namesOf(id).some((name) => ignored.has(name))) continue;
     const trouble = troubleOf(process, isUnreported?.(process) ?? false);
     processes.push(reportOf(process, trouble, logTailOf?.(process, request)));
   }
@@ -135,10 +154,6 @@ function* reportOn(
   }
   const reasons = processes.flatMap((process) => describeTrouble(process) ?? []);
   return { status: reasons.length === 0 ? 'ok' : 'trouble', reasons, processes };
-}
-
-function isNameOf(id: ProcessId, name: string): boolean {
-  return name === id.name || name === displayName(id);
 }
 
 /** Times are epoch seconds. */

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, gzip } from 'node:zlib';
-import { type CachedText, joinCompressed, joinPlain } from '../exposition/cached-text.ts';
+import { type CachedText, joinCompressed } from '../exposition/cached-text.ts';
 
 /** Whether an Accept-Encoding names gzip (RFC 9110, section 12.5.3), and not with a weight of 0. */
 function acceptsGzip(header: string | string[] | undefined): boolean {
@@ -27,12 +27,24 @@ export function send(
   contentType: string,
   body: string | Buffer,
 ): void {
+  sendParts(request, response, status, contentType, [body]);
+}
+
+function sendParts(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  contentType: string,
+  parts: readonly (string | Buffer)[],
+): void {
   response.writeHead(status, {
     'Content-Type': contentType,
-    'Content-Length': Buffer.byteLength(body),
+    'Content-Length': parts.reduce((length, part) => length + Buffer.byteLength(part), 0),
     'X-Content-Type-Options': 'nosniff',
   });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  const sent = request.method === 'HEAD' ? [] : parts;
+  for (const part of sent.slice(0, -1)) response.write(part);
+  response.end(sent.at(-1));
 }
 
 /** The same, gzipped if the client accepts that: for long and repetitive texts. */
@@ -55,7 +67,10 @@ export function sendCompressible(
   });
 }
 
-/** The same for texts that are kept and therefore compressed once. */
+/**
+ * The same for texts that are kept: they are compressed once, and clients that do not read share
+ * the memory of what waits for them.
+ */
 export async function sendKept(
   request: IncomingMessage,
   response: ServerResponse,
@@ -64,7 +79,8 @@ export async function sendKept(
 ): Promise<void> {
   response.setHeader('Vary', 'Accept-Encoding');
   if (!acceptsGzip(request.headers['accept-encoding'])) {
-    return send(request, response, 200, contentType, joinPlain(texts));
+    const parts = texts.map(({ plain }) => plain);
+    return sendParts(request, response, 200, contentType, parts);
   }
   const compressed = await joinCompressed(texts);
   response.setHeader('Content-Encoding', 'gzip');

@@ -1,8 +1,7 @@
 /** What each path answers. No request waits on supervisord. */
 
 import type { CachedText } from '../exposition/cached-text.ts';
-import { Mutex } from '../util/mutex.ts';
-import { yieldToEventLoop } from '../util/time-slice.ts';
+import { AnswerQueue } from './answer-queue.ts';
 import type { Page } from './page/page.ts';
 import { HEALTHY_PATH, PROGRAMS_PATH, READY_PATH } from './paths.ts';
 import type { ProgramsAnswer } from './programs.ts';
@@ -23,8 +22,7 @@ export interface Routes {
 const METHODS = 'GET, HEAD, OPTIONS';
 
 export function createAnswer(routes: Routes): Answer {
-  /** One scrape at a time, and events in between: many clients at once would delay them. */
-  const scrapes = new Mutex();
+  const scrapes = new AnswerQueue();
   return async (request, response) => {
     if (request.method === 'OPTIONS') {
       response.setHeader('Allow', METHODS);
@@ -37,11 +35,9 @@ export function createAnswer(routes: Routes): Answer {
     const [path = '/'] = (request.url ?? '/').split('?');
     switch (path) {
       case routes.telemetryPath:
-        return scrapes.run(async () => {
-          if (response.destroyed) return;
-          await sendKept(request, response, routes.contentType, await routes.render());
-          await yieldToEventLoop();
-        });
+        return scrapes.run(response, async () =>
+          sendKept(request, response, routes.contentType, await routes.render()),
+        );
       case HEALTHY_PATH:
         return sendText(request, response, 200, 'healthy\n');
       case READY_PATH: {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually, timed } from '../support/deadline.ts';
-import { type RunningExporter, withExporter } from '../support/exporter.ts';
+import { ACKNOWLEDGED, type RunningExporter, withExporter } from '../support/exporter.ts';
 import { remote, step } from '../support/wire.ts';
 
 const recovery = suite('recovery');
@@ -164,6 +164,29 @@ recovery(
       } finally {
         for (const socket of sockets) socket.destroy();
       }
+    }),
+  ),
+);
+
+recovery(
+  'while stderr is not read, debug lines are held up to a bound, and those above it are counted',
+  timed(60_000, () =>
+    withExporter({ args: ['--log.level=debug', '--log.format=json'] }, async (exporter) => {
+      const { stderr, stdin } = exporter.child;
+      stderr.pause();
+      const events = 30_000;
+      for (let serial = 0; serial < events; serial++) stdin.write(remote(serial, 'any', 'thing'));
+      await eventually(30_000, () =>
+        assert.is(exporter.stdout.length, 'READY\n'.length + events * ACKNOWLEDGED.length),
+      );
+      assert.not.match(exporter.stderr, 'log lines were dropped');
+      stderr.resume();
+      await eventually(10_000, () => assert.match(exporter.stderr, 'log lines were dropped'));
+      const lines = exporter.stderr.split('\n').filter((line) => line !== '');
+      const logged = lines.filter((line) => line.includes('REMOTE_COMMUNICATION')).length;
+      const dropped = Number(/stderr was not read","lines":(\d+)/.exec(exporter.stderr)?.[1]);
+      assert.is(logged + dropped, events);
+      assert.ok(logged < events / 2, `${logged} lines were held`);
     }),
   ),
 );

@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { MAX_HANDSHAKES } from '../../src/web-config/handshake-queue.ts';
 import { parseWebConfig } from '../../src/web-config/parse.ts';
 import { contextOptions, supportsPartialTrustChain } from '../../src/web-config/tls.ts';
 import { makeCertificate } from '../support/certificates.ts';
@@ -476,6 +479,36 @@ tls(
         );
         assert.ok(performance.now() - began > 8_000);
         assert.is((await curl(exporter, 'https', '/-/healthy', ...trust)).status, 200);
+      }),
+    ),
+  ),
+);
+
+tls(
+  'clients that begin a handshake and stop do not keep others out, and none negotiates again',
+  timed(40_000, () =>
+    withPki(({ dir, trust }) =>
+      withTls(dir, [], async (exporter) => {
+        const stopped = Array.from({ length: 2 * MAX_HANDSHAKES }, () => {
+          const socket = createConnection(exporter.port, '127.0.0.1', () =>
+            socket.write(Buffer.from('16030100ff01', 'hex')),
+          );
+          return socket.on('error', () => {});
+        });
+        const { status } = await curl(exporter, 'https', '/-/healthy', ...trust);
+        for (const socket of stopped) socket.destroy();
+        assert.is(status, 200);
+        const socket = connect({
+          port: exporter.port,
+          maxVersion: 'TLSv1.2',
+          rejectUnauthorized: false,
+        });
+        await once(socket, 'secureConnect');
+        const refused = once(socket, 'error');
+        socket.renegotiate({}, () => {});
+        const [error] = await refused;
+        assert.match(String(error), 'no renegotiation');
+        socket.destroy();
       }),
     ),
   ),

@@ -1,5 +1,7 @@
 /** Reads the Prometheus text format. */
 
+import type { CachedText } from '../../src/exposition/cached-text.ts';
+
 export type Labels = Readonly<Record<string, string>>;
 
 interface Sample {
@@ -62,4 +64,8 @@ function parseSample(line: string): Sample {
 /** The text format escapes backslash, quote and newline, and nothing else. */
 function unescapeLabel(text: string): string {
   return text.replaceAll(/\\(.)/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped));
+}
+
+export function joinTexts(texts: readonly CachedText[]): string {
+  return texts.map(({ plain }) => plain.toString()).join('');
 }

@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { joinPlain } from '../../src/exposition/cached-text.ts';
 import { EXPORTER_FAMILIES, writeFamily } from '../../src/metrics/exporter.ts';
 import { ProcessText } from '../../src/metrics/process-text.ts';
 import { USAGE_FAMILIES } from '../../src/metrics/usage.ts';
@@ -11,7 +10,7 @@ import { ProcessTable } from '../../src/processes/table.ts';
 import type { ResourceUsage } from '../../src/resources/resources.ts';
 import type { ProcessState } from '../../src/supervisor/states.ts';
 import { timed } from '../support/deadline.ts';
-import { Exposition } from '../support/exposition.ts';
+import { Exposition, joinTexts } from '../support/exposition.ts';
 import { event, info, snapshot } from '../support/facts.ts';
 import { ACTIVE_SOURCES } from '../support/sources.ts';
 
@@ -263,7 +262,7 @@ function ofMany(state: ProcessState) {
 }
 
 async function textOf(subject: ProcessText): Promise<string> {
-  return joinPlain(await subject.render()).toString();
+  return joinTexts(await subject.render());
 }
 
 function newTextsIn(texts: readonly unknown[], before: readonly unknown[]): number {

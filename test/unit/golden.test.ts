@@ -4,7 +4,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { metricsDocument } from '../../scripts/metrics-document.ts';
-import { joinPlain } from '../../src/exposition/cached-text.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import type { Change } from '../../src/processes/changes.ts';
 import type { Process } from '../../src/processes/process.ts';
@@ -12,7 +11,7 @@ import { ALL_PROCESSES } from '../../src/processes/selection.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { TerminationFacts } from '../../src/processes/termination.ts';
 import type { ResourceUsage } from '../../src/resources/resources.ts';
-import { Exposition } from '../support/exposition.ts';
+import { Exposition, joinTexts } from '../support/exposition.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
 import { ACTIVE_SOURCES } from '../support/sources.ts';
 
@@ -95,7 +94,7 @@ async function render(): Promise<string> {
       usageOf: ({ pid }: Readonly<Process>) => (pid === USAGE.pid ? USAGE : undefined),
     },
   });
-  return String(joinPlain(await render()));
+  return joinTexts(await render());
 }
 
 golden('/metrics of a small process table is that of the file', async () => {

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -136,23 +136,54 @@ programs('while the table is not complete the reason is given', async () => {
   });
 });
 
-interface RequestOptions extends Partial<Parameters<typeof createProgramsAnswer>[0]> {
+programs('many requests at once are answered one after the other', async () => {
+  const table = new ProcessTable();
+  for (let nth = 0; nth < 500; nth++) {
+    table.apply(event(nth, `many:many-${nth}`, 'STARTING>RUNNING', { pid: 7 }), 1_000);
+  }
+  /** Which request each process was looked at for. */
+  const work: (string | undefined)[] = [];
+  const logTailOf = (_process: Readonly<Process>, { url }: IncomingMessage) => {
+    work.push(url);
+    const end = performance.now() + 0.02;
+    while (performance.now() < end);
+    return undefined;
+  };
+  const numbers = Array.from({ length: 10 }, (_, number) => number);
+  await serving({ table, logTailOf }, (url) =>
+    Promise.all(numbers.map((number) => fetch(`${url}?ignore=${number}`))),
+  );
+  const turns = work.filter((url, at) => url !== work[at - 1]);
+  assert.is(work.length, 5_000);
+  assert.is(turns.length, numbers.length, turns.join(' '));
+});
+
+type Options = Partial<Parameters<typeof createProgramsAnswer>[0]>;
+
+interface RequestOptions extends Options {
   readonly accept?: string;
 }
 
-async function request(
+function request(
   query: string,
   { accept = '*/*', ...options }: RequestOptions = {},
 ): Promise<{ readonly status: number; readonly text: string }> {
+  return serving(options, async (url) => {
+    const response = await fetch(`${url}${query}`, { headers: { accept } });
+    return { status: response.status, text: await response.text() };
+  });
+}
+
+async function serving<Result>(
+  options: Options,
+  act: (url: string) => Promise<Result>,
+): Promise<Result> {
   const answer = createProgramsAnswer({ table: TABLE, whyNotSynced: () => undefined, ...options });
   const server = createServer((incoming, response) => void answer(incoming, response));
   try {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    const response = await fetch(`http://127.0.0.1:${port}/-/programs${query}`, {
-      headers: { accept },
-    });
-    return { status: response.status, text: await response.text() };
+    return await act(`http://127.0.0.1:${port}/-/programs`);
   } finally {
     server.close();
     server.closeAllConnections();

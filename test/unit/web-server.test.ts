@@ -8,6 +8,7 @@ import { ListenError } from '../../src/util/errors.ts';
 import { isClientConnected } from '../../src/web/connection.ts';
 import type { BoundAddress } from '../../src/web/listen.ts';
 import { hasForeignHost } from '../../src/web/request.ts';
+import { sendKept } from '../../src/web/respond.ts';
 import { createAnswer } from '../../src/web/routes.ts';
 import { type Answer, serve, type WebOptions } from '../../src/web/server.ts';
 import { eventually, timed, within } from '../support/deadline.ts';
@@ -16,12 +17,15 @@ import { chop, random } from '../support/fuzz.ts';
 const web = suite('web server');
 
 const METRICS = 'up 1\n'.repeat(1_000);
+const METRIC_TEXTS = [METRICS.slice(0, 2_000), '', METRICS.slice(2_000)].map(
+  (text) => new CachedText(text),
+);
 
 const ROUTES = createAnswer({
   programs: async () => {},
   telemetryPath: '/metrics',
   contentType: 'text/plain; version=0.0.4',
-  render: async () => [new CachedText(METRICS)],
+  render: async () => METRIC_TEXTS,
   notReady: () => 'no snapshot',
   page: undefined,
 });
@@ -221,6 +225,27 @@ web(
       for (const client of clients.slice(2)) client.resume();
       await eventually(5_000, () => assert.equal(new Set(closed).size, 4));
       for (const client of clients) client.destroy();
+    });
+  }),
+);
+
+web(
+  'clients that do not read kept texts share the memory of what waits for them',
+  timed(20_000, () => {
+    const text = new CachedText('x'.repeat(20_000_000));
+    const answer: Answer = (incoming, response) =>
+      sendKept(incoming, response, 'text/plain', [text, text]);
+    return withServer({ answer }, async ({ port }) => {
+      const before = process.memoryUsage().arrayBuffers;
+      const clients: Socket[] = [];
+      for (let number = 0; number < 10; number++) {
+        const client = await connected(port, GET('/'));
+        clients.push(client);
+        await new Promise((resolve) => client.once('readable', resolve));
+      }
+      const grown = process.memoryUsage().arrayBuffers - before;
+      for (const client of clients) client.destroy();
+      assert.ok(grown < 40_000_000, `${grown} bytes`);
     });
   }),
 );

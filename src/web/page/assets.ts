@@ -1,5 +1,6 @@
 /** The files that the page loads. `npm run build` embeds them. */
 
+import { CachedText } from '../../exposition/cached-text.ts';
 import { ICON_PATH, SCRIPT_PATH, STYLE_PATH } from '../paths.ts';
 
 /** As JSON. */
@@ -18,7 +19,7 @@ interface PageAssets {
 
 export interface Asset {
   readonly contentType: string;
-  readonly body: string;
+  readonly text: CachedText;
   /** Lets a browser revalidate its copy. Weak, because the body may be sent gzipped. */
   readonly etag: string;
 }
@@ -38,5 +39,5 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map([
 export const BUILD = BUILT.script.digest;
 
 function asset(contentType: string, { body, digest }: PageAsset): Asset {
-  return { contentType, body, etag: `W/"${digest}"` };
+  return { contentType, text: new CachedText(body), etag: `W/"${digest}"` };
 }

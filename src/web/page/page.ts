@@ -6,10 +6,10 @@ import type { LogTail } from '../../processes/log-tail.ts';
 import type { Process } from '../../processes/process.ts';
 import type { ProcessTable } from '../../processes/table.ts';
 import { signalName } from '../../supervisor/signals.ts';
-import { Mutex } from '../../util/mutex.ts';
 import { type PausableWork, runInSlices, TimeSlice } from '../../util/time-slice.ts';
+import { AnswerQueue } from '../answer-queue.ts';
 import { EVENTS_PATH } from '../paths.ts';
-import { send, sendCompressible, sendText } from '../respond.ts';
+import { send, sendCompressible, sendKept, sendText } from '../respond.ts';
 import { ASSETS, type Asset, BUILD } from './assets.ts';
 import { CpuRates, type ResourceUsageReader } from './cpu-rate.ts';
 import { type Detail, detailOf } from './detail.ts';
@@ -70,8 +70,8 @@ export class Page {
   readonly #transitionsOf = new WeakMap<RecentTransition, Transition>();
   readonly #histories = new Histories();
   readonly #store: RowStore;
-  /** One document at a time: many clients at once would delay events. */
-  readonly #documents = new Mutex();
+  /** Of documents and of the beginnings of streams. */
+  readonly #answers = new AnswerQueue();
   readonly #liveUpdates: LiveUpdates;
 
   constructor(options: PageOptions) {
@@ -98,14 +98,17 @@ export class Page {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> | undefined {
-    if (path === '/') return this.#documents.run(() => this.#sendDocument(request, response));
-    if (path === EVENTS_PATH) return this.#sendStream(request, response);
+    if (path === '/') {
+      return this.#answers.run(response, () => this.#sendDocument(request, response));
+    }
+    if (path === EVENTS_PATH) {
+      return this.#answers.run(response, () => this.#sendStream(request, response));
+    }
     const asset = ASSETS.get(path);
     return asset && sendAsset(asset, request, response);
   }
 
   async #sendDocument(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (response.destroyed) return;
     await this.#refresh();
     await runInSlices(this.#store.update());
     const [, search = ''] = (request.url ?? '').split('?', 2);
@@ -250,14 +253,14 @@ function wantsJson({ headers }: IncomingMessage): boolean {
 }
 
 async function sendAsset(
-  { contentType, body, etag }: Asset,
+  { contentType, text, etag }: Asset,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   response.setHeader('ETag', etag);
   response.setHeader('Cache-Control', 'no-cache');
   if (isCurrent(request.headers['if-none-match'], etag)) response.writeHead(304).end();
-  else sendCompressible(request, response, 200, contentType, body);
+  else await sendKept(request, response, contentType, [text]);
 }
 
 /** Whether an If-None-Match header names this ETag (RFC 9110, section 13.1.2). */

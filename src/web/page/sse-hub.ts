@@ -22,9 +22,18 @@ export interface SseHubOptions {
   readonly onEmpty: () => void;
 }
 
+interface Snapshot {
+  readonly message: string;
+  readonly frame: Buffer;
+}
+
+const NO_SNAPSHOT: Snapshot = { message: '', frame: Buffer.alloc(0) };
+
 export class SseHub {
   readonly #options: SseHubOptions;
   readonly #subscribers = new Set<Subscriber>();
+  /** Shared by those who receive the same snapshot: with thousands of processes it has over a megabyte. */
+  #snapshot: Snapshot = NO_SNAPSHOT;
 
   constructor(options: SseHubOptions) {
     this.#options = options;
@@ -36,13 +45,21 @@ export class SseHub {
 
   /** Adds a subscriber and sends it a snapshot. The head of the response must have been written. */
   subscribe(response: ServerResponse): void {
-    const subscriber = new Subscriber(response, this.#options);
+    const subscriber = new Subscriber(response, () => this.#snapshotFrame());
     this.#subscribers.add(subscriber);
     response.once('close', () => {
       subscriber.close();
       this.#subscribers.delete(subscriber);
-      if (this.#subscribers.size === 0) this.#options.onEmpty();
+      if (this.#subscribers.size > 0) return;
+      this.#snapshot = NO_SNAPSHOT;
+      this.#options.onEmpty();
     });
+  }
+
+  #snapshotFrame(): Buffer {
+    const message = this.#options.snapshot();
+    if (message !== this.#snapshot.message) this.#snapshot = { message, frame: encode(message) };
+    return this.#snapshot.frame;
   }
 
   /** Sends a message to all present subscribers. */
@@ -60,15 +77,15 @@ function sendInBatches(subscribers: readonly Subscriber[], frame: Buffer): void 
 
 class Subscriber {
   readonly #response: ServerResponse;
-  readonly #options: SseHubOptions;
+  readonly #snapshot: () => Buffer;
   #isWriting = false;
   #hasMissedMessage = false;
   #isClosed = false;
 
-  constructor(response: ServerResponse, options: SseHubOptions) {
+  constructor(response: ServerResponse, snapshot: () => Buffer) {
     this.#response = response;
-    this.#options = options;
-    this.#write(encode(options.snapshot()));
+    this.#snapshot = snapshot;
+    this.#write(snapshot());
   }
 
   send(frame: Buffer): void {
@@ -87,7 +104,7 @@ class Subscriber {
       this.#isWriting = false;
       if (!this.#hasMissedMessage || this.#isClosed) return;
       this.#hasMissedMessage = false;
-      this.#write(encode(this.#options.snapshot()));
+      this.#write(this.#snapshot());
     });
   }
 }
