@@ -29,7 +29,6 @@ const WAITING = [
   'test/e2e/subscription.test.ts',
   'test/e2e/up-time.test.ts',
   'test/e2e/exit-rotations.test.ts',
-  'test/unit/pid-reuse.test.ts',
 ];
 
 /** Of the others these take the longest. */
@@ -39,6 +38,7 @@ const LONG = [
   'test/e2e/doctor.test.ts',
   'test/e2e/storm.test.ts',
   'test/packaging/images.test.ts',
+  'test/unit/web-server.test.ts',
 ];
 
 /** For each core, of those that wait and of the others. */

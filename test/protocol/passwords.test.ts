@@ -88,9 +88,9 @@ passwords(
         }
         assert.ok(Math.min(...rounds) < 20, `p99 in ms: ${rounds}`);
         for (let number = 0; number < 10; number++) {
-          const { status, ms } = await ask(exporter, 'alice:secret');
+          const answer = ask(exporter, 'alice:secret');
+          const { status } = await within(2_000, 'an answer during the flood', answer);
           assert.is(status, 200);
-          assert.ok(ms < 2_000, `${ms} ms`);
         }
         // A new client with another address gets a comparison.
         const other = await ask(exporter, 'alice:wrong', '127.0.0.2');

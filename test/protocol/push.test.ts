@@ -26,6 +26,7 @@ interface Received {
 /** An Alertmanager that can fail in ways that a real one cannot. */
 class FakeAlertmanager {
   readonly received: Received[] = [];
+  answered = 0;
   status: number | 'never' = 200;
   delayMs = 0;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
@@ -54,7 +55,9 @@ class FakeAlertmanager {
       alerts: JSON.parse(body),
     });
     await sleep(this.delayMs);
-    if (this.status !== 'never') response.writeHead(this.status).end();
+    if (this.status === 'never') return;
+    response.writeHead(this.status).end();
+    this.answered += 1;
   }
 }
 
@@ -151,7 +154,7 @@ push(
         await eventually(5_000, () => assert.is(manager.received.length, 1));
         // The next state arrives while the first one is still being sent.
         await exporter.tell(step(1, 'g:cat', 'FATAL>STARTING', 'tries:0'));
-        await sleep(600);
+        await eventually(5_000, () => assert.is(manager.answered, 1));
         manager.status = 200;
         manager.delayMs = 0;
         await eventually(5_000, () => assert.is(manager.received.length, 2));

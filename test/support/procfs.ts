@@ -1,6 +1,6 @@
 /** A fake /proc in a temporary folder, with files as in proc(5). */
 
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -61,8 +61,15 @@ export function auxvOf(...pairs: readonly (readonly [key: number, value: number]
   return new Uint8Array(new BigUint64Array([...pairs, [0, 0]].flat().map(BigInt)).buffer);
 }
 
+/** A new folder, in memory as /proc is: its many small files would take most of a test on a disk. */
+export function procFolder(): string {
+  const memory = '/dev/shm';
+  const parent = existsSync(memory) ? memory : tmpdir();
+  return mkdtempSync(join(parent, 'supervisor-exporter-proc-'));
+}
+
 export class FakeProc {
-  readonly root = mkdtempSync(join(tmpdir(), 'supervisor-exporter-proc-'));
+  readonly root = procFolder();
   readonly #listsChildren: boolean;
   readonly #processes = new Map<number, FakeProcess>();
 

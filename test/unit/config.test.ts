@@ -360,9 +360,9 @@ config('no message repeats a password, wherever it is in the command line', () =
       assert.not.match(String(error), /unter/i);
       assert.not.match(String(error), '\n');
     }),
-    { numRuns: 5_000 },
+    { numRuns: 1_000 },
   );
-  assert.ok(refused > 2_500);
+  assert.ok(refused > 500);
 });
 
 config('the help names every flag, in lines that fit a terminal', () => {

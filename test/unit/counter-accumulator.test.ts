@@ -359,7 +359,7 @@ for (const [isTidy, isOneNumber] of [
           read();
           if (isTidy) assert.is(last, world.used);
         }),
-        { numRuns: 500 },
+        { numRuns: 200 },
       );
     },
   );

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseEvent } from '../../src/listener/events.ts';
+import { anyText } from '../support/any-text.ts';
 import { group, remote, step, tick, wire } from '../support/wire.ts';
 
 const events = suite('events');
@@ -188,12 +189,12 @@ for (const [text, reason, serial] of MALFORMED) {
 
 events('parsing any text returns a value', () => {
   const text = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    anyText(),
     fc
       .constantFrom(...UNDERSTOOD.map(([event]) => event))
       .chain((event) =>
         fc
-          .tuple(fc.nat(event.length), fc.string({ unit: 'grapheme' }), fc.nat(5))
+          .tuple(fc.nat(event.length), anyText(), fc.nat(5))
           .map(
             ([at, inserted, removed]) => event.slice(0, at) + inserted + event.slice(at + removed),
           ),

@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ProcWatch } from '../../src/exits/proc-watch.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
+import { procFolder } from '../support/procfs.ts';
 
 const watch = suite('watch of /proc');
 
@@ -13,7 +13,7 @@ const SUPERVISORD = 4_000;
 
 /** A supervisord with the processes a (101) and b (102), and a clock that the test moves. */
 class Scene {
-  readonly root = mkdtempSync(join(tmpdir(), 'supervisor-exporter-proc-'));
+  readonly root = procFolder();
   readonly table = new ProcessTable();
   readonly ended: string[] = [];
   resyncs = 0;

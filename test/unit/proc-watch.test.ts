@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type EndedProcess, ProcWatch } from '../../src/exits/proc-watch.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import { id, info, snapshot } from '../support/facts.ts';
+import { procFolder } from '../support/procfs.ts';
 
 const watch = suite('watch of supervisord and its processes');
 
@@ -14,7 +14,7 @@ const FIRST_PID = 100;
 
 /** A /proc of supervisord and its processes, which run as FIRST_PID and so on. */
 class World {
-  readonly root = mkdtempSync(join(tmpdir(), 'supervisor-exporter-proc-'));
+  readonly root = procFolder();
   readonly table = new ProcessTable();
   readonly subject: ProcWatch;
   readonly ended: string[] = [];

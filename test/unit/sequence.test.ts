@@ -197,11 +197,11 @@ sequence(
 
 sequence('memory does not grow with the losses', () => {
   const tracker = new SequenceTracker();
-  for (let serial = 0; serial < 20_000; serial += 2) {
+  for (let serial = 0; serial < 4_000; serial += 2) {
     tracker.observe(serial, serial);
     tracker.expire(serial + 9, BY_TIME);
   }
-  assert.is(tracker.observe(19_997, 0).isFirst, true);
+  assert.is(tracker.observe(3_997, 0).isFirst, true);
   assert.is(tracker.observe(1, 0).isFirst, false);
   assert.is(tracker.gapCount, 1023, 'one of 1024 was filled');
 });

@@ -242,7 +242,7 @@ ordering(
           world.assertStates();
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: 300 },
     );
   },
 );
@@ -266,7 +266,7 @@ ordering(
           assert.is(world.table.size, world.states.size);
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: 300 },
     );
   },
 );
@@ -281,7 +281,7 @@ ordering(
         world.assertStates();
         assert.is(world.corrections, 0);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 300 },
     );
   },
 );
@@ -302,7 +302,7 @@ ordering('where markers are never received, from_state alone ends in the true st
         world.assertStates();
       },
     ),
-    { numRuns: 1_000 },
+    { numRuns: 300 },
   );
 });
 

@@ -437,15 +437,14 @@ table('a snapshot changes nothing that it confirms', () => {
       for (const next of SNAPSHOTS) {
         const update = snapshotUpdate(process, next, () => ({ ...PENDING, id: 2 }));
         if (update === undefined) confirmed += 1;
-        for (const [field, value] of Object.entries(update ?? {})) {
-          assert.is.not(process[field as keyof Process], value, JSON.stringify([before, next]));
-        }
-        const updated = { ...process, ...update };
-        assert.is(
-          snapshotUpdate(updated, next, () => ({ ...PENDING, id: 3 })),
-          undefined,
-          `the same snapshot again: ${JSON.stringify([before, next])}`,
+        const isSame = Object.entries(update ?? {}).some(
+          ([field, value]) => process[field as keyof Process] === value,
         );
+        if (isSame) assert.unreachable(JSON.stringify([before, next]));
+        const updated = { ...process, ...update };
+        if (snapshotUpdate(updated, next, () => ({ ...PENDING, id: 3 })) !== undefined) {
+          assert.unreachable(`the same snapshot again: ${JSON.stringify([before, next])}`);
+        }
       }
     }
   }
