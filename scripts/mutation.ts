@@ -5,7 +5,8 @@
  *
  * Stryker is taken from npm when it is first run, as it is needed for nothing else. It writes all
  * mutations of a file into it and selects one by an environment variable, so that the tests are
- * compiled once for each file. It has no runner for uvu: it runs a command for each mutation.
+ * compiled once for each file. It has no runner for uvu: it runs a command for each mutation, one
+ * process with all the tests, which ends at the first that fails.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -24,9 +25,9 @@ const SLOW = ['nudge', 'pid-reuse', 'proc-watch', 'resources'];
 /** A mutation that loops for ever is noticed by its time. */
 const TIMEOUT_MS = 20_000;
 
-/** `node scripts/mutation.ts --compile TEST…` compiles the tests of a copy of this repository. */
+/** `mutation.ts --compile TEST…` compiles the tests of a copy of this repository into RUNNER. */
 const COMPILE_FLAG = '--compile';
-const COMPILED = 'compiled';
+const RUNNER = 'compiled/run.mjs';
 
 interface Test {
   readonly file: string;
@@ -47,7 +48,7 @@ interface Report {
 }
 
 const [flag, ...rest] = process.argv.slice(2);
-if (flag === COMPILE_FLAG) await compileTests(rest, join(ROOT, COMPILED));
+if (flag === COMPILE_FLAG) await compileRunner(rest);
 else await main(process.argv.slice(2));
 
 async function main(patterns: readonly string[]): Promise<void> {
@@ -99,6 +100,14 @@ function sourcesOf(compiled: string): readonly string[] {
   return sources.map((source) => relative(ROOT, resolve(dirname(compiled), source)));
 }
 
+async function compileRunner(tests: readonly string[]): Promise<void> {
+  const runner = join(ROOT, RUNNER);
+  const compiled = await compileTests(tests, dirname(runner));
+  const suites = tests.map((name) => ({ name, file: compiled.get(name) }));
+  const run = `await run(${JSON.stringify(suites)}, { bail: true });`;
+  writeFileSync(runner, `import { run } from 'uvu/run';\n${run}\n`);
+}
+
 function mutate(file: string, tests: readonly Test[]): readonly Mutant[] {
   // Where Node finds the packages, also those that compile the tests.
   const folder = temporaryFolder(join(ROOT, 'node_modules'));
@@ -107,11 +116,7 @@ function mutate(file: string, tests: readonly Test[]): readonly Mutant[] {
     mutate: [file],
     testRunner: 'command',
     buildCommand: `node --import tsx scripts/mutation.ts ${COMPILE_FLAG} ${tests.map((test) => test.file).join(' ')}`,
-    commandRunner: {
-      command: tests
-        .map((test) => `node ${COMPILED}/${test.file.replace(/\.ts$/, '.mjs')}`)
-        .join(' && '),
-    },
+    commandRunner: { command: `node ${RUNNER}` },
     // Stryker would rewrite it, and cannot read that of TypeScript 7.
     tsconfigFile: 'none',
     ignorePatterns: ['dist', 'bench', 'test/e2e', 'test/protocol', 'test/packaging'],
