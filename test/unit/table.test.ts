@@ -451,7 +451,7 @@ table('a snapshot changes nothing that it confirms', () => {
         assert.equal(
           { repeated, again },
           { repeated: [], again: undefined },
-          `${JSON.stringify([before, next])}`,
+          JSON.stringify([before, next]),
         );
       }
     }
