@@ -119,7 +119,7 @@ function mutate(file: string, tests: readonly Test[]): readonly Mutant[] {
     commandRunner: { command: `node ${RUNNER}` },
     // Stryker would rewrite it, and cannot read that of TypeScript 7.
     tsconfigFile: 'none',
-    ignorePatterns: ['dist', 'bench', 'test/e2e', 'test/protocol', 'test/packaging'],
+    ignorePatterns: ['dist'],
     concurrency: Math.max(2, availableParallelism()),
     timeoutMS: TIMEOUT_MS,
     reporters: ['json'],

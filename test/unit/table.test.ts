@@ -10,6 +10,7 @@ import {
 } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { ExitReason, NewTermination } from '../../src/processes/termination.ts';
+import type { ProcessState } from '../../src/supervisor/states.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
 
 const table = suite('process table');
@@ -381,6 +382,30 @@ for (const [title, steps] of Object.entries(HISTORIES)) {
         assert.equal(shown[field as keyof typeof shown], value, `${story}: ${field}`);
       }
     }
+  });
+}
+
+/** What is known of failed starts after an event that reports the third try. */
+const FAILED_STARTS: Readonly<Record<ProcessState, Pick<Process, 'backoffTries' | 'spawnError'>>> =
+  {
+    STARTING: { backoffTries: 3, spawnError: undefined },
+    RUNNING: { backoffTries: 0, spawnError: undefined },
+    BACKOFF: { backoffTries: 3, spawnError: undefined },
+    STOPPING: { backoffTries: 2, spawnError: undefined },
+    EXITED: { backoffTries: 0, spawnError: undefined },
+    STOPPED: { backoffTries: 0, spawnError: undefined },
+    FATAL: { backoffTries: 2, spawnError: 'no file' },
+    UNKNOWN: { backoffTries: 2, spawnError: undefined },
+  };
+
+for (const [to, expected] of Object.entries(FAILED_STARTS)) {
+  table(`the failed starts that are known after a transition to ${to}`, () => {
+    const subject = new ProcessTable();
+    subject.apply(event(0, 'cat', 'STARTING>BACKOFF', { tries: 2 }), 100);
+    subject.applySnapshotAt(snapshot([info('cat', 'BACKOFF', { spawnError: 'no file' })]), 1);
+    subject.apply(event(2, 'cat', `BACKOFF>${to}`, { tries: 3 }), 101);
+    const { backoffTries, spawnError } = subject.get(id('cat')) ?? {};
+    assert.equal({ backoffTries, spawnError }, expected);
   });
 }
 

@@ -214,6 +214,16 @@ terminations('a failed start without a run is no exit', () => {
   assert.is(history.web.spawnError, undefined);
 });
 
+terminations('a failed start that is stopped is no further end', () => {
+  const history = new History().exit(20).lookUp(0, exited(3));
+  history.event(20.1, 'EXITED>STARTING').event(20.2, 'STARTING>BACKOFF', { tries: 1 });
+  assert.is(history.published.length, 2);
+  history.event(25, 'BACKOFF>STOPPED');
+  assert.is(history.published.length, 2);
+  assert.is(history.web.backoffTries, 0);
+  assert.is(history.web.stopDuration, undefined);
+});
+
 terminations('a failed start with an exit reason was a run', () => {
   const history = new History().exit(20).lookUp(0, exited(3));
   history.event(20.1, 'EXITED>STARTING').event(22.2, 'STARTING>BACKOFF', { tries: 1 });
@@ -247,6 +257,48 @@ terminations('an exit that only a snapshot reports is published once', () => {
   assert.equal(history.shown, { status: 4, signal: 0 });
   assert.is(history.published.length, 1);
 });
+
+interface Reported {
+  readonly lastTransitionTime: number | undefined;
+  readonly status: number | undefined;
+  /** Whether the process ended again where the last known exit was in another state. */
+  readonly endedAgain: boolean;
+}
+
+/** What a snapshot with start=30, stop=20 and exitstatus=3 reports. */
+const REPORTED: Readonly<Record<ProcessState, Reported>> = {
+  STOPPED: { lastTransitionTime: 20, status: 3, endedAgain: true },
+  STARTING: { lastTransitionTime: 30, status: undefined, endedAgain: false },
+  RUNNING: { lastTransitionTime: 30, status: undefined, endedAgain: false },
+  BACKOFF: { lastTransitionTime: 20, status: undefined, endedAgain: true },
+  STOPPING: { lastTransitionTime: undefined, status: undefined, endedAgain: false },
+  EXITED: { lastTransitionTime: 20, status: 3, endedAgain: true },
+  FATAL: { lastTransitionTime: 20, status: undefined, endedAgain: true },
+  UNKNOWN: { lastTransitionTime: undefined, status: undefined, endedAgain: false },
+};
+
+for (const [name, expected] of Object.entries(REPORTED)) {
+  const state = name as ProcessState;
+  const reported = { start: 30, stop: 20, exitStatus: 3 };
+
+  terminations(`a process that is first seen by a snapshot, in ${state}`, () => {
+    const table = new ProcessTable();
+    table.applySnapshotAt(snapshot([info('web', state, reported)]), 0);
+    const web = table.get(WEB);
+    if (web === undefined) throw new Error('web is missing');
+    assert.is(web.lastTransitionTime, expected.lastTransitionTime);
+    assert.is(exitStatus(web), expected.status);
+    assert.is(web.termination?.finishedAt, 20);
+  });
+
+  terminations(`a snapshot that finds ${state} after a late event of an exit`, () => {
+    const history = new History().exit(21.5);
+    if (state === 'EXITED') history.restart(22, 8);
+    history.snapshot(state, reported);
+    assert.is(history.published.length, expected.endedAgain ? 2 : 1);
+    assert.is(history.web.termination?.finishedAt, expected.endedAgain ? 20 : 21.5);
+  });
+}
 
 terminations('an event may be received seconds late: a snapshot makes it no other exit', () => {
   const history = new History().exit(24.2).lookUp(0, exited(3));
