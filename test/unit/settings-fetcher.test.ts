@@ -25,8 +25,10 @@ class World {
   readonly table = new ProcessTable();
   readonly published: Change[] = [];
   readonly logged: string[] = [];
-  /** Calls of getAllConfigInfo. */
-  fetches = 0;
+  /** The calls that were made, except those that ask whether supervisord answers. */
+  readonly calls: string[] = [];
+  /** The timeout of the last one. */
+  timeoutMs: number | undefined;
   /** The answers of the next calls that ask whether supervisord answers; true after the last. */
   readonly isAnswering: boolean[] = [];
   readonly #changes = new ChangeFeed();
@@ -39,10 +41,9 @@ class World {
     const client: Pick<RpcClient, 'timeoutMs' | 'isAnswering' | 'call'> = {
       timeoutMs: 5_000,
       isAnswering: async () => this.isAnswering.shift() ?? true,
-      call: (methodName) => {
-        assert.is(methodName, 'supervisor.getAllConfigInfo');
-        assert.is(this.#answer, undefined, 'one call at a time');
-        this.fetches += 1;
+      call: (methodName, params, timeout) => {
+        this.calls.push(`${methodName}(${params.join()})`);
+        this.timeoutMs = timeout?.ms;
         return new Promise((resolve, reject) => {
           this.#answer = { resolve, reject };
         });
@@ -63,6 +64,10 @@ class World {
       log,
       signal: lifetime.signal,
     });
+  }
+
+  get fetches(): number {
+    return this.calls.length;
   }
 
   transition(name: string, transition: string): void {
@@ -119,7 +124,8 @@ story('processes that are added together are served by one call, a moment later'
   await world.pass(40);
   assert.is(world.fetches, 0);
   await world.pass(10);
-  assert.is(world.fetches, 1);
+  assert.equal(world.calls, ['supervisor.getAllConfigInfo()']);
+  assert.is(world.timeoutMs, 5_000);
   world.published.length = 0;
   await world.answer('cat', 'dog', 'gone');
   assert.equal(world.table.get(id('cat'))?.settings, SETTINGS);
@@ -146,6 +152,12 @@ story('a process that is added during a call leads to one more', async (world) =
   await world.answer('cat', 'dog', 'cow');
   await world.pass(60_000);
   assert.is(world.fetches, 2);
+});
+
+story('supervisord is given more time for more processes', async (world) => {
+  for (let index = 0; index < 4_000; index++) world.add(`web${index}`);
+  await world.pass(50);
+  assert.ok((world.timeoutMs ?? 0) > 10_000, `${world.timeoutMs} ms`);
 });
 
 story('a change of a known process leads to no call', async (world) => {
