@@ -252,6 +252,7 @@ story('requests, failures, times and corrections are counted', async (world) => 
   assert.is(stats.corrections, 0);
   world.tick(60, 5);
   await world.seconds(1);
+  assert.equal(stats.requests, { ...NO_REQUESTS, startup: 2 }, 'a tick of 5 s requests nothing');
   world.tick(60, 60);
   await world.seconds(1);
   assert.equal(stats.requests, { ...NO_REQUESTS, startup: 2, tick: 1 });
