@@ -16,7 +16,7 @@ class History {
   readonly upTimes = new UpTimes(this.table);
   #clockStep = 0;
   #serial = 0;
-  #lastTermination = 0;
+  lastTermination = 0;
   #latest = 0;
 
   /** Sets the system's clock; the monotonic one goes on. */
@@ -47,13 +47,10 @@ class History {
     this.#publish(this.#latest, this.table.setStartFacts(id('web'), { pid, startedAt }));
   }
 
-  logEnd(finishedAt: number): void {
+  logEnd(finishedAt: number | undefined, terminationId = this.lastTermination): void {
     const reason = { kind: 'exited', source: 'log', exitCode: 3 } as const;
     const facts = { reason, finishedAt };
-    this.#publish(
-      this.#latest,
-      this.table.setTerminationFacts(id('web'), this.#lastTermination, facts),
-    );
+    this.#publish(this.#latest, this.table.setTerminationFacts(id('web'), terminationId, facts));
   }
 
   seconds(now: number): number {
@@ -66,7 +63,7 @@ class History {
     this.#latest = monotonic;
     const now = { monotonic, epoch: this.wallClock(monotonic) };
     for (const change of changes) {
-      if (change.kind === 'exited') this.#lastTermination = change.termination.id;
+      if (change.kind === 'exited') this.lastTermination = change.termination.id;
       this.upTimes.record(change, now);
     }
   }
@@ -136,6 +133,84 @@ upTime('the begin of another run changes nothing', () => {
   history.logBegin(history.wallClock(9.75), 6);
   history.logBegin(history.wallClock(-60), 7);
   assert.is(history.seconds(11), 1);
+});
+
+upTime('a begin that a snapshot found is not corrected', () => {
+  const history = new History();
+  history.snapshot(10, 'RUNNING');
+  history.logBegin(history.wallClock(-91), 7);
+  assert.is(history.seconds(12), 2);
+});
+
+upTime('a begin is corrected once', () => {
+  const history = new History();
+  history.transition(10, 'EXITED>STARTING');
+  history.transition(10.1, 'STARTING>RUNNING', 7);
+  history.logBegin(history.wallClock(9.75), 7);
+  history.logBegin(history.wallClock(9.5), 7);
+  assert.is(history.seconds(12), 2.25);
+});
+
+for (const [title, finishedAt, expected] of [
+  ['before its event', 14.25, 4.25],
+  ['after its event', 15.5, 5],
+  ['before its run began', 9, 0],
+  ['a minute before its event', -45, 5],
+] as const) {
+  upTime(`the log reports the end of a run ${title}`, () => {
+    const history = new History();
+    history.transition(10, 'EXITED>STARTING');
+    history.transition(10.1, 'STARTING>RUNNING', 7);
+    history.transition(15, 'RUNNING>EXITED', 7);
+    history.logEnd(history.wallClock(finishedAt));
+    assert.is(history.seconds(20), expected);
+    history.logEnd(history.wallClock(14.25));
+    assert.is(history.seconds(20), expected, 'it counts once');
+  });
+}
+
+upTime('a lookup without a time changes nothing', () => {
+  const history = new History();
+  history.transition(10, 'EXITED>STARTING');
+  history.transition(15, 'STARTING>EXITED', 7);
+  history.logEnd(undefined);
+  assert.is(history.seconds(20), 5);
+});
+
+upTime('a time of the log from after a step of the clock counts', () => {
+  const history = new History();
+  history.transition(10, 'EXITED>STARTING');
+  history.stepClock(3_600);
+  history.transition(12, 'STARTING>RUNNING', 7);
+  history.transition(15, 'RUNNING>EXITED', 7);
+  history.logEnd(history.wallClock(14.25));
+  assert.is(history.seconds(20), 4.25);
+});
+
+upTime('the clock may drift between events', () => {
+  const history = new History();
+  history.transition(10, 'EXITED>STARTING');
+  history.transition(14.5, 'STARTING>RUNNING', 7);
+  history.stepClock(0.09);
+  history.transition(15, 'RUNNING>EXITED', 7);
+  history.logEnd(history.wallClock(14.25));
+  assert.is(history.seconds(20), 4.25);
+});
+
+upTime('the times of the last thousand ends are waited for', () => {
+  const history = new History();
+  const ends: number[] = [];
+  for (let run = 0; run < 1_025; run++) {
+    history.transition(10 * run, 'EXITED>STARTING');
+    history.transition(10 * run + 5, 'STARTING>EXITED', 7);
+    ends.push(history.lastTermination);
+  }
+  const total = 5 * 1_025;
+  assert.is(history.seconds(20_000), total);
+  history.logEnd(history.wallClock(4.25), ends[0]);
+  history.logEnd(history.wallClock(10 + 4.25), ends[1]);
+  history.transition(20_000, 'EXITED>STARTING');
+  assert.is(history.seconds(20_010), total - 0.75 + 10);
 });
 
 upTime('a time of the log from before a step of the clock is ignored', () => {
