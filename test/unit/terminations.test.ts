@@ -3,7 +3,13 @@ import * as assert from 'uvu/assert';
 import type { Change } from '../../src/processes/changes.ts';
 import { exitSignal, exitStatus } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
-import type { ExitReason, Termination, TerminationFacts } from '../../src/processes/termination.ts';
+import {
+  type ExitReason,
+  isReasonPending,
+  oomKilledOf,
+  type Termination,
+  type TerminationFacts,
+} from '../../src/processes/termination.ts';
 import type { ProcessInfo } from '../../src/supervisor/snapshot.ts';
 import type { ProcessState } from '../../src/supervisor/states.ts';
 import { type Extra, event, id, info, snapshot } from '../support/facts.ts';
@@ -12,6 +18,7 @@ const terminations = suite('terminations');
 
 const WEB = id('web');
 const UNKNOWN: TerminationFacts = { reason: { kind: 'unknown' } };
+const KILLED_REASON = { kind: 'signalled', source: 'log', signal: 9, coreDumped: false } as const;
 const KILLED = signalled(9);
 
 function exited(exitCode: number, finishedAt?: number): TerminationFacts {
@@ -197,6 +204,7 @@ terminations('a deliberate stop is a termination and takes its time', () => {
   assert.equal(history.published, []);
   history.event(20.5, 'STOPPING>STOPPED', { pid: 7 });
   assert.is(history.published.length, 1);
+  assert.equal(history.published[0]?.window, { after: 18.5, before: 20.6 });
   assert.is(history.web.stopDuration, 0.5);
   assert.is(history.web.lastUnexpectedExit, undefined);
 });
@@ -325,6 +333,33 @@ terminations(
     assert.is(table.get(WEB)?.lastUnexpectedExit?.pid, 9);
   },
 );
+
+/** What is known of a kill by the kernel's OOM killer. */
+const OOM_KILLS: readonly (readonly [title: string, reason: ExitReason, expected: unknown])[] = [
+  ['an exit', exited(137).reason, false],
+  ['another signal than SIGKILL', signalled(15).reason, false],
+  ['SIGKILL without a record of the kernel', { ...KILLED_REASON, oomKilled: undefined }, undefined],
+  ['SIGKILL while the record is sought', { ...KILLED_REASON, oomKilled: 'pending' }, undefined],
+  ['SIGKILL by another sender', { ...KILLED_REASON, oomKilled: false }, false],
+  ['SIGKILL by the OOM killer', { ...KILLED_REASON, oomKilled: true }, true],
+  [
+    'a signal that XML-RPC does not name',
+    { kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined },
+    undefined,
+  ],
+  ['a reason that is not known', UNKNOWN.reason, undefined],
+];
+
+for (const [title, reason, expected] of OOM_KILLS) {
+  terminations(`a kill by the OOM killer: ${title}`, () => {
+    assert.is(oomKilledOf(reason), expected);
+    const isPending = reason.kind === 'signalled' && reason.oomKilled === 'pending';
+    assert.is(isReasonPending(reason), isPending);
+    const history = new History().exit(20).lookUp(0, { reason, finishedAt: 19.5 });
+    assert.is(history.web.oomKills, expected === true ? 1 : 0);
+    assert.is(history.web.lastOomKillAt, expected === true ? 19.5 : undefined);
+  });
+}
 
 terminations('facts about a removed process change nothing', () => {
   const { table } = new History();

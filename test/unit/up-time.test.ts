@@ -33,10 +33,15 @@ class History {
     this.#publish(now, this.table.apply(received, this.wallClock(now)));
   }
 
-  snapshot(now: number, state: 'RUNNING' | 'EXITED'): void {
-    const start = Math.floor(this.wallClock(now)) - 100;
+  snapshot(now: number, state: 'RUNNING' | 'EXITED', age = 100): void {
+    const start = Math.floor(this.wallClock(now)) - age;
     const found = info('web', state, { start, stop: state === 'EXITED' ? start + 50 : 0, pid: 7 });
     this.#publish(now, this.table.applySnapshotAt(snapshot([found]), this.#serial++).changes);
+  }
+
+  /** An event from before all others. */
+  lateEvent(now: number): void {
+    this.#publish(now, this.table.apply(event(-1, 'web', 'STARTING>RUNNING'), this.wallClock(now)));
   }
 
   remove(now: number): void {
@@ -137,9 +142,19 @@ upTime('the begin of another run changes nothing', () => {
 
 upTime('a begin that a snapshot found is not corrected', () => {
   const history = new History();
-  history.snapshot(10, 'RUNNING');
-  history.logBegin(history.wallClock(-91), 7);
+  history.snapshot(10, 'RUNNING', 5);
+  history.logBegin(history.wallClock(5.5), 7);
   assert.is(history.seconds(12), 2);
+});
+
+upTime('both ends of a short run are corrected', () => {
+  const history = new History();
+  history.transition(10, 'EXITED>STARTING');
+  history.transition(10.05, 'STARTING>RUNNING', 7);
+  history.logBegin(history.wallClock(9.75), 7);
+  history.transition(10.1, 'RUNNING>EXITED', 7);
+  history.logEnd(history.wallClock(9.8));
+  assert.is(history.seconds(11), 0.05);
 });
 
 upTime('a begin is corrected once', () => {
@@ -213,16 +228,18 @@ upTime('the times of the last thousand ends are waited for', () => {
   assert.is(history.seconds(20_010), total - 0.75 + 10);
 });
 
-upTime('a time of the log from before a step of the clock is ignored', () => {
-  const history = new History();
-  history.transition(10, 'EXITED>STARTING');
-  history.transition(10.1, 'STARTING>RUNNING', 7);
-  const finishedAt = history.wallClock(14.9);
-  history.stepClock(3_600);
-  history.transition(15, 'RUNNING>EXITED', 7);
-  history.logEnd(finishedAt);
-  assert.is(history.seconds(15), 5);
-});
+for (const step of [3_600, 30]) {
+  upTime(`a time of the log from before a step of the clock by ${step} s is ignored`, () => {
+    const history = new History();
+    history.transition(10, 'EXITED>STARTING');
+    history.transition(10.1, 'STARTING>RUNNING', 7);
+    const finishedAt = history.wallClock(14.9);
+    history.stepClock(step);
+    history.transition(15, 'RUNNING>EXITED', 7);
+    history.logEnd(finishedAt);
+    assert.is(history.seconds(15), 5);
+  });
+}
 
 upTime('a value that was shown never decreases, and a correction is not forgotten', () => {
   const history = new History();
@@ -241,8 +258,16 @@ upTime('a process that was removed and added again counts from 0', () => {
   const history = new History();
   history.snapshot(10, 'RUNNING');
   history.remove(20);
+  history.lateEvent(21);
   history.snapshot(30, 'RUNNING');
   assert.is(history.seconds(31), 1);
+});
+
+upTime('a process of which no change was recorded was not up', () => {
+  const history = new History();
+  history.snapshot(10, 'RUNNING');
+  const web = history.table.get(id('web'));
+  assert.is(web && new UpTimes(history.table).secondsOf(web, 20), 0);
 });
 
 upTime.run();
