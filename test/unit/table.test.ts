@@ -4,6 +4,7 @@ import { type Change, ChangeFeed, idOf } from '../../src/processes/changes.ts';
 import {
   exitSignal,
   exitStatus,
+  livePid,
   Process,
   setTerminationFacts,
   snapshotUpdate,
@@ -406,6 +407,68 @@ for (const [to, expected] of Object.entries(FAILED_STARTS)) {
     subject.apply(event(2, 'cat', `BACKOFF>${to}`, { tries: 3 }), 101);
     const { backoffTries, spawnError } = subject.get(id('cat')) ?? {};
     assert.equal({ backoffTries, spawnError }, expected);
+  });
+}
+
+type Start = readonly [
+  title: string,
+  transitions: readonly (readonly [at: number, transition: string, pid?: number])[],
+  pid: number,
+  startedAt: number,
+  /** Whether the log reports the begin of the present or last run of the process. */
+  expected: boolean,
+];
+
+const STARTING = [100.5, 'STOPPED>STARTING'] as const;
+const RUNNING = [STARTING, [101.5, 'STARTING>RUNNING', 7]] as const;
+const EXITED = [...RUNNING, [110, 'RUNNING>EXITED', 7]] as const;
+const STARTS: readonly Start[] = [
+  ['of a process that is starting, whose pid is not known', [STARTING], 8, 100.2, true],
+  ['of the pid that runs', RUNNING, 7, 100.2, true],
+  ['of another pid', RUNNING, 8, 100.2, false],
+  ['of the pid that has exited', EXITED, 7, 100.2, true],
+  ['of another pid than the one that has exited', EXITED, 8, 100.2, false],
+  ['of the next run', [...EXITED, [111, 'EXITED>STARTING']], 8, 110.5, true],
+  ['2 s after its event', RUNNING, 7, 102.5, true],
+  ['more than 2 s after its event', RUNNING, 7, 102.6, false],
+  ['60 s before its event', RUNNING, 7, 40.5, true],
+  ['more than 60 s before its event', RUNNING, 7, 40.4, false],
+  ['of a process that is not known to have run', [[100, 'BACKOFF>FATAL']], 7, 99, false],
+  ['of a process that is not known', [], 7, 100, false],
+];
+
+for (const [title, transitions, pid, startedAt, expected] of STARTS) {
+  table(`the log reports a start ${title}`, () => {
+    const subject = new ProcessTable();
+    for (const [serial, [at, transition, eventPid]] of transitions.entries()) {
+      subject.apply(event(serial, 'cat', transition, { pid: eventPid }), at);
+    }
+    const before = subject.get(id('cat'))?.startTime;
+    const facts = { pid, startedAt };
+    const changes = subject.setStartFacts(id('cat'), facts);
+    assert.equal(changes, expected ? [{ kind: 'started', id: id('cat'), facts }] : []);
+    assert.is(subject.get(id('cat'))?.startTime, expected ? startedAt : before);
+  });
+}
+
+/** Whether a process in this state has a pid. */
+const HAS_PID: Readonly<Record<ProcessState, boolean>> = {
+  STOPPED: false,
+  STARTING: true,
+  RUNNING: true,
+  BACKOFF: false,
+  STOPPING: true,
+  EXITED: false,
+  FATAL: false,
+  UNKNOWN: false,
+};
+
+for (const [state, expected] of Object.entries(HAS_PID)) {
+  table(`${state} has ${expected ? 'a' : 'no'} pid of a living process`, () => {
+    const subject = new ProcessTable();
+    subject.applySnapshotAt(snapshot([info('cat', state as ProcessState, { pid: 7 })]), 0);
+    const cat = subject.get(id('cat'));
+    assert.is(cat && livePid(cat), expected ? 7 : undefined);
   });
 }
 

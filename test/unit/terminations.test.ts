@@ -361,6 +361,44 @@ for (const [title, reason, expected] of OOM_KILLS) {
   });
 }
 
+terminations('a stop that took longer than stopwaitsecs counts, at the time of its end', () => {
+  const killed = { ...KILLED, killedAtStop: true };
+  const history = new History().event(20, 'RUNNING>STOPPING', { pid: 7 });
+  history.event(30.5, 'STOPPING>STOPPED', { pid: 7 }).lookUp(0, KILLED);
+  assert.is(history.web.stopKills, 0);
+  history.lookUp(0, killed);
+  assert.is(history.web.stopKills, 1);
+  assert.is(history.web.lastStopKillAt, 30.5);
+  history.event(40, 'STOPPED>STARTING', { tries: 0 }).event(41, 'STARTING>RUNNING', { pid: 8 });
+  history.event(50, 'RUNNING>STOPPING', { pid: 8 }).event(60.5, 'STOPPING>STOPPED', { pid: 8 });
+  history.lookUp(1, { ...killed, finishedAt: 60.25 });
+  assert.is(history.web.stopKills, 2);
+  assert.is(history.web.lastStopKillAt, 60.25);
+});
+
+terminations('a kill counts though the process has ended again since', () => {
+  const killed = { reason: { ...KILLED_REASON, oomKilled: true }, killedAtStop: true };
+  const history = new History().exit(20, 7, true).restart(20.1, 8).exit(30, 8, true);
+  history.lookUp(1, killed).lookUp(0, killed);
+  const { oomKills, lastOomKillAt, stopKills, lastStopKillAt } = history.web;
+  assert.equal(
+    { oomKills, lastOomKillAt, stopKills, lastStopKillAt },
+    { oomKills: 2, lastOomKillAt: 30, stopKills: 2, lastStopKillAt: 30 },
+  );
+  assert.is(history.web.termination?.finishedAt, 30);
+});
+
+terminations('the error of a failed start is known in BACKOFF and FATAL only', () => {
+  const failed = { ...UNKNOWN, spawnError: 'no file' };
+  const history = new History().exit(20);
+  history.event(21, 'EXITED>STARTING').event(21.1, 'STARTING>BACKOFF', { tries: 1 });
+  assert.is(history.lookUp(1, failed).web.spawnError, 'no file');
+  history.lookUp(1, UNKNOWN);
+  assert.is(history.web.spawnError, 'no file', 'a lookup in vain takes nothing back');
+  history.event(22, 'BACKOFF>STARTING', { tries: 1 });
+  assert.is(history.lookUp(1, failed).web.spawnError, undefined, 'it may be starting well');
+});
+
 terminations('facts about a removed process change nothing', () => {
   const { table } = new History();
   const changes = table.apply(event(1, 'web', 'RUNNING>EXITED', { expected: false, pid: 7 }), 20);
