@@ -104,8 +104,14 @@ async function compileRunner(tests: readonly string[]): Promise<void> {
   const runner = join(ROOT, RUNNER);
   const compiled = await compileTests(tests, dirname(runner));
   const suites = tests.map((name) => ({ name, file: compiled.get(name) }));
-  const run = `await run(${JSON.stringify(suites)}, { bail: true });`;
-  writeFileSync(runner, `import { run } from 'uvu/run';\n${run}\n`);
+  writeFileSync(
+    runner,
+    `import { run } from 'uvu/run';
+    for (const suite of ${JSON.stringify(suites)}) {
+      globalThis.UVU_QUEUE = [];
+      await run([suite], { bail: true });
+    }`,
+  );
 }
 
 function mutate(file: string, tests: readonly Test[]): readonly Mutant[] {
