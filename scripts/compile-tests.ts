@@ -9,10 +9,14 @@ import { pathToFileURL } from 'node:url';
 import { build, type PluginBuild } from 'esbuild';
 import { ROOT, temporaryFolder } from './setup.ts';
 
-/** Returns the JavaScript file of each test file; all are removed when the script ends. */
-export async function compileTests(files: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  // Where Node finds the packages, which are not compiled.
-  const folder = temporaryFolder(join(ROOT, 'node_modules'));
+/**
+ * Returns the JavaScript file of each test file. The folder is one where Node finds the packages,
+ * which are not compiled; by default the script removes it when it ends.
+ */
+export async function compileTests(
+  files: readonly string[],
+  folder = temporaryFolder(join(ROOT, 'node_modules')),
+): Promise<ReadonlyMap<string, string>> {
   await build({
     absWorkingDir: ROOT,
     entryPoints: [...files],

@@ -17,37 +17,23 @@ export interface EventEffect {
   readonly spawnError: 'cleared' | 'kept';
 }
 
-type From = ProcessState | 'any';
-type EventRow = readonly [
-  from: From,
-  to: ProcessState,
-  run: EventEffect['run'],
-  backoffTries: EventEffect['backoffTries'],
-  spawnError: EventEffect['spawnError'],
-];
-
-/** The first row that matches counts. */
-const EVENT_ROWS: readonly EventRow[] = [
-  ['any', 'STARTING', 'begins', 'reported', 'cleared'],
-  ['any', 'RUNNING', 'continues', 'reset', 'cleared'],
-  ['any', 'BACKOFF', 'fails', 'reported', 'cleared'],
-  ['any', 'STOPPING', 'continues', 'kept', 'cleared'],
-  ['any', 'EXITED', 'ends', 'reset', 'cleared'],
-  ['STOPPING', 'STOPPED', 'stops', 'reset', 'cleared'],
-  // From BACKOFF there is no process that could end.
-  ['any', 'STOPPED', 'none', 'reset', 'cleared'],
-  // FATAL follows BACKOFF for the same reason.
-  ['any', 'FATAL', 'none', 'kept', 'kept'],
-  ['any', 'UNKNOWN', 'none', 'kept', 'cleared'],
-];
+/** What a transition to this state does, wherever it comes from. */
+const EVENT_EFFECTS: Readonly<Record<ProcessState, EventEffect>> = {
+  STARTING: { run: 'begins', backoffTries: 'reported', spawnError: 'cleared' },
+  RUNNING: { run: 'continues', backoffTries: 'reset', spawnError: 'cleared' },
+  BACKOFF: { run: 'fails', backoffTries: 'reported', spawnError: 'cleared' },
+  STOPPING: { run: 'continues', backoffTries: 'kept', spawnError: 'cleared' },
+  EXITED: { run: 'ends', backoffTries: 'reset', spawnError: 'cleared' },
+  STOPPED: { run: 'stops', backoffTries: 'reset', spawnError: 'cleared' },
+  // It follows BACKOFF, where no process is left that could end.
+  FATAL: { run: 'none', backoffTries: 'kept', spawnError: 'kept' },
+  UNKNOWN: { run: 'none', backoffTries: 'kept', spawnError: 'cleared' },
+};
+/** From BACKOFF, for the same reason. */
+const STOPPED_WITHOUT_RUN: EventEffect = { ...EVENT_EFFECTS.STOPPED, run: 'none' };
 
 export function effectOfEvent(from: ProcessState, to: ProcessState): EventEffect {
-  const row = EVENT_ROWS.find(
-    ([rowFrom, rowTo]) => rowTo === to && (rowFrom === 'any' || rowFrom === from),
-  );
-  if (row === undefined) throw new Error(`no effect for a transition to ${to}`);
-  const [, , run, backoffTries, spawnError] = row;
-  return { run, backoffTries, spawnError };
+  return to === 'STOPPED' && from !== 'STOPPING' ? STOPPED_WITHOUT_RUN : EVENT_EFFECTS[to];
 }
 
 export interface SnapshotEffect {

@@ -49,10 +49,9 @@ export interface ResyncOptions {
 export class Resync {
   readonly #options: ResyncOptions;
   readonly #ordering: SnapshotOrdering;
-  readonly #scheduler: ResyncScheduler;
+  readonly #scheduler: ResyncScheduler | undefined;
   /** Distinguishes our markers from those of other exporters and of earlier lives. */
   readonly #markerPrefix = `${Date.now()}-${Math.random()}`;
-  readonly #timeout: AdaptiveTimeout;
   #requestedAt = 0;
   #hasSnapshot = false;
   #server: ServerInfo | undefined;
@@ -74,11 +73,13 @@ export class Resync {
 
   constructor(options: ResyncOptions) {
     this.#options = options;
-    this.#timeout = new AdaptiveTimeout(options.client?.timeoutMs ?? 0, () => options.table.size);
-    this.#ordering = new SnapshotOrdering(options.table);
+    const { client, table, signal } = options;
+    this.#ordering = new SnapshotOrdering(table);
+    if (client === undefined) return;
+    const timeout = new AdaptiveTimeout(client.timeoutMs, () => table.size);
     this.#scheduler = new ResyncScheduler({
-      fetch: (trigger) => this.#fetch(trigger),
-      signal: options.signal,
+      fetch: (trigger) => this.#fetch(client, timeout, trigger),
+      signal,
     });
   }
 
@@ -129,7 +130,7 @@ export class Resync {
 
   /** Requests a snapshot soon; returns at once. */
   request(trigger: ResyncTrigger): void {
-    if (this.#options.client !== undefined) this.#scheduler.request(trigger);
+    this.#scheduler?.request(trigger);
   }
 
   /**
@@ -177,16 +178,18 @@ export class Resync {
     this.#server = { version: undefined, identifier: undefined, ...this.#server, stateCode };
   }
 
-  async #fetch(trigger: ResyncTrigger): Promise<boolean> {
-    const { client } = this.#options;
-    if (client === undefined) return false;
+  async #fetch(
+    client: RpcClient,
+    timeout: AdaptiveTimeout,
+    trigger: ResyncTrigger,
+  ): Promise<boolean> {
     const began = performance.now();
     this.#requestedAt = Date.now() / 1000;
     const marker = `${this.#markerPrefix}#${this.#requestedAt}`;
     this.#stats.requests[trigger] += 1;
     this.#ordering.requested(marker);
     try {
-      this.#snapshotReceived(await fetchSnapshot(client, marker, this.#timeout));
+      this.#snapshotReceived(await fetchSnapshot(client, marker, timeout));
       this.#stats.lastDuration = (performance.now() - began) / 1000;
       return true;
     } catch (error) {

@@ -123,6 +123,23 @@ scheduler('after the abort nothing is fetched', async () => {
   assert.equal(snapshots.fetched, ['startup']);
 });
 
+scheduler('a request that was not served before the abort never is', () => {
+  const { snapshots, subject, lifetime } = begin();
+  subject.request('startup');
+  lifetime.abort();
+  subject.request('gap');
+  mock.timers.tick(10 * LONGEST_RETRY_MS);
+  assert.equal(snapshots.fetched, []);
+});
+
+scheduler('a request after the abort is ignored', () => {
+  const { snapshots, subject, lifetime } = begin();
+  lifetime.abort();
+  subject.request('gap');
+  mock.timers.tick(10 * LONGEST_RETRY_MS);
+  assert.equal(snapshots.fetched, []);
+});
+
 function begin() {
   const snapshots = new Snapshots();
   const lifetime = new AbortController();

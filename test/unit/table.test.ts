@@ -2,9 +2,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { setTerminationFacts } from '../../src/processes/apply-lookup.ts';
 import { snapshotUpdate } from '../../src/processes/apply-snapshot.ts';
-import { exitSignal, exitStatus, Process } from '../../src/processes/process.ts';
+import { type Change, ChangeFeed, idOf } from '../../src/processes/changes.ts';
+import { exitSignal, exitStatus, livePid, Process } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { ExitReason, NewTermination } from '../../src/processes/termination.ts';
+import type { ProcessState } from '../../src/supervisor/states.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
 
 const table = suite('process table');
@@ -379,6 +381,92 @@ for (const [title, steps] of Object.entries(HISTORIES)) {
   });
 }
 
+/** What is known of failed starts after an event that reports the third try. */
+const FAILED_STARTS: Readonly<Record<ProcessState, Pick<Process, 'backoffTries' | 'spawnError'>>> =
+  {
+    STARTING: { backoffTries: 3, spawnError: undefined },
+    RUNNING: { backoffTries: 0, spawnError: undefined },
+    BACKOFF: { backoffTries: 3, spawnError: undefined },
+    STOPPING: { backoffTries: 2, spawnError: undefined },
+    EXITED: { backoffTries: 0, spawnError: undefined },
+    STOPPED: { backoffTries: 0, spawnError: undefined },
+    FATAL: { backoffTries: 2, spawnError: 'no file' },
+    UNKNOWN: { backoffTries: 2, spawnError: undefined },
+  };
+
+for (const [to, expected] of Object.entries(FAILED_STARTS)) {
+  table(`the failed starts that are known after a transition to ${to}`, () => {
+    const subject = new ProcessTable();
+    subject.apply(event(0, 'cat', 'STARTING>BACKOFF', { tries: 2 }), 100);
+    subject.applySnapshotAt(snapshot([info('cat', 'BACKOFF', { spawnError: 'no file' })]), 1);
+    subject.apply(event(2, 'cat', `BACKOFF>${to}`, { tries: 3 }), 101);
+    const { backoffTries, spawnError } = subject.get(id('cat')) ?? {};
+    assert.equal({ backoffTries, spawnError }, expected);
+  });
+}
+
+type Start = readonly [
+  title: string,
+  transitions: readonly (readonly [at: number, transition: string, pid?: number])[],
+  pid: number,
+  startedAt: number,
+  /** Whether the log reports the begin of the present or last run of the process. */
+  expected: boolean,
+];
+
+const STARTING = [100.5, 'STOPPED>STARTING'] as const;
+const RUNNING = [STARTING, [101.5, 'STARTING>RUNNING', 7]] as const;
+const EXITED = [...RUNNING, [110, 'RUNNING>EXITED', 7]] as const;
+const STARTS: readonly Start[] = [
+  ['of a process that is starting, whose pid is not known', [STARTING], 8, 100.2, true],
+  ['of the pid that runs', RUNNING, 7, 100.2, true],
+  ['of another pid', RUNNING, 8, 100.2, false],
+  ['of the pid that has exited', EXITED, 7, 100.2, true],
+  ['of another pid than the one that has exited', EXITED, 8, 100.2, false],
+  ['of the next run', [...EXITED, [111, 'EXITED>STARTING']], 8, 110.5, true],
+  ['2 s after its event', RUNNING, 7, 102.5, true],
+  ['more than 2 s after its event', RUNNING, 7, 102.6, false],
+  ['60 s before its event', RUNNING, 7, 40.5, true],
+  ['more than 60 s before its event', RUNNING, 7, 40.4, false],
+  ['of a process that is not known to have run', [[100, 'BACKOFF>FATAL']], 7, 99, false],
+  ['of a process that is not known', [], 7, 100, false],
+];
+
+for (const [title, transitions, pid, startedAt, expected] of STARTS) {
+  table(`the log reports a start ${title}`, () => {
+    const subject = new ProcessTable();
+    for (const [serial, [at, transition, eventPid]] of transitions.entries()) {
+      subject.apply(event(serial, 'cat', transition, { pid: eventPid }), at);
+    }
+    const before = subject.get(id('cat'))?.startTime;
+    const facts = { pid, startedAt };
+    const changes = subject.setStartFacts(id('cat'), facts);
+    assert.equal(changes, expected ? [{ kind: 'started', id: id('cat'), facts }] : []);
+    assert.is(subject.get(id('cat'))?.startTime, expected ? startedAt : before);
+  });
+}
+
+/** Whether a process in this state has a pid. */
+const HAS_PID: Readonly<Record<ProcessState, boolean>> = {
+  STOPPED: false,
+  STARTING: true,
+  RUNNING: true,
+  BACKOFF: false,
+  STOPPING: true,
+  EXITED: false,
+  FATAL: false,
+  UNKNOWN: false,
+};
+
+for (const [state, expected] of Object.entries(HAS_PID)) {
+  table(`${state} has ${expected ? 'a' : 'no'} pid of a living process`, () => {
+    const subject = new ProcessTable();
+    subject.applySnapshotAt(snapshot([info('cat', state as ProcessState, { pid: 7 })]), 0);
+    const cat = subject.get(id('cat'));
+    assert.is(cat && livePid(cat), expected ? 7 : undefined);
+  });
+}
+
 table('a removed group takes all of its processes, and no other', () => {
   const subject = new ProcessTable();
   subject.applySnapshotAt(
@@ -465,6 +553,39 @@ table('a snapshot publishes only the processes that it changes', () => {
     changes.map((change) => [change.kind, 'process' in change && change.process?.id.name]),
     [['updated', 'dog']],
   );
+});
+
+table('each change names the process that it is about', () => {
+  const subject = new ProcessTable();
+  const reason = SIGKILLED;
+  const changes = [
+    ...subject.apply(event(0, 'cat', 'STOPPED>STARTING'), 100),
+    ...subject.setStartFacts(id('cat'), { pid: 7, startedAt: 99.9 }),
+    ...subject.apply(event(1, 'cat', 'RUNNING>EXITED', { expected: false }), 101),
+    ...subject.setTerminationFacts(id('cat'), 2, { reason }),
+    ...subject.configure(id('cat'), { autostart: true, startRetries: 3, stopWaitSeconds: 10 }),
+    ...subject.removeGroup('cat', 2),
+  ];
+  assert.equal(
+    changes.map(({ kind }) => kind),
+    ['added', 'transition', 'started', 'transition', 'exited', 'reason', 'updated', 'removed'],
+  );
+  for (const change of changes) assert.equal(idOf(change), id('cat'), change.kind);
+});
+
+table('a change that a consumer publishes follows those that are already queued', () => {
+  const [first, second, third] = ['one', 'two', 'three'].map(
+    (name): Change => ({ kind: 'added', process: new Process(id(name), 'STOPPED') }),
+  ) as [Change, Change, Change];
+  const feed = new ChangeFeed();
+  const received: string[] = [];
+  feed.subscribe((change) => {
+    if (change === first) feed.publish([third]);
+    received.push(`a ${idOf(change).name}`);
+  });
+  feed.subscribe((change) => received.push(`b ${idOf(change).name}`));
+  feed.publish([first, second]);
+  assert.equal(received, ['a one', 'b one', 'a two', 'b two', 'a three', 'b three']);
 });
 
 function derive(process: Readonly<Process>): Derived {

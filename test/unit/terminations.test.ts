@@ -3,7 +3,13 @@ import * as assert from 'uvu/assert';
 import type { Change } from '../../src/processes/changes.ts';
 import { exitSignal, exitStatus } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
-import type { ExitReason, Termination, TerminationFacts } from '../../src/processes/termination.ts';
+import {
+  type ExitReason,
+  isReasonPending,
+  oomKilledOf,
+  type Termination,
+  type TerminationFacts,
+} from '../../src/processes/termination.ts';
 import type { ProcessInfo } from '../../src/supervisor/snapshot.ts';
 import type { ProcessState } from '../../src/supervisor/states.ts';
 import { type Extra, event, id, info, snapshot } from '../support/facts.ts';
@@ -12,6 +18,7 @@ const terminations = suite('terminations');
 
 const WEB = id('web');
 const UNKNOWN: TerminationFacts = { reason: { kind: 'unknown' } };
+const KILLED_REASON = { kind: 'signalled', source: 'log', signal: 9, coreDumped: false } as const;
 const KILLED = signalled(9);
 
 function exited(exitCode: number, finishedAt?: number): TerminationFacts {
@@ -197,6 +204,7 @@ terminations('a deliberate stop is a termination and takes its time', () => {
   assert.equal(history.published, []);
   history.event(20.5, 'STOPPING>STOPPED', { pid: 7 });
   assert.is(history.published.length, 1);
+  assert.equal(history.published[0]?.window, { after: 18.5, before: 20.6 });
   assert.is(history.web.stopDuration, 0.5);
   assert.is(history.web.lastUnexpectedExit, undefined);
 });
@@ -212,6 +220,16 @@ terminations('a failed start without a run is no exit', () => {
   assert.equal(history.shown, { status: 3, signal: 0 }, 'the last exit');
   history.event(30, 'FATAL>STARTING', { tries: 0 });
   assert.is(history.web.spawnError, undefined);
+});
+
+terminations('a failed start that is stopped is no further end', () => {
+  const history = new History().exit(20).lookUp(0, exited(3));
+  history.event(20.1, 'EXITED>STARTING').event(20.2, 'STARTING>BACKOFF', { tries: 1 });
+  assert.is(history.published.length, 2);
+  history.event(25, 'BACKOFF>STOPPED');
+  assert.is(history.published.length, 2);
+  assert.is(history.web.backoffTries, 0);
+  assert.is(history.web.stopDuration, undefined);
 });
 
 terminations('a failed start with an exit reason was a run', () => {
@@ -248,6 +266,48 @@ terminations('an exit that only a snapshot reports is published once', () => {
   assert.is(history.published.length, 1);
 });
 
+interface Reported {
+  readonly lastTransitionTime: number | undefined;
+  readonly status: number | undefined;
+  /** Whether the process ended again where the last known exit was in another state. */
+  readonly endedAgain: boolean;
+}
+
+/** What a snapshot with start=30, stop=20 and exitstatus=3 reports. */
+const REPORTED: Readonly<Record<ProcessState, Reported>> = {
+  STOPPED: { lastTransitionTime: 20, status: 3, endedAgain: true },
+  STARTING: { lastTransitionTime: 30, status: undefined, endedAgain: false },
+  RUNNING: { lastTransitionTime: 30, status: undefined, endedAgain: false },
+  BACKOFF: { lastTransitionTime: 20, status: undefined, endedAgain: true },
+  STOPPING: { lastTransitionTime: undefined, status: undefined, endedAgain: false },
+  EXITED: { lastTransitionTime: 20, status: 3, endedAgain: true },
+  FATAL: { lastTransitionTime: 20, status: undefined, endedAgain: true },
+  UNKNOWN: { lastTransitionTime: undefined, status: undefined, endedAgain: false },
+};
+
+for (const [name, expected] of Object.entries(REPORTED)) {
+  const state = name as ProcessState;
+  const reported = { start: 30, stop: 20, exitStatus: 3 };
+
+  terminations(`a process that is first seen by a snapshot, in ${state}`, () => {
+    const table = new ProcessTable();
+    table.applySnapshotAt(snapshot([info('web', state, reported)]), 0);
+    const web = table.get(WEB);
+    if (web === undefined) throw new Error('web is missing');
+    assert.is(web.lastTransitionTime, expected.lastTransitionTime);
+    assert.is(exitStatus(web), expected.status);
+    assert.is(web.termination?.finishedAt, 20);
+  });
+
+  terminations(`a snapshot that finds ${state} after a late event of an exit`, () => {
+    const history = new History().exit(21.5);
+    if (state === 'EXITED') history.restart(22, 8);
+    history.snapshot(state, reported);
+    assert.is(history.published.length, expected.endedAgain ? 2 : 1);
+    assert.is(history.web.termination?.finishedAt, expected.endedAgain ? 20 : 21.5);
+  });
+}
+
 terminations('an event may be received seconds late: a snapshot makes it no other exit', () => {
   const history = new History().exit(24.2).lookUp(0, exited(3));
   history.snapshot('EXITED', { stop: 20, exitStatus: 3 });
@@ -273,6 +333,71 @@ terminations(
     assert.is(table.get(WEB)?.lastUnexpectedExit?.pid, 9);
   },
 );
+
+/** What is known of a kill by the kernel's OOM killer. */
+const OOM_KILLS: readonly (readonly [title: string, reason: ExitReason, expected: unknown])[] = [
+  ['an exit', exited(137).reason, false],
+  ['another signal than SIGKILL', signalled(15).reason, false],
+  ['SIGKILL without a record of the kernel', { ...KILLED_REASON, oomKilled: undefined }, undefined],
+  ['SIGKILL while the record is sought', { ...KILLED_REASON, oomKilled: 'pending' }, undefined],
+  ['SIGKILL by another sender', { ...KILLED_REASON, oomKilled: false }, false],
+  ['SIGKILL by the OOM killer', { ...KILLED_REASON, oomKilled: true }, true],
+  [
+    'a signal that XML-RPC does not name',
+    { kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined },
+    undefined,
+  ],
+  ['a reason that is not known', UNKNOWN.reason, undefined],
+];
+
+for (const [title, reason, expected] of OOM_KILLS) {
+  terminations(`a kill by the OOM killer: ${title}`, () => {
+    assert.is(oomKilledOf(reason), expected);
+    const isPending = reason.kind === 'signalled' && reason.oomKilled === 'pending';
+    assert.is(isReasonPending(reason), isPending);
+    const history = new History().exit(20).lookUp(0, { reason, finishedAt: 19.5 });
+    assert.is(history.web.oomKills, expected === true ? 1 : 0);
+    assert.is(history.web.lastOomKillAt, expected === true ? 19.5 : undefined);
+  });
+}
+
+terminations('a stop that took longer than stopwaitsecs counts, at the time of its end', () => {
+  const killed = { ...KILLED, killedAtStop: true };
+  const history = new History().event(20, 'RUNNING>STOPPING', { pid: 7 });
+  history.event(30.5, 'STOPPING>STOPPED', { pid: 7 }).lookUp(0, KILLED);
+  assert.is(history.web.stopKills, 0);
+  history.lookUp(0, killed);
+  assert.is(history.web.stopKills, 1);
+  assert.is(history.web.lastStopKillAt, 30.5);
+  history.event(40, 'STOPPED>STARTING', { tries: 0 }).event(41, 'STARTING>RUNNING', { pid: 8 });
+  history.event(50, 'RUNNING>STOPPING', { pid: 8 }).event(60.5, 'STOPPING>STOPPED', { pid: 8 });
+  history.lookUp(1, { ...killed, finishedAt: 60.25 });
+  assert.is(history.web.stopKills, 2);
+  assert.is(history.web.lastStopKillAt, 60.25);
+});
+
+terminations('a kill counts though the process has ended again since', () => {
+  const killed = { reason: { ...KILLED_REASON, oomKilled: true }, killedAtStop: true };
+  const history = new History().exit(20, 7, true).restart(20.1, 8).exit(30, 8, true);
+  history.lookUp(1, killed).lookUp(0, killed);
+  const { oomKills, lastOomKillAt, stopKills, lastStopKillAt } = history.web;
+  assert.equal(
+    { oomKills, lastOomKillAt, stopKills, lastStopKillAt },
+    { oomKills: 2, lastOomKillAt: 30, stopKills: 2, lastStopKillAt: 30 },
+  );
+  assert.is(history.web.termination?.finishedAt, 30);
+});
+
+terminations('the error of a failed start is known in BACKOFF and FATAL only', () => {
+  const failed = { ...UNKNOWN, spawnError: 'no file' };
+  const history = new History().exit(20);
+  history.event(21, 'EXITED>STARTING').event(21.1, 'STARTING>BACKOFF', { tries: 1 });
+  assert.is(history.lookUp(1, failed).web.spawnError, 'no file');
+  history.lookUp(1, UNKNOWN);
+  assert.is(history.web.spawnError, 'no file', 'a lookup in vain takes nothing back');
+  history.event(22, 'BACKOFF>STARTING', { tries: 1 });
+  assert.is(history.lookUp(1, failed).web.spawnError, undefined, 'it may be starting well');
+});
 
 terminations('facts about a removed process change nothing', () => {
   const { table } = new History();

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { ProcessTable } from '../../src/processes/table.ts';
 import { type Trouble, troubleOf } from '../../src/processes/trouble.ts';
 import type { Snapshot } from '../../src/supervisor/snapshot.ts';
+import type { ProcessState } from '../../src/supervisor/states.ts';
 import { event, id, info, snapshot } from '../support/facts.ts';
 
 const trouble = suite('trouble');
@@ -100,13 +101,51 @@ for (const [title, reported, expected] of SNAPSHOTS) {
   });
 }
 
-trouble('an unreported exit counts only where a process should exist', () => {
+/** With a process that is known to be gone, and no event of that. */
+const UNREPORTED: Readonly<Record<ProcessState, Trouble | undefined>> = {
+  STOPPED: undefined,
+  STARTING: 'unreported exit',
+  RUNNING: 'unreported exit',
+  BACKOFF: 'backoff',
+  STOPPING: 'unreported exit',
+  EXITED: undefined,
+  FATAL: 'fatal',
+  UNKNOWN: 'unknown',
+};
+
+for (const [state, expected] of Object.entries(UNREPORTED)) {
+  trouble(`an unreported exit in ${state} is ${expected ?? 'no trouble'}`, () => {
+    const table = new ProcessTable();
+    table.applyUnorderedSnapshot(snapshot([info('web', state as ProcessState)]), -1);
+    assert.is(troubleIn(table, true), expected);
+  });
+}
+
+trouble('an unreported exit after a failed start is one', () => {
   const table = new ProcessTable();
-  table.apply(event(0, 'web', 'STARTING>RUNNING', { pid: 7 }), 100);
+  for (const [serial, [transition, more]] of FAILED.entries()) {
+    table.apply(event(serial, 'web', transition, more), 100 + serial);
+  }
+  table.apply(event(2, 'web', 'BACKOFF>STARTING', { tries: 1 }), 102);
   assert.is(troubleIn(table, true), 'unreported exit');
-  table.apply(event(1, 'web', 'RUNNING>EXITED', { pid: 7, expected: true }), 101);
-  assert.is(troubleIn(table, true), undefined);
 });
+
+for (const [exitCode, expected] of [
+  [0, undefined],
+  [3, 'down'],
+] as const) {
+  trouble(
+    `an exit that only its status ${exitCode} explains is ${expected ?? 'no trouble'}`,
+    () => {
+      const table = new ProcessTable();
+      table.apply(event(0, 'web', 'RUNNING>EXITED', { pid: 7 }), 100);
+      assert.is(troubleIn(table), undefined, 'not known yet');
+      const reason = { kind: 'exited', source: 'log', exitCode } as const;
+      table.setTerminationFacts(id('web'), 1, { reason });
+      assert.is(troubleIn(table), expected);
+    },
+  );
+}
 
 function troubleIn(table: ProcessTable, isUnreported = false): Trouble | undefined {
   const web = table.get(id('web'));

@@ -16,7 +16,7 @@ class History {
   readonly upTimes = new UpTimes(this.table);
   #clockStep = 0;
   #serial = 0;
-  #lastTermination = 0;
+  lastTermination = 0;
   #latest = 0;
 
   /** Sets the system's clock; the monotonic one goes on. */
@@ -33,10 +33,15 @@ class History {
     this.#publish(now, this.table.apply(received, this.wallClock(now)));
   }
 
-  snapshot(now: number, state: 'RUNNING' | 'EXITED'): void {
-    const start = Math.floor(this.wallClock(now)) - 100;
+  snapshot(now: number, state: 'RUNNING' | 'EXITED', age = 100): void {
+    const start = Math.floor(this.wallClock(now)) - age;
     const found = info('web', state, { start, stop: state === 'EXITED' ? start + 50 : 0, pid: 7 });
     this.#publish(now, this.table.applySnapshotAt(snapshot([found]), this.#serial++).changes);
+  }
+
+  /** An event from before all others. */
+  lateEvent(now: number): void {
+    this.#publish(now, this.table.apply(event(-1, 'web', 'STARTING>RUNNING'), this.wallClock(now)));
   }
 
   remove(now: number): void {
@@ -47,13 +52,10 @@ class History {
     this.#publish(this.#latest, this.table.setStartFacts(id('web'), { pid, startedAt }));
   }
 
-  logEnd(finishedAt: number): void {
+  logEnd(finishedAt: number | undefined, terminationId = this.lastTermination): void {
     const reason = { kind: 'exited', source: 'log', exitCode: 3 } as const;
     const facts = { reason, finishedAt };
-    this.#publish(
-      this.#latest,
-      this.table.setTerminationFacts(id('web'), this.#lastTermination, facts),
-    );
+    this.#publish(this.#latest, this.table.setTerminationFacts(id('web'), terminationId, facts));
   }
 
   seconds(now: number): number {
@@ -66,7 +68,7 @@ class History {
     this.#latest = monotonic;
     const now = { monotonic, epoch: this.wallClock(monotonic) };
     for (const change of changes) {
-      if (change.kind === 'exited') this.#lastTermination = change.termination.id;
+      if (change.kind === 'exited') this.lastTermination = change.termination.id;
       this.upTimes.record(change, now);
     }
   }
@@ -138,16 +140,106 @@ upTime('the begin of another run changes nothing', () => {
   assert.is(history.seconds(11), 1);
 });
 
-upTime('a time of the log from before a step of the clock is ignored', () => {
+upTime('a begin that a snapshot found is not corrected', () => {
+  const history = new History();
+  history.snapshot(10, 'RUNNING', 5);
+  history.logBegin(history.wallClock(5.5), 7);
+  assert.is(history.seconds(12), 2);
+});
+
+upTime('both ends of a short run are corrected', () => {
+  const history = new History();
+  history.transition(10, 'EXITED>STARTING');
+  history.transition(10.05, 'STARTING>RUNNING', 7);
+  history.logBegin(history.wallClock(9.75), 7);
+  history.transition(10.1, 'RUNNING>EXITED', 7);
+  history.logEnd(history.wallClock(9.8));
+  assert.is(history.seconds(11), 0.05);
+});
+
+upTime('a begin is corrected once', () => {
   const history = new History();
   history.transition(10, 'EXITED>STARTING');
   history.transition(10.1, 'STARTING>RUNNING', 7);
-  const finishedAt = history.wallClock(14.9);
-  history.stepClock(3_600);
-  history.transition(15, 'RUNNING>EXITED', 7);
-  history.logEnd(finishedAt);
-  assert.is(history.seconds(15), 5);
+  history.logBegin(history.wallClock(9.75), 7);
+  history.logBegin(history.wallClock(9.5), 7);
+  assert.is(history.seconds(12), 2.25);
 });
+
+for (const [title, finishedAt, expected] of [
+  ['before its event', 14.25, 4.25],
+  ['after its event', 15.5, 5],
+  ['before its run began', 9, 0],
+  ['a minute before its event', -45, 5],
+] as const) {
+  upTime(`the log reports the end of a run ${title}`, () => {
+    const history = new History();
+    history.transition(10, 'EXITED>STARTING');
+    history.transition(10.1, 'STARTING>RUNNING', 7);
+    history.transition(15, 'RUNNING>EXITED', 7);
+    history.logEnd(history.wallClock(finishedAt));
+    assert.is(history.seconds(20), expected);
+    history.logEnd(history.wallClock(14.25));
+    assert.is(history.seconds(20), expected, 'it counts once');
+  });
+}
+
+upTime('a lookup without a time changes nothing', () => {
+  const history = new History();
+  history.transition(10, 'EXITED>STARTING');
+  history.transition(15, 'STARTING>EXITED', 7);
+  history.logEnd(undefined);
+  assert.is(history.seconds(20), 5);
+});
+
+upTime('a time of the log from after a step of the clock counts', () => {
+  const history = new History();
+  history.transition(10, 'EXITED>STARTING');
+  history.stepClock(3_600);
+  history.transition(12, 'STARTING>RUNNING', 7);
+  history.transition(15, 'RUNNING>EXITED', 7);
+  history.logEnd(history.wallClock(14.25));
+  assert.is(history.seconds(20), 4.25);
+});
+
+upTime('the clock may drift between events', () => {
+  const history = new History();
+  history.transition(10, 'EXITED>STARTING');
+  history.transition(14.5, 'STARTING>RUNNING', 7);
+  history.stepClock(0.09);
+  history.transition(15, 'RUNNING>EXITED', 7);
+  history.logEnd(history.wallClock(14.25));
+  assert.is(history.seconds(20), 4.25);
+});
+
+upTime('the times of the last thousand ends are waited for', () => {
+  const history = new History();
+  const ends: number[] = [];
+  for (let run = 0; run < 1_025; run++) {
+    history.transition(10 * run, 'EXITED>STARTING');
+    history.transition(10 * run + 5, 'STARTING>EXITED', 7);
+    ends.push(history.lastTermination);
+  }
+  const total = 5 * 1_025;
+  assert.is(history.seconds(20_000), total);
+  history.logEnd(history.wallClock(4.25), ends[0]);
+  history.logEnd(history.wallClock(10 + 4.25), ends[1]);
+  history.transition(20_000, 'EXITED>STARTING');
+  assert.is(history.seconds(20_010), total - 0.75 + 10);
+});
+
+for (const step of [3_600, 30]) {
+  upTime(`a time of the log from before a step of the clock by ${step} s is ignored`, () => {
+    const history = new History();
+    history.transition(10, 'EXITED>STARTING');
+    history.transition(10.1, 'STARTING>RUNNING', 7);
+    const finishedAt = history.wallClock(14.9);
+    history.stepClock(step);
+    history.transition(15, 'RUNNING>EXITED', 7);
+    history.logEnd(finishedAt);
+    assert.is(history.seconds(15), 5);
+  });
+}
 
 upTime('a value that was shown never decreases, and a correction is not forgotten', () => {
   const history = new History();
@@ -166,8 +258,16 @@ upTime('a process that was removed and added again counts from 0', () => {
   const history = new History();
   history.snapshot(10, 'RUNNING');
   history.remove(20);
+  history.lateEvent(21);
   history.snapshot(30, 'RUNNING');
   assert.is(history.seconds(31), 1);
+});
+
+upTime('a process of which no change was recorded was not up', () => {
+  const history = new History();
+  history.snapshot(10, 'RUNNING');
+  const web = history.table.get(id('web'));
+  assert.is(web && new UpTimes(history.table).secondsOf(web, 20), 0);
 });
 
 upTime.run();
