@@ -1,24 +1,37 @@
 /** A part of an answer that is compressed at most once, for use in several answers. */
 
-import { type GzipPart, gzipOf, gzipPart } from './gzip.ts';
+import { type GzipPart, gzipOf, gzipPart, plainOf } from './gzip.ts';
 
 export class CachedText {
-  readonly plain: Buffer;
+  /** undefined once it is kept compressed: that takes a twentieth of the memory. */
+  #plain: Buffer | undefined;
   #compressed: Promise<GzipPart> | undefined;
 
   constructor(text: string) {
-    this.plain = Buffer.from(text);
+    this.#plain = Buffer.from(text);
+  }
+
+  async plain(): Promise<Buffer> {
+    return this.#plain ?? plainOf(await this.compressed());
   }
 
   compressed(): Promise<GzipPart> {
-    this.#compressed ??= gzipPart(this.plain);
+    this.#compressed ??= this.#compress(this.#plain ?? Buffer.alloc(0));
     return this.#compressed;
+  }
+
+  async #compress(plain: Buffer): Promise<GzipPart> {
+    const part = await gzipPart(plain);
+    this.#plain = undefined;
+    return part;
   }
 }
 
 /** Concatenates the texts. */
-export function joinPlain(texts: readonly CachedText[]): Buffer {
-  return Buffer.concat(texts.map(({ plain }) => plain));
+export async function joinPlain(texts: readonly CachedText[]): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for (const text of texts) parts.push(await text.plain());
+  return Buffer.concat(parts);
 }
 
 /** Concatenates the texts as one gzip file. They are compressed one by one, so that events have a turn in between. */

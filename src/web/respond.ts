@@ -64,7 +64,7 @@ export async function sendKept(
 ): Promise<void> {
   response.setHeader('Vary', 'Accept-Encoding');
   if (!acceptsGzip(request.headers['accept-encoding'])) {
-    return send(request, response, 200, contentType, joinPlain(texts));
+    return send(request, response, 200, contentType, await joinPlain(texts));
   }
   const compressed = await joinCompressed(texts);
   response.setHeader('Content-Encoding', 'gzip');

@@ -243,7 +243,7 @@ function ofMany(state: ProcessState) {
 }
 
 async function textOf(subject: ProcessText): Promise<string> {
-  return joinPlain(await subject.render()).toString();
+  return (await joinPlain(await subject.render())).toString();
 }
 
 function newTextsIn(texts: readonly unknown[], before: readonly unknown[]): number {

@@ -94,7 +94,7 @@ async function render(): Promise<string> {
       usageOf: ({ pid }: Readonly<Process>) => (pid === USAGE.pid ? USAGE : undefined),
     },
   });
-  return String(joinPlain(await render()));
+  return String(await joinPlain(await render()));
 }
 
 golden('/metrics of a small process table is that of the file', async () => {
