@@ -77,12 +77,12 @@ function withDigest(body: string) {
 
 /**
  * What prom-client loads at its start and the exporter never calls: the push gateway, which
- * loads TLS, and OpenTelemetry, for exemplars.
+ * loads TLS, summaries, clusters, and OpenTelemetry, for exemplars.
  */
 function leaveOut({ onLoad }: PluginBuild): void {
-  onLoad({ filter: /\/(?:prom-client\/lib\/pushgateway|@opentelemetry\/api\/.*)\.c?js$/ }, () => ({
-    contents: '',
-  }));
+  const unused =
+    /\/(?:prom-client\/lib\/(?:pushgateway|summary|cluster)|@opentelemetry\/api\/.*)\.c?js$/;
+  onLoad({ filter: unused }, () => ({ contents: '' }));
 }
 
 /** The commit that is built, from REVISION where the source tree is without git. */

@@ -6,7 +6,8 @@
  * Prometheus reads them, but curl and Chromium stop after the first.
  */
 
-import { constants, createGzip } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, createGzip, inflateRaw, type ZlibOptions } from 'node:zlib';
 import { concatenateCrcs } from './crc32.ts';
 
 /** A part of a gzip file. */
@@ -24,6 +25,8 @@ const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
 const LAST_BLOCK = Buffer.from([3, 0]);
 /** CRC and length, both of 32 bits in little-endian order. */
 const TRAILER_BYTES = 8;
+
+const inflate: (blocks: Buffer, options: ZlibOptions) => Promise<Buffer> = promisify(inflateRaw);
 
 /**
  * Level 1 makes metrics 19 times smaller; level 6 takes five times as long for little more. The
@@ -43,6 +46,12 @@ export function gzipPart(plain: Buffer): Promise<GzipPart> {
     // After the flush zlib writes only its own empty last block.
     gzip.flush(constants.Z_FULL_FLUSH, () => gzip.end());
   });
+}
+
+/** What was compressed. */
+export function plainOf({ blocks }: GzipPart): Promise<Buffer> {
+  // No block is marked as the last.
+  return inflate(blocks, { finishFlush: constants.Z_SYNC_FLUSH });
 }
 
 /** The gzip file of the parts, in their order. */

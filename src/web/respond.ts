@@ -79,7 +79,8 @@ export async function sendKept(
 ): Promise<void> {
   response.setHeader('Vary', 'Accept-Encoding');
   if (!acceptsGzip(request.headers['accept-encoding'])) {
-    const parts = texts.map(({ plain }) => plain);
+    const parts: Buffer[] = [];
+    for (const text of texts) parts.push(await text.plain());
     return sendParts(request, response, 200, contentType, parts);
   }
   const compressed = await joinCompressed(texts);

@@ -66,6 +66,7 @@ function unescapeLabel(text: string): string {
   return text.replaceAll(/\\(.)/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped));
 }
 
-export function joinTexts(texts: readonly CachedText[]): string {
-  return texts.map(({ plain }) => plain.toString()).join('');
+export async function joinTexts(texts: readonly CachedText[]): Promise<string> {
+  const parts = await Promise.all(texts.map((text) => text.plain()));
+  return Buffer.concat(parts).toString();
 }

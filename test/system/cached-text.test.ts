@@ -8,6 +8,7 @@ import { concatenateCrcs } from '../../src/exposition/crc32.ts';
 import { gzipPart } from '../../src/exposition/gzip.ts';
 import { anyText } from '../support/any-text.ts';
 import { timed } from '../support/deadline.ts';
+import { joinTexts } from '../support/exposition.ts';
 
 const cached = suite('cached text');
 
@@ -25,8 +26,11 @@ for (const [name, parts] of PARTS) {
     `the parts make one gzip file: ${name}`,
     timed(10_000, async () => {
       const texts = parts.map((part) => new CachedText(part));
+      assert.is(await joinTexts(texts), parts.join(''));
       const file = await joinCompressed(texts);
       assert.is(gunzipSync(file).toString(), parts.join(''));
+      // By now they are kept compressed.
+      assert.is(await joinTexts(texts), parts.join(''));
       // gzip itself accepts it as one sound file.
       execFileSync('gzip', ['--test'], { input: file, stdio: 'pipe' });
       assert.is(firstFileIn(file), parts.join(''));

@@ -1,9 +1,11 @@
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { childrenByScan } from '../../src/resources/children.ts';
 import { CounterAccumulator, type Member } from '../../src/resources/counter-accumulator.ts';
 import type { ProcStat } from '../../src/resources/formats.ts';
 import { findTree, type ProcessLookup, type Tree } from '../../src/resources/tree.ts';
+import type { PausableWork } from '../../src/util/time-slice.ts';
 
 const NAMES = ['user', 'system'] as const;
 
@@ -250,6 +252,11 @@ class World implements ProcessLookup<Stat> {
     return this.#childrenOf(pid);
   }
 
+  /** Of all processes: children before their parents, as pids are when they begin again at 1. */
+  pids(): number[] {
+    return [...this.#processes.keys()].reverse();
+  }
+
   /** Tidy: only processes without children exit, and each one is reaped. */
   act(what: number, whom: number, isTidy: boolean): void {
     const pids = [...this.#processes.keys()];
@@ -323,16 +330,18 @@ function inOneNumber(members: ReadonlyMap<number, Stat>): Map<number, Stat> {
   );
 }
 
-for (const [isTidy, isOneNumber] of [
-  [true, false],
-  [false, false],
-  [true, true],
-  [false, true],
-] as const) {
+for (const isTidy of [true, false]) {
+  for (const isOneNumber of [false, true]) {
+    for (const isScan of [false, true]) describeReadings(isTidy, isOneNumber, isScan);
+  }
+}
+
+function describeReadings(isTidy: boolean, isOneNumber: boolean, isScan: boolean): void {
   const counts = isTidy ? 'counts everything once' : 'counts nothing twice';
   const how = isOneNumber ? 'in one number' : 'own and reaped apart';
+  const by = isScan ? 'scan' : 'lists of children';
   accumulator(
-    `the counter never decreases, whatever happens during a reading, and ${counts} (${how})`,
+    `the counter never decreases, whatever happens during a reading, and ${counts} (${how}, ${by})`,
     () => {
       fc.assert(
         fc.property(ACTS, fc.integer({ min: 1, max: 6 }), (acts, pace) => {
@@ -344,7 +353,7 @@ for (const [isTidy, isOneNumber] of [
           };
           let last = 0;
           const read = () => {
-            const { members, reparented } = finish(world, subject, live);
+            const { members, reparented } = finish(readTree(world, subject, isScan), live);
             const { user, system } = subject.add(
               isOneNumber ? inOneNumber(members) : members,
               reparented,
@@ -365,15 +374,19 @@ for (const [isTidy, isOneNumber] of [
   );
 }
 
-/** Reads the tree; the simulation goes on at each step. */
-function finish(
+function* readTree(
   world: World,
   { members }: Pick<CounterAccumulator<'user' | 'system'>, 'members'>,
-  live: () => void,
-): Tree<Stat> {
-  const main = world.stat(MAIN);
+  isScan: boolean,
+): PausableWork<Tree<Stat>> {
+  const lookup = isScan ? yield* childrenByScan(world, world.pids()) : world;
+  const main = lookup.stat(MAIN);
   if (main === undefined) throw new Error('the main process is gone');
-  const steps = findTree(MAIN, main, members, world);
+  return yield* findTree(MAIN, main, members, lookup);
+}
+
+/** Does all of the work; the simulation goes on at each step. */
+function finish<Result>(steps: PausableWork<Result>, live: () => void): Result {
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;

@@ -129,6 +129,17 @@ watch('one change leads to a look at every process, however many there are', () 
   }),
 );
 
+watch('of many processes a look is put off, and not left out', () =>
+  play(2_000, (world) => {
+    world.isReaped(1);
+    world.runs(2);
+    world.pass(100);
+    assert.equal(world.ended, [], 'the list was read 100 ms ago');
+    world.pass(200);
+    assert.equal(world.ended, ['p1 gone']);
+  }),
+);
+
 watch('a process that is reaped is found gone', () =>
   play(3, async (world) => {
     world.isReaped(1);
