@@ -8,7 +8,7 @@ import type { Logger } from '../util/log.ts';
 import { describeHttpUrl, type HttpUrl } from '../util/url.ts';
 import type { ReadHttpClientConfig } from './http-client-config.ts';
 import { describeLocation, type HttpResult, httpRequest } from './http-request.ts';
-import type { PostableAlert } from './payload.ts';
+import type { SerializedAlert } from './payload.ts';
 
 /** Short enough that a server that hangs does not delay the other alerts for long. */
 const TIMING: Timing = { timeoutMs: 5_000, firstRetryMs: 1_000, longestRetryMs: 30_000 };
@@ -55,8 +55,8 @@ export class AlertmanagerClient {
   readonly #options: AlertmanagerClientOptions;
   readonly #name: string;
   readonly #agent: http.Agent;
-  /** The oldest first. */
-  readonly #pending = new Map<string, PostableAlert>();
+  /** The JSON of each alert; the oldest first. */
+  readonly #pending = new Map<string, string>();
   readonly #timing: Timing;
   readonly #backoff: Backoff;
   #sent = 0;
@@ -80,12 +80,11 @@ export class AlertmanagerClient {
   }
 
   /** Adds alerts to the queue. Returns at once. */
-  enqueue(alerts: readonly PostableAlert[]): void {
+  enqueue(alerts: readonly SerializedAlert[]): void {
     if (this.#options.signal.aborted) return;
-    for (const alert of alerts) {
-      const key = keyOf(alert);
+    for (const { key, json } of alerts) {
       this.#pending.delete(key);
-      this.#pending.set(key, alert);
+      this.#pending.set(key, json);
     }
     this.#dropOldest();
     void this.#send();
@@ -108,9 +107,9 @@ export class AlertmanagerClient {
   async #send(): Promise<void> {
     if (this.#isSending || this.#retryTimer !== undefined || this.#pending.size === 0) return;
     this.#isSending = true;
-    const batch = [...this.#pending.values()].slice(0, MAX_BATCH);
-    for (const alert of batch) this.#pending.delete(keyOf(alert));
-    const result = await this.#post(JSON.stringify(batch));
+    const batch = Array.from(this.#pending, ([key, json]) => ({ key, json })).slice(0, MAX_BATCH);
+    for (const { key } of batch) this.#pending.delete(key);
+    const result = await this.#post(`[${batch.map(({ json }) => json).join(',')}]`);
     this.#isSending = false;
     if (this.#options.signal.aborted) return;
     this.#record(refusalOf(result), batch);
@@ -129,7 +128,7 @@ export class AlertmanagerClient {
     }
   }
 
-  #record(refusal: Refusal | undefined, batch: readonly PostableAlert[]): void {
+  #record(refusal: Refusal | undefined, batch: readonly SerializedAlert[]): void {
     const { log } = this.#options;
     const alertmanager = this.#name;
     const isFirstFailure = this.#backoff.failures === 0;
@@ -146,10 +145,9 @@ export class AlertmanagerClient {
     if (!isFinal) this.#retry(batch, delayMs);
   }
 
-  #retry(batch: readonly PostableAlert[], delayMs: number): void {
-    for (const alert of batch) {
-      const key = keyOf(alert);
-      if (!this.#pending.has(key)) this.#pending.set(key, alert);
+  #retry(batch: readonly SerializedAlert[], delayMs: number): void {
+    for (const { key, json } of batch) {
+      if (!this.#pending.has(key)) this.#pending.set(key, json);
     }
     this.#dropOldest();
     this.#retryTimer = setTimeout(() => {
@@ -157,11 +155,6 @@ export class AlertmanagerClient {
       void this.#send();
     }, delayMs);
   }
-}
-
-/** Alertmanager identifies an alert by its labels. */
-function keyOf({ labels }: PostableAlert): string {
-  return JSON.stringify(labels);
 }
 
 /** Undefined where the alerts were accepted. Of a list with one invalid alert Alertmanager accepts the others and answers 400. */

@@ -3,7 +3,7 @@
  * keys of Prometheus' own configuration (`basic_auth`, `authorization`, `tls_config`).
  */
 
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { describeSystemError } from '../util/errno.ts';
 import { AlertmanagerConfigError, WebConfigError } from '../util/errors.ts';
@@ -25,6 +25,9 @@ export interface TlsOptions {
   readonly key?: string;
   readonly servername?: string;
 }
+
+/** More than any configuration, certificate or secret has. */
+const MAX_BYTES = 1024 * 1024;
 
 type Load<Value> = () => Promise<Value>;
 
@@ -53,6 +56,10 @@ async function readSecret(path: string): Promise<string> {
 
 async function read(file: string): Promise<string> {
   try {
+    // Reading a pipe could wait for a writer without end, and keep a thread that others need.
+    const facts = await stat(file);
+    if (!facts.isFile() && !facts.isDirectory()) throw new Error('it is not a regular file');
+    if (facts.size > MAX_BYTES) throw new Error(`it has over ${MAX_BYTES} bytes`);
     return await readFile(file, 'utf8');
   } catch (error) {
     throw new AlertmanagerConfigError(`${file}: ${describeSystemError(error)}`);

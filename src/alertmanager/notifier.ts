@@ -7,11 +7,18 @@ import type { ProcessTable } from '../processes/table.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import { DutyCycle } from '../util/duty-cycle.ts';
 import type { Logger } from '../util/log.ts';
+import { Mutex } from '../util/mutex.ts';
+import { TimeSlice } from '../util/time-slice.ts';
 import type { HttpUrl } from '../util/url.ts';
-import { ActiveAlerts } from './active-alerts.ts';
+import { ActiveAlerts, type Alert } from './active-alerts.ts';
 import { AlertmanagerClient, type AlertmanagerStats } from './alertmanager-client.ts';
 import type { ReadHttpClientConfig } from './http-client-config.ts';
-import { type PayloadOptions, toPostableAlert } from './payload.ts';
+import {
+  type PayloadOptions,
+  type SerializedAlert,
+  serialize,
+  toPostableAlert,
+} from './payload.ts';
 
 /** How often the alerts are evaluated without a change: some are due to be sent again. */
 const EVALUATION_INTERVAL_MS = 1_000;
@@ -57,6 +64,8 @@ export class Notifier {
   /** Until when no evaluation may follow a long one; milliseconds, monotonic. */
   #pausedUntil = 0;
   #isScheduled = false;
+  /** Keeps the order of evaluations. */
+  readonly #deliveries = new Mutex();
 
   constructor(options: NotifierOptions) {
     this.#options = options;
@@ -98,13 +107,25 @@ export class Notifier {
 
   #evaluate(): void {
     if (this.#options.signal.aborted) return;
-    const { table, selection, payload, logTailOf } = this.#options;
+    const { table, selection } = this.#options;
     const processes = [...table.values()].filter(({ id }) => selection.isSelected(id));
     const alerts = this.#activeAlerts.evaluate(processes, Date.now() / 1000);
-    if (alerts.length === 0) return;
-    const postable = alerts.map((alert) =>
-      toPostableAlert(alert, payload, 'process' in alert ? logTailOf(alert.process) : undefined),
-    );
-    for (const client of this.#clients) client.enqueue(postable);
+    if (alerts.length > 0) void this.#deliveries.run(() => this.#deliver(alerts));
+  }
+
+  /** In time slices: thousands of alerts for several Alertmanagers would delay events. */
+  async #deliver(alerts: readonly Alert[]): Promise<void> {
+    const { payload, logTailOf } = this.#options;
+    const slice = new TimeSlice();
+    const serialized: SerializedAlert[] = [];
+    for (const alert of alerts) {
+      const logTail = 'process' in alert ? logTailOf(alert.process) : undefined;
+      serialized.push(serialize(toPostableAlert(alert, payload, logTail)));
+      await slice.pause();
+    }
+    for (const client of this.#clients) {
+      client.enqueue(serialized);
+      await slice.pause();
+    }
   }
 }

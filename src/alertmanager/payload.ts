@@ -15,6 +15,13 @@ export interface PostableAlert {
   readonly endsAt: string;
 }
 
+/** An alert as it is sent. */
+export interface SerializedAlert {
+  /** Alertmanager identifies an alert by its labels. */
+  readonly key: string;
+  readonly json: string;
+}
+
 /** Labels that identify an alert, and so cannot be set by the user. */
 export const OWN_LABELS: readonly string[] = ['alertname', 'severity', 'name', 'group'];
 
@@ -85,6 +92,10 @@ export function toPostableAlert(
     startsAt: toIso(alert.startsAt * 1000),
     endsAt: toIso(alert.endsAt * 1000),
   };
+}
+
+export function serialize(alert: PostableAlert): SerializedAlert {
+  return { key: JSON.stringify(alert.labels), json: JSON.stringify(alert) };
 }
 
 /** When the run of the alert ended, in epoch seconds; undefined for alerts without a log tail. */

@@ -249,7 +249,7 @@ function readFault(value: unknown): Fault | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { faultCode, faultString } = value as Partial<Fault>;
   return typeof faultCode === 'number'
-    ? { faultCode, faultString: String(faultString) }
+    ? { faultCode, faultString: shorten(String(faultString)) }
     : undefined;
 }
 
@@ -264,5 +264,5 @@ function transportReason(error: unknown): string {
 }
 
 function shorten(message: string): string {
-  return message.replaceAll(/\s+/g, ' ').slice(0, 120);
+  return message.slice(0, 1_000).replaceAll(/\s+/g, ' ').slice(0, 120);
 }

@@ -49,8 +49,20 @@ export function readTime(
   return readInteger(struct, member, where, { from: 0, to: LATEST_TIME });
 }
 
+const MAX_SHOWN = 80;
+
 /** An answer that is XML-RPC, but not one of Supervisor. */
 export function unexpected(where: string, wanted: string, got: unknown): RpcError {
-  const shown = JSON.stringify(got)?.slice(0, 80) ?? 'nothing';
-  return new RpcError('ERR_RPC_UNEXPECTED_VALUE', `${where} should be ${wanted} and is ${shown}`);
+  return new RpcError(
+    'ERR_RPC_UNEXPECTED_VALUE',
+    `${where.slice(0, 2 * MAX_SHOWN)} should be ${wanted} and is ${describeValue(got)}`,
+  );
+}
+
+/** Does not write all of a large value to show its beginning. */
+function describeValue(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, MAX_SHOWN));
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'a struct';
+  return String(JSON.stringify(value) ?? 'nothing');
 }

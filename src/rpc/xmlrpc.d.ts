@@ -14,6 +14,11 @@ declare module 'xmlrpc/lib/deserializer.js' {
   import type { Readable } from 'node:stream';
 
   export default class Deserializer {
+    /** Of `sax`. */
+    readonly parser: {
+      on(event: 'opentag' | 'closetag' | 'attribute', handle: () => void): unknown;
+      on(event: 'text', handle: (text: string) => void): unknown;
+    };
     deserializeMethodResponse(
       reply: Readable,
       callback: (error: unknown, value: unknown) => void,

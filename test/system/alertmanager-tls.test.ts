@@ -9,6 +9,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { AlertmanagerClient } from '../../src/alertmanager/alertmanager-client.ts';
 import { openHttpClientConfig } from '../../src/alertmanager/http-client-config.ts';
+import { serialize } from '../../src/alertmanager/payload.ts';
 import { createLogger } from '../../src/util/log.ts';
 import { parseHttpUrl } from '../../src/util/url.ts';
 import { makeCertificate } from '../support/certificates.ts';
@@ -62,12 +63,12 @@ tls(
         });
         try {
           await eventually(20_000, () => {
-            client.enqueue([{ ...ALERT, labels: { alertname: 'x' } }]);
+            client.enqueue([serialize({ ...ALERT, labels: { alertname: 'x' } })]);
             assert.match(logged, /HTTP status 401|ECONNREFUSED|refused/);
           });
           writeFileSync(join(dir, 'password'), 'right\n');
           await eventually(20_000, () => {
-            client.enqueue([{ ...ALERT, labels: { alertname: 'x' } }]);
+            client.enqueue([serialize({ ...ALERT, labels: { alertname: 'x' } })]);
             assert.ok(client.stats.sent > 0, logged);
           });
           assert.match(logged, 'Alertmanager accepts alerts again');

@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { AlertmanagerClient } from '../../src/alertmanager/alertmanager-client.ts';
 import { httpRequest } from '../../src/alertmanager/http-request.ts';
-import type { PostableAlert } from '../../src/alertmanager/payload.ts';
+import { type PostableAlert, serialize } from '../../src/alertmanager/payload.ts';
 import { createLogger } from '../../src/util/log.ts';
 import { parseHttpUrl } from '../../src/util/url.ts';
 import { eventually, timed } from '../support/deadline.ts';
@@ -73,7 +73,7 @@ async function withClient(url: string, body: (run: Run) => Promise<void>): Promi
     timing: { timeoutMs: 500, firstRetryMs: 10, longestRetryMs: 100 },
   });
   try {
-    alertmanager.enqueue([{ ...ALERT, labels: { alertname: 'one' } }]);
+    alertmanager.enqueue([serialize({ ...ALERT, labels: { alertname: 'one' } })]);
     await body({ alertmanager, log: lines });
   } finally {
     stopping.abort();
@@ -133,7 +133,7 @@ client(
     try {
       await withClient(`http://${server.address}`, async ({ alertmanager }) => {
         await eventually(15_000, () => assert.is(alertmanager.stats.sent, 1));
-        alertmanager.enqueue([{ ...ALERT, labels: { alertname: 'two' } }]);
+        alertmanager.enqueue([serialize({ ...ALERT, labels: { alertname: 'two' } })]);
         await eventually(15_000, () => assert.is(alertmanager.stats.sent, 2));
       });
     } finally {
@@ -219,7 +219,7 @@ client(
     try {
       await withClient(`http://${server.address}`, async ({ alertmanager }) => {
         await eventually(5_000, () => assert.is(alertmanager.stats.failed, 1));
-        alertmanager.enqueue([{ ...ALERT, startsAt: '2' }]);
+        alertmanager.enqueue([serialize({ ...ALERT, startsAt: '2' })]);
         await eventually(5_000, () => assert.is(alertmanager.stats.failed, 2));
         assert.match(server.requests[1] ?? '', '"startsAt":"2"');
       });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openHttpClientConfig } from '../../src/alertmanager/http-client-config.ts';
 import { AlertmanagerConfigError } from '../../src/util/errors.ts';
+import { timed } from '../support/deadline.ts';
 
 const configs = suite('configuration of the Alertmanager client');
 
@@ -40,6 +42,22 @@ for (const [yaml, authorization] of AUTHORIZATIONS) {
   );
 }
 
+configs(
+  'a file that is replaced by a pipe is an error, and not waited for',
+  timed(5_000, () =>
+    withFiles(
+      { 'am.yml': 'authorization: { credentials_file: secret }', secret: 'old' },
+      async (dir) => {
+        const readConfig = await openHttpClientConfig(join(dir, 'am.yml'));
+        rmSync(join(dir, 'secret'));
+        execFileSync('mkfifo', [join(dir, 'secret')]);
+        const outcome = await readConfig().then(() => 'read', String);
+        assert.match(outcome, /secret: it is not a regular file$/);
+      },
+    ),
+  ),
+);
+
 configs('files are read again, and one that cannot be read is an error', () =>
   withFiles(
     {
@@ -49,7 +67,7 @@ configs('files are read again, and one that cannot be read is an error', () =>
       ca: 'PEM',
     },
     async (dir) => {
-      const config = await openHttpClientConfig(join(dir, 'am.yml'));
+      const readConfig = await openHttpClientConfig(join(dir, 'am.yml'));
       writeFileSync(join(dir, 'secret'), 'new\n');
       assert.equal(await config(), {
         authorization: basic('me:new'),
@@ -57,7 +75,7 @@ configs('files are read again, and one that cannot be read is an error', () =>
         followRedirects: false,
       });
       rmSync(join(dir, 'secret'));
-      await config().then(
+      await readConfig().then(
         () => assert.unreachable(),
         (error: unknown) => {
           assert.instance(error, AlertmanagerConfigError);

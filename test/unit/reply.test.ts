@@ -63,6 +63,35 @@ for (const [title, text] of [
   );
 }
 
+const HEAD = '<methodResponse><params><param><value>';
+for (const [title, head, part, reason] of [
+  ['nested lists', HEAD, () => '<array><data><value>', /nested over 100 elements/],
+  ['unknown elements', HEAD, () => '<a>', /nested over 100 elements/],
+  ['attributes', `${HEAD}<string `, (nth: number) => `a${nth}="" `, /over 100 attributes/],
+  ['a string', `${HEAD}<string>`, () => 'words, '.repeat(100), /a value of over \d+ characters/],
+] as const) {
+  reply(
+    `${title} without an end: rejected long before the limit of a reply`,
+    timed(20_000, async () => {
+      let sent = 0;
+      const endless = (async function* () {
+        yield Buffer.from(head);
+        for (let nth = 0; ; nth++) {
+          const chunk = Buffer.from(part(nth));
+          sent += chunk.length;
+          yield chunk;
+        }
+      })();
+      let failure: unknown;
+      await readReply(endless, () => {}).catch((error) => {
+        failure = error;
+      });
+      assert.match(String(failure), reason);
+      assert.ok(sent < 10e6, `${sent} bytes`);
+    }),
+  );
+}
+
 reply(
   'a connection that breaks in the middle rejects with its error',
   timed(5_000, async () => {

@@ -111,6 +111,13 @@ const WRONG: ReadonlyArray<readonly [title: string, results: readonly unknown[],
       [[CAT], { statecode: 0.5 }, '4.2.5', 'supervisor'],
       /statecode of getState/,
     ],
+    ['a list in place of a name', [[{ ...CAT, name: ['cat'] }], ...REST], /and is a list of 1$/],
+    [
+      'a long text',
+      [[{ ...CAT, pid: 'x'.repeat(1_000) }], ...REST],
+      /^pid of pets:cat should be a number and is "x{80}"$/,
+    ],
+    ['a long name', [[{ ...CAT, name: 'x'.repeat(1_000), pid: '' }], ...REST], /^.{100,250}$/],
     ['no version', [[CAT], REST[0], 4, 'supervisor'], /getSupervisorVersion should be a string/],
   ];
 
