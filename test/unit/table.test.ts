@@ -310,6 +310,41 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
       { state: 'RUNNING' },
     ],
   ],
+  'a snapshot from before an exit is applied after its reason is known': [
+    [
+      'it exits',
+      (t) => t.apply(event(9, 'cat', 'RUNNING>EXITED', { expected: false, pid: 7 }), 20.5),
+      { state: 'EXITED', exitStatus: undefined },
+    ],
+    [
+      'the lookup finishes',
+      (t) => t.setTerminationFacts(id('cat'), 1, { reason: SIGKILLED, finishedAt: 20.125 }),
+      { exitSignal: 9, lastTransitionTime: 20.125 },
+    ],
+    [
+      'the snapshot',
+      (t) => t.applySnapshotAt(snapshot([info('cat', 'RUNNING', { start: 10, pid: 7 })]), 7),
+      { state: 'EXITED', exitSignal: 9, lastTransitionTime: 20.125 },
+    ],
+  ],
+  'it is removed while a snapshot is requested': [
+    [
+      'it runs',
+      (t) => t.apply(event(4, 'cat', 'STARTING>RUNNING', { pid: 7 }), 10),
+      { state: 'RUNNING' },
+    ],
+    ['its group is removed', (t) => t.removeGroup('cat', 6), 'gone'],
+    [
+      'the snapshot from before that does not bring it back',
+      (t) => t.applyUnorderedSnapshot(snapshot([info('cat', 'RUNNING', { pid: 7 })]), 4),
+      'gone',
+    ],
+    [
+      'nor does its marker',
+      (t) => t.applySnapshotAt(snapshot([info('cat', 'RUNNING', { pid: 7 })]), 5),
+      'gone',
+    ],
+  ],
   'it is removed, and added back': [
     [
       'it exits',
@@ -483,6 +518,15 @@ table('a removed group takes all of its processes, and no other', () => {
     [...subject.values()].map((process) => process.id),
     [id('web2:a'), id('a:web')],
   );
+});
+
+table('the last 1024 removals keep late events from bringing a process back', () => {
+  const subject = new ProcessTable();
+  for (let index = 0; index <= 1_024; index++) subject.removeGroup(`cat${index}`, 10 + index);
+  subject.apply(event(1, 'cat1', 'STOPPED>STARTING'), 1);
+  assert.is(subject.size, 0);
+  subject.apply(event(0, 'cat0', 'STOPPED>STARTING'), 1);
+  assert.is(subject.size, 1, 'memory is limited');
 });
 
 table('the same name in two groups is two processes', () => {
