@@ -327,6 +327,23 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
       { state: 'EXITED', exitSignal: 9, lastTransitionTime: 20.125 },
     ],
   ],
+  'a snapshot confirms the state that an event has reported': [
+    [
+      'it is started',
+      (t) => t.apply(event(0, 'cat', 'STOPPED>STARTING', { tries: 0 }), 100.5),
+      { lastTransitionTime: 100.5 },
+    ],
+    [
+      'it has stayed up for startsecs',
+      (t) => t.apply(event(1, 'cat', 'STARTING>RUNNING', { pid: 7 }), 105.5),
+      { lastTransitionTime: 105.5 },
+    ],
+    [
+      'the snapshot does not report when it entered RUNNING',
+      (t) => t.applySnapshotAt(snapshot([info('cat', 'RUNNING', { start: 100, pid: 7 })]), 2),
+      { startTime: 100.5, lastTransitionTime: 105.5 },
+    ],
+  ],
   'it is removed while a snapshot is requested': [
     [
       'it runs',
@@ -537,14 +554,24 @@ table('the same name in two groups is two processes', () => {
   assert.is(subject.get(id('two:web'))?.exits, 0);
 });
 
-table('the time of an event is kept while it fits the second that the snapshot reports', () => {
-  const subject = new ProcessTable();
-  subject.apply(event(0, 'cat', 'STOPPED>STARTING'), 100.9);
-  subject.applySnapshotAt(snapshot([info('cat', 'STARTING', { start: 100 })]), 1);
-  assert.is(subject.get(id('cat'))?.startTime, 100.9);
-  subject.applySnapshotAt(snapshot([info('cat', 'STARTING', { start: 97 })]), 2);
-  assert.is(subject.get(id('cat'))?.startTime, 97);
-});
+for (const [received, reported, expected] of [
+  [100.9, 100, 100.9],
+  [100, 100, 100],
+  [101.9, 100, 101.9],
+  [102, 100, 100],
+  [99.9, 100, 100],
+  [100.9, 97, 97],
+  [100.9, 0, undefined],
+  [undefined, 100, 100],
+  [undefined, 0, undefined],
+] as const) {
+  table(`a start received at ${received} that a snapshot reports at ${reported}`, () => {
+    const subject = new ProcessTable();
+    if (received !== undefined) subject.apply(event(0, 'cat', 'STOPPED>STARTING'), received);
+    subject.applySnapshotAt(snapshot([info('cat', 'STARTING', { start: reported })]), 1);
+    assert.is(subject.get(id('cat'))?.startTime, expected);
+  });
+}
 
 /** Snapshots of `cat` that differ in whatever may differ. */
 const SNAPSHOTS = (['RUNNING', 'EXITED', 'BACKOFF', 'STOPPING'] as const).flatMap((state) =>
