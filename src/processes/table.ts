@@ -137,7 +137,7 @@ export class ProcessTable {
       process.ordered = { source: 'snapshot', serial, state: info.state };
     }
     this.#removeUnnamed(serial);
-    this.#applyDeferred(serial);
+    this.#applyDeferred();
     return { changes: this.#takeChanges(), corrections };
   }
 
@@ -233,12 +233,14 @@ export class ProcessTable {
     }
   }
 
-  /** Enters the states of events after `serial` that changed nothing while a snapshot was unordered. */
-  #applyDeferred(serial: number): void {
+  /**
+   * Enters the states of events that changed nothing while a snapshot was unordered. Where an
+   * event is still the last fact, it is later than the snapshot that has just been applied.
+   */
+  #applyDeferred(): void {
     for (const process of this.#processes.values()) {
       const { ordered } = process;
-      if (ordered?.source !== 'event' || ordered.serial <= serial) continue;
-      if (process.state === ordered.state) continue;
+      if (ordered?.source !== 'event' || ordered.state === process.state) continue;
       enterState(process, ordered.event, ordered.at, ordered.termination);
       this.#updated(process);
     }

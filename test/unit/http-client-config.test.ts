@@ -69,7 +69,7 @@ configs('files are read again, and one that cannot be read is an error', () =>
     async (dir) => {
       const readConfig = await openHttpClientConfig(join(dir, 'am.yml'));
       writeFileSync(join(dir, 'secret'), 'new\n');
-      assert.equal(await config(), {
+      assert.equal(await readConfig(), {
         authorization: basic('me:new'),
         tls: { ca: 'PEM', servername: 'am' },
         followRedirects: false,

@@ -29,6 +29,18 @@ ordering('reply, then marker: the snapshot is applied unordered and at its seria
   assert.is(table.get(id('cat'))?.state, 'RUNNING');
 });
 
+ordering('an unordered snapshot is later than what was received before its request', () => {
+  const table = new ProcessTable();
+  const subject = new SnapshotOrdering(table);
+  table.apply(event(4, 'cat', 'STARTING>RUNNING', { pid: 7 }), 1);
+  table.apply(event(3, 'dog', 'STARTING>RUNNING', { pid: 8 }), 1);
+  subject.requested('a');
+  table.apply(event(6, 'dog', 'RUNNING>STOPPING', { pid: 8 }), 2);
+  subject.replyReceived(snapshot([info('cat', 'FATAL'), info('dog', 'FATAL')]));
+  assert.is(table.get(id('cat'))?.state, 'FATAL');
+  assert.is(table.get(id('dog'))?.state, 'STOPPING', 'its event may be later than the snapshot');
+});
+
 ordering("another exporter's marker and that of an earlier request are ignored", () => {
   const { table, subject } = requested('a');
   subject.requested('b');

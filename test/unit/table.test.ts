@@ -305,6 +305,58 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
       { state: 'RUNNING' },
     ],
   ],
+  'a snapshot from before an exit is applied after its reason is known': [
+    [
+      'it exits',
+      (t) => t.apply(event(9, 'cat', 'RUNNING>EXITED', { expected: false, pid: 7 }), 20.5),
+      { state: 'EXITED', exitStatus: undefined },
+    ],
+    [
+      'the lookup finishes',
+      (t) => t.setTerminationFacts(id('cat'), 1, { reason: SIGKILLED, finishedAt: 20.125 }),
+      { exitSignal: 9, lastTransitionTime: 20.125 },
+    ],
+    [
+      'the snapshot',
+      (t) => t.applySnapshotAt(snapshot([info('cat', 'RUNNING', { start: 10, pid: 7 })]), 7),
+      { state: 'EXITED', exitSignal: 9, lastTransitionTime: 20.125 },
+    ],
+  ],
+  'a snapshot confirms the state that an event has reported': [
+    [
+      'it is started',
+      (t) => t.apply(event(0, 'cat', 'STOPPED>STARTING', { tries: 0 }), 100.5),
+      { lastTransitionTime: 100.5 },
+    ],
+    [
+      'it has stayed up for startsecs',
+      (t) => t.apply(event(1, 'cat', 'STARTING>RUNNING', { pid: 7 }), 105.5),
+      { lastTransitionTime: 105.5 },
+    ],
+    [
+      'the snapshot does not report when it entered RUNNING',
+      (t) => t.applySnapshotAt(snapshot([info('cat', 'RUNNING', { start: 100, pid: 7 })]), 2),
+      { startTime: 100.5, lastTransitionTime: 105.5 },
+    ],
+  ],
+  'it is removed while a snapshot is requested': [
+    [
+      'it runs',
+      (t) => t.apply(event(4, 'cat', 'STARTING>RUNNING', { pid: 7 }), 10),
+      { state: 'RUNNING' },
+    ],
+    ['its group is removed', (t) => t.removeGroup('cat', 6), 'gone'],
+    [
+      'the snapshot from before that does not bring it back',
+      (t) => t.applyUnorderedSnapshot(snapshot([info('cat', 'RUNNING', { pid: 7 })]), 4),
+      'gone',
+    ],
+    [
+      'nor does its marker',
+      (t) => t.applySnapshotAt(snapshot([info('cat', 'RUNNING', { pid: 7 })]), 5),
+      'gone',
+    ],
+  ],
   'it is removed, and added back': [
     [
       'it exits',
@@ -480,6 +532,15 @@ table('a removed group takes all of its processes, and no other', () => {
   );
 });
 
+table('the last 1024 removals keep late events from bringing a process back', () => {
+  const subject = new ProcessTable();
+  for (let index = 0; index <= 1_024; index++) subject.removeGroup(`cat${index}`, 10 + index);
+  subject.apply(event(1, 'cat1', 'STOPPED>STARTING'), 1);
+  assert.is(subject.size, 0);
+  subject.apply(event(0, 'cat0', 'STOPPED>STARTING'), 1);
+  assert.is(subject.size, 1, 'memory is limited');
+});
+
 table('the same name in two groups is two processes', () => {
   const subject = new ProcessTable();
   subject.apply(event(0, 'one:web', 'RUNNING>EXITED', { expected: false }), 1);
@@ -488,14 +549,24 @@ table('the same name in two groups is two processes', () => {
   assert.is(subject.get(id('two:web'))?.exits, 0);
 });
 
-table('the time of an event is kept while it fits the second that the snapshot reports', () => {
-  const subject = new ProcessTable();
-  subject.apply(event(0, 'cat', 'STOPPED>STARTING'), 100.9);
-  subject.applySnapshotAt(snapshot([info('cat', 'STARTING', { start: 100 })]), 1);
-  assert.is(subject.get(id('cat'))?.startTime, 100.9);
-  subject.applySnapshotAt(snapshot([info('cat', 'STARTING', { start: 97 })]), 2);
-  assert.is(subject.get(id('cat'))?.startTime, 97);
-});
+for (const [received, reported, expected] of [
+  [100.9, 100, 100.9],
+  [100, 100, 100],
+  [101.9, 100, 101.9],
+  [102, 100, 100],
+  [99.9, 100, 100],
+  [100.9, 97, 97],
+  [100.9, 0, undefined],
+  [undefined, 100, 100],
+  [undefined, 0, undefined],
+] as const) {
+  table(`a start received at ${received} that a snapshot reports at ${reported}`, () => {
+    const subject = new ProcessTable();
+    if (received !== undefined) subject.apply(event(0, 'cat', 'STOPPED>STARTING'), received);
+    subject.applySnapshotAt(snapshot([info('cat', 'STARTING', { start: reported })]), 1);
+    assert.is(subject.get(id('cat'))?.startTime, expected);
+  });
+}
 
 /** Snapshots of `cat` that differ in whatever may differ. */
 const SNAPSHOTS = (['RUNNING', 'EXITED', 'BACKOFF', 'STOPPING'] as const).flatMap((state) =>

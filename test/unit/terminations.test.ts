@@ -132,6 +132,10 @@ terminations('a snapshot that finds the process down establishes the exit code',
   const history = new History().exit(20).lookUp(0, UNKNOWN);
   history.snapshot('EXITED', { start: 10, stop: 20, exitStatus: 5 });
   assert.equal(history.shown, { status: 5, signal: 0 });
+  assert.equal(history.web.termination, {
+    ...history.published[0],
+    reason: { kind: 'exited', source: 'xml-rpc', exitCode: 5 },
+  });
   history.lookUp(0, UNKNOWN);
   assert.equal(history.shown, { status: 5, signal: 0 }, 'a lookup in vain takes nothing back');
 });
@@ -139,8 +143,14 @@ terminations('a snapshot that finds the process down establishes the exit code',
 terminations('XML-RPC reports -1 for any signal', () => {
   const history = new History().exit(20).snapshot('EXITED', { stop: 20, exitStatus: -1 });
   assert.equal(history.shown, { status: -1, signal: undefined });
-  history.lookUp(0, KILLED);
-  assert.equal(history.shown, { status: -1, signal: 9 });
+  assert.equal(history.web.termination?.reason, {
+    kind: 'signalled',
+    source: 'xml-rpc',
+    signal: undefined,
+    coreDumped: undefined,
+  });
+  history.lookUp(0, KILLED).snapshot('EXITED', { stop: 20, exitStatus: -1 });
+  assert.equal(history.shown, { status: -1, signal: 9 }, 'the log reports more');
 });
 
 terminations(
@@ -174,6 +184,29 @@ terminations('the time of the log replaces the time at which the event was recei
   assert.is(history.web.termination?.finishedAt, 20.123);
 });
 
+terminations('the time of the log stays, though XML-RPC reports an earlier second', () => {
+  const history = new History().exit(60).lookUp(0, exited(3, 22.4));
+  history.snapshot('EXITED', { start: 10, stop: 20, exitStatus: 3 });
+  assert.is(history.web.termination?.finishedAt, 22.4);
+  assert.is(history.published.length, 1);
+});
+
+terminations('a snapshot that reports a later end in the same state reports another exit', () => {
+  const history = new History().exit(20).lookUp(0, exited(3));
+  history.snapshot('EXITED', { start: 24, stop: 25, exitStatus: 4 });
+  assert.is(history.published.length, 2);
+  assert.is(history.web.termination?.finishedAt, 25);
+  assert.equal(history.shown, { status: 4, signal: 0 });
+});
+
+terminations('a process of which XML-RPC reports no end was added again', () => {
+  const history = new History().exit(20).lookUp(0, exited(3));
+  history.event(20.1, 'EXITED>STARTING').event(20.2, 'STARTING>BACKOFF', { tries: 1 });
+  history.snapshot('RUNNING', { pid: 8, start: 30, stop: 0 });
+  assert.equal(history.shown, { status: 0, signal: 0 });
+  assert.is(history.web.termination, undefined);
+});
+
 terminations('the time of the log leaves a later transition alone', () => {
   const history = new History().exit(60).restart(60.5, 8).lookUp(0, exited(3, 20.123));
   assert.is(history.web.lastTransitionTime, 61.5);
@@ -204,7 +237,18 @@ terminations('a deliberate stop is a termination and takes its time', () => {
   assert.equal(history.published, []);
   history.event(20.5, 'STOPPING>STOPPED', { pid: 7 });
   assert.is(history.published.length, 1);
-  assert.equal(history.published[0]?.window, { after: 18.5, before: 20.6 });
+  assert.equal(history.published, [
+    {
+      id: history.published[0]?.id,
+      serial: 2,
+      pid: 7,
+      finishedAt: 20.5,
+      timeSource: 'event',
+      window: { after: 18.5, before: 20.6 },
+      expected: undefined,
+      reason: { kind: 'pending' } satisfies ExitReason,
+    },
+  ]);
   assert.is(history.web.stopDuration, 0.5);
   assert.is(history.web.lastUnexpectedExit, undefined);
 });
@@ -230,6 +274,55 @@ terminations('a failed start that is stopped is no further end', () => {
   assert.is(history.published.length, 2);
   assert.is(history.web.backoffTries, 0);
   assert.is(history.web.stopDuration, undefined);
+});
+
+terminations('a stop whose begin was not received has no duration', () => {
+  const table = new ProcessTable();
+  table.apply(event(5, 'web', 'STOPPING>STOPPED', { pid: 7 }), 20);
+  assert.is(table.get(WEB)?.stopDuration, undefined);
+});
+
+terminations('a process that is known by one event of its run shows no exit', () => {
+  const table = new ProcessTable();
+  table.apply(event(5, 'web', 'STARTING>RUNNING', { pid: 7 }), 20);
+  const web = table.get(WEB);
+  assert.equal(web && { status: exitStatus(web), signal: exitSignal(web) }, NO_SAMPLE);
+});
+
+terminations('a failed start has the pid that a snapshot found, if it was that run', () => {
+  const history = new History().exit(20).event(20.1, 'EXITED>STARTING', { tries: 0 });
+  history.snapshot('STARTING', { pid: 8, start: 20, stop: 20 });
+  history.event(21, 'STARTING>BACKOFF', { tries: 1 });
+  assert.is(history.published.at(-1)?.pid, 8);
+  history.snapshot('RUNNING', { pid: 9, start: 22, stop: 21 });
+  history.event(23, 'STARTING>BACKOFF', { tries: 1 });
+  assert.is(history.published.at(-1)?.pid, undefined, 'it was RUNNING with this pid');
+});
+
+terminations('a failed start of which nothing is established may have been a run', () => {
+  const history = new History().exit(20).lookUp(0, exited(3));
+  history.event(20.1, 'EXITED>STARTING').event(22.2, 'STARTING>BACKOFF', { tries: 1 });
+  history.lookUp(1, UNKNOWN);
+  assert.equal(history.shown, NO_SAMPLE);
+  history.snapshot('BACKOFF', { start: 20, stop: 22 });
+  assert.equal(history.shown, NO_SAMPLE);
+  assert.is(history.published.length, 2, 'the snapshot reports the same failure');
+});
+
+terminations('a failed first start that a snapshot confirms is not established as a run', () => {
+  const history = new History().event(20, 'STOPPED>STARTING', { tries: 0 });
+  history.event(20.2, 'STARTING>BACKOFF', { tries: 1 });
+  history.snapshot('BACKOFF', { start: 20, stop: 20 });
+  assert.is(history.published.length, 1);
+  assert.is(history.web.termination, undefined);
+  assert.equal(history.shown, NO_SAMPLE);
+});
+
+terminations('a failed start by a signal was a run', () => {
+  const history = new History().exit(20).lookUp(0, exited(3));
+  history.event(20.1, 'EXITED>STARTING').event(22.2, 'STARTING>BACKOFF', { tries: 1 });
+  history.lookUp(1, KILLED);
+  assert.equal(history.shown, { status: -1, signal: 9 });
 });
 
 terminations('a failed start with an exit reason was a run', () => {
@@ -313,6 +406,8 @@ terminations('an event may be received seconds late: a snapshot makes it no othe
   history.snapshot('EXITED', { stop: 20, exitStatus: 3 });
   assert.is(history.published.length, 1);
   assert.is(history.web.termination?.finishedAt, 20);
+  assert.is(history.web.termination?.timeSource, 'snapshot');
+  assert.equal(history.web.termination?.window, { after: 20, before: 21.5 });
   assert.is(history.web.lastUnexpectedExit?.finishedAt, 20);
   assert.is(history.web.lastTransitionTime, 20, 'the exit is the last transition');
 });
