@@ -124,7 +124,7 @@ export class ProcessText {
       const upSeconds = upTimes.secondsOf(process, performance.now() / 1000);
       const facts = { usage, upSeconds, exits };
       for (const chunk of this.#chunks) chunk.update(row, process, facts);
-      await slice.pause();
+      if (slice.isOver) await slice.pause();
     }
     const texts: CachedText[] = [];
     for (const chunk of this.#chunks) {

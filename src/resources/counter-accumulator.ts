@@ -35,6 +35,9 @@ export interface Member<Name extends string> {
   readonly reaped: Counters<Name>;
 }
 
+/** Shared, because most trees have nothing pending most of the time. */
+const NONE: ReadonlyMap<number, never> = new Map<number, never>();
+
 type Members<Name extends string> = ReadonlyMap<number, Member<Name>>;
 
 export class CounterAccumulator<Name extends string> {
@@ -47,7 +50,7 @@ export class CounterAccumulator<Name extends string> {
    * The part of the carried counters, by member, that its `reaped` may still come to include,
    * because a descendant exited since the reading before. One reading later it is final.
    */
-  #pending: ReadonlyMap<number, Counters<Name>> = new Map();
+  #pending: ReadonlyMap<number, Counters<Name>> = NONE;
 
   constructor(names: readonly Name[]) {
     this.#names = names;
@@ -62,7 +65,7 @@ export class CounterAccumulator<Name extends string> {
 
   /** Adds a reading of the tree; returns the total of all processes that ever belonged to it. */
   add(members: Members<Name>, reparented: Tree['reparented']): Counters<Name> {
-    const pending = new Map<number, Counters<Name>>();
+    let pending: Map<number, Counters<Name>> | undefined;
     for (const [pid, carry] of this.#carries(members, reparented)) {
       const reaped = this.#subtract(members.get(pid)?.reaped, this.#members.get(pid)?.reaped);
       const carriedBefore = this.#sum(carry.pendingOfExited, carry.pending);
@@ -70,10 +73,11 @@ export class CounterAccumulator<Name extends string> {
         this.#subtract(this.#sum(carry.exited, carriedBefore), reaped),
       );
       this.#carried = this.#sum(this.#carried, this.#subtract(missing, carriedBefore));
+      pending ??= new Map();
       pending.set(pid, this.#minimum(missing, this.#sum(carry.exited, carry.pendingOfExited)));
     }
     this.#members = members;
-    this.#pending = pending;
+    this.#pending = pending ?? NONE;
     const total: Record<Name, number> = { ...this.#carried };
     for (const { own, reaped } of members.values()) {
       for (const name of this.#names) total[name] += own[name] + reaped[name];

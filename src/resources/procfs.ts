@@ -147,7 +147,7 @@ export class ProcFs {
   }
 
   #childrenOfThread(pid: number, thread: number | string): number[] {
-    const bytes = this.#read(`${pid}/task/${thread}/children`);
+    const bytes = this.#read(`${pid}/task/${thread}/children`, 'in parts');
     return bytes === undefined ? [] : parseChildren(bytes);
   }
 
@@ -181,30 +181,31 @@ export class ProcFs {
   }
 
   /** undefined where the file does not exist or may not be read. */
-  #read(file: string): Buffer | undefined {
-    return this.#attempt(file, undefined, (path) => this.#readFile(path));
+  #read(file: string, how: 'at once' | 'in parts' = 'at once'): Buffer | undefined {
+    return this.#attempt(file, undefined, (path) => this.#readFile(path, how));
   }
 
   /** The bytes are valid until the next file is read. */
-  #readFile(path: string): Buffer {
+  #readFile(path: string, how: 'at once' | 'in parts' = 'at once'): Buffer {
     const fd = openSync(path, 'r');
     try {
-      return this.#readAll(fd);
+      return this.#readAll(fd, how);
     } finally {
       closeSync(fd);
     }
   }
 
-  /** Reads to the end: the kernel returns a list of children one memory page at a time. */
-  #readAll(fd: number): Buffer {
+  /** The kernel returns a list of children one memory page at a time, and all of any other file that fits. */
+  #readAll(fd: number, how: 'at once' | 'in parts'): Buffer {
     let length = 0;
     for (;;) {
       if (length === this.#buffer.length) {
         this.#buffer = Buffer.concat([this.#buffer, Buffer.allocUnsafeSlow(length)]);
       }
       const read = readSync(fd, this.#buffer, length, this.#buffer.length - length, null);
-      if (read === 0) return this.#buffer.subarray(0, length);
       length += read;
+      const isEnd = read === 0 || (how === 'at once' && length < this.#buffer.length);
+      if (isEnd) return this.#buffer.subarray(0, length);
     }
   }
 
