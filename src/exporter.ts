@@ -127,7 +127,15 @@ export class Exporter {
     });
     const resync = this.#resync;
     const watchdog = this.#watchdog;
-    this.#eventHandler = new EventHandler({ table, changes, resync, watchdog, log, signal });
+    this.#eventHandler = new EventHandler({
+      table,
+      changes,
+      resync,
+      watchdog,
+      exits: () => this.#exits,
+      log,
+      signal,
+    });
     if (client !== undefined) {
       new SettingsFetcher({ client, table, changes, log, signal });
     }
@@ -152,6 +160,7 @@ export class Exporter {
       ownPid: io.pid,
       log,
       logsInfo: config.logLevel === 'info' || config.logLevel === 'debug',
+      missingEvents: () => this.#eventHandler.missing,
       requestResync: () => this.#resync.request('unreported_exit'),
       signal,
     });

@@ -14,7 +14,6 @@ import {
   type StartFacts,
   type Termination,
   type TerminationFacts,
-  windowOfEvent,
   windowOfSecond,
 } from './termination.ts';
 
@@ -130,7 +129,7 @@ export function terminationOf(
     pid,
     finishedAt: at,
     timeSource: 'event',
-    window: windowOfEvent(at),
+    window: undefined,
     expected: event.expected,
     reason,
   };
@@ -285,6 +284,7 @@ function complete(termination: Termination, facts: TerminationFacts): Terminatio
 export function snapshotUpdate(
   process: Readonly<Process>,
   info: ProcessInfo,
+  isOrdered: boolean,
   newTermination: () => NewTermination,
 ): Partial<Process> | undefined {
   const isNew = process.state !== info.state || process.lastTransitionTime === undefined;
@@ -297,7 +297,7 @@ export function snapshotUpdate(
     spawnError: info.spawnError,
     stdoutLog: info.stdoutLog,
     stderrLog: info.stderrLog,
-    ...terminationUpdate(process, info, newTermination),
+    ...terminationUpdate(process, info, isOrdered, newTermination),
   };
   const changed = Object.entries(next).filter(
     ([field, value]) => process[field as keyof Process] !== value,
@@ -313,6 +313,7 @@ export function snapshotUpdate(
 function terminationUpdate(
   process: Readonly<Process>,
   info: ProcessInfo,
+  isOrdered: boolean,
   newTermination: () => NewTermination,
 ): Partial<Process> {
   const { termination, failedStart, lastUnexpectedExit, lastTransitionTime } = process;
@@ -324,7 +325,8 @@ function terminationUpdate(
   if (covering === undefined) {
     return { termination: terminationOfSnapshot(info, newTermination()), failedStart: undefined };
   }
-  if (covering !== termination) return {};
+  // Without its place, a snapshot may report a later exit whose event was not received yet.
+  if (covering !== termination || !isOrdered) return {};
   const confirmed = confirm(covering, info);
   return {
     termination: confirmed,
@@ -362,13 +364,13 @@ function confirm(known: Termination, info: ProcessInfo): Termination {
     reason,
     finishedAt,
     timeSource: 'snapshot',
-    window: windowOfSecond(info.stop),
   };
 }
 
 /** XML-RPC reports the exit code until the process is started again, and -1 for any signal. */
-function reasonOfSnapshot({ state, exitStatus }: ProcessInfo): ExitReason | undefined {
-  if (!SNAPSHOT_EFFECTS[state].hasExitStatus) return undefined;
+function reasonOfSnapshot({ state, start, stop, exitStatus }: ProcessInfo): ExitReason | undefined {
+  // After `stop`, a start may have failed.
+  if (!SNAPSHOT_EFFECTS[state].hasExitStatus || start > stop) return undefined;
   if (exitStatus >= 0) return { kind: 'exited', source: 'xml-rpc', exitCode: exitStatus };
   return { kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined };
 }

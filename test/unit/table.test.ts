@@ -435,18 +435,18 @@ table('a snapshot changes nothing that it confirms', () => {
       const process = new Process(id('cat'), before.state);
       Object.assign(
         process,
-        snapshotUpdate(process, before, () => PENDING),
+        snapshotUpdate(process, before, true, () => PENDING),
       );
       if (isReasonKnown) setTerminationFacts(process, PENDING.id, { reason: SIGKILLED });
       for (const next of SNAPSHOTS) {
-        const update = snapshotUpdate(process, next, () => ({ ...PENDING, id: 2 }));
+        const update = snapshotUpdate(process, next, true, () => ({ ...PENDING, id: 2 }));
         if (update === undefined) confirmed += 1;
         for (const [field, value] of Object.entries(update ?? {})) {
           assert.is.not(process[field as keyof Process], value, JSON.stringify([before, next]));
         }
         const updated = { ...process, ...update };
         assert.is(
-          snapshotUpdate(updated, next, () => ({ ...PENDING, id: 3 })),
+          snapshotUpdate(updated, next, true, () => ({ ...PENDING, id: 3 })),
           undefined,
           `the same snapshot again: ${JSON.stringify([before, next])}`,
         );
