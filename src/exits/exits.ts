@@ -26,6 +26,7 @@ import type { LoggedReason, LogMessage } from './log-lines.ts';
 import { type Chunk, LogRecords } from './log-records.ts';
 import { LogTailer } from './log-tailer.ts';
 import { LogTails } from './log-tails.ts';
+import { Namesakes } from './namesakes.ts';
 import { OomKills } from './oom-kills.ts';
 import { type OpenOomSources, openOomSources } from './oom-sources.ts';
 import { type EndedProcess, ProcWatch } from './proc-watch.ts';
@@ -115,7 +116,11 @@ export class Exits {
   constructor(options: ExitsOptions) {
     this.#options = options;
     const { table, changes, endpoint, timeoutMs, log, logsInfo, supervisorPid } = options;
-    this.#records = new LogRecords(options.ownName);
+    const namesakes = new Namesakes(changes);
+    this.#records = new LogRecords(
+      options.ownName,
+      () => namesakes.of(options.ownName ?? '').length === 1,
+    );
     this.#client = endpoint && new RpcClient(endpoint, { timeoutMs, keepOpen: true });
     this.#waker = new Waker({ endpoint, log, logsInfo });
     this.#finder = new LogFinder({
@@ -271,12 +276,10 @@ export class Exits {
       onBegin: (isStartOfFile, isComplete) => {
         this.#records.begin(isStartOfFile);
         this.#isAfterGap = !isComplete;
+        if (!isComplete && !this.#isLookBack) this.#linesLost();
         if (isComplete && this.#isLookBack) this.#evidence.beginAt(0);
       },
-      onTruncated: () => {
-        this.#evidence.truncatedAt(Date.now() / 1000, this.#children());
-        this.#hasNewGap = true;
-      },
+      onTruncated: () => this.#linesLost(),
       onChunk: (chunk) => this.#chunkRead(chunk),
       onChange: () => this.#readLog(),
       onWatchError: (error) => this.#cannotWatch(error),
@@ -296,6 +299,12 @@ export class Exits {
     this.#logsWarnings ||=
       this.#logsStarts || (!this.#isLookBack && entries.some(({ isCertain }) => isCertain));
     if (!this.#isLookBack) this.#written.push(...entries);
+  }
+
+  /** Lines since the last read may be missing. */
+  #linesLost(): void {
+    this.#evidence.truncatedAt(Date.now() / 1000, this.#children());
+    this.#hasNewGap = true;
   }
 
   /** The pids of supervisord's children; empty where they cannot be read. */

@@ -242,7 +242,7 @@ export class ExitReasons {
   }
 
   #isShared(name: string): boolean {
-    return this.#namesakes.of(name).length > 1;
+    return this.#namesakes.areSeveral(name);
   }
 
   #keep(lookup: Lookup): void {
