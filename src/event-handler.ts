@@ -1,10 +1,13 @@
 /** Handles each event between the listener and the process table. */
 
+import type { Exits } from './exits/exits.ts';
+import type { MissingEvents } from './exits/reasons.ts';
 import { LossDetector } from './listener/loss-detector.ts';
 import type { Loss } from './listener/sequence.ts';
 import type { Watchdog } from './listener/watchdog.ts';
 import type { Change, ChangeFeed } from './processes/changes.ts';
 import type { ProcessTable } from './processes/table.ts';
+import { MARKER_TYPE } from './resync/fetch.ts';
 import type { Resync } from './resync/resync.ts';
 import type { EventStats } from './supervisor/event-stats.ts';
 import {
@@ -22,6 +25,8 @@ export interface EventHandlerOptions {
   readonly changes: ChangeFeed;
   readonly resync: Resync;
   readonly watchdog: Watchdog;
+  /** Receives markers and ticks. */
+  readonly exits: () => Pick<Exits, 'markerReceived' | 'tickReceived'>;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -53,6 +58,11 @@ export class EventHandler {
     return { ...this.#counts, gaps: this.#losses.gapCount };
   }
 
+  /** Whether skipped serials may still be received, and how many events were lost. */
+  get missing(): MissingEvents {
+    return { isPending: this.#losses.hasPending, lost: this.#counts.lost };
+  }
+
   /** This is the first life of the exporter: events that are missing from serial 0 on are lost. */
   expectFromZero(): void {
     this.#losses.expectFromZero(Date.now() / 1000);
@@ -74,7 +84,7 @@ export class EventHandler {
 
   /** Returns what the event leads to besides the table, for after the acknowledgement. */
   #apply(event: SupervisorEvent, at: number): (() => void) | undefined {
-    const { table, resync } = this.#options;
+    const { table, resync, exits } = this.#options;
     switch (event.kind) {
       case 'process-state':
         return this.#publishLater(table.apply(event, at));
@@ -82,11 +92,15 @@ export class EventHandler {
         return this.#applyGroup(event, at);
       case 'tick': {
         const isInOrder = !this.#losses.mayHaveOvertaken(event.serial, at);
-        return () => resync.tickReceived(event, isInOrder);
+        return () => {
+          resync.tickReceived(event, isInOrder);
+          if (isInOrder) exits().tickReceived(event.when);
+        };
       }
       case 'remote-communication':
         return () => {
           if (resync.remoteCommunicationReceived(event)) this.#losses.markerReceived(event.serial);
+          else if (event.type === MARKER_TYPE) exits().markerReceived(event.data);
         };
       case 'supervisor-state':
         return () => resync.serverStateReceived(event.stateCode, at);

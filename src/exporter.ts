@@ -135,6 +135,7 @@ export class Exporter {
       ...this.#shared,
       resync: this.#resync,
       watchdog: this.#watchdog,
+      exits: () => this.#exits,
     });
     if (client !== undefined) new SettingsFetcher({ ...this.#shared, client });
     this.#resources = this.#openResources();
@@ -166,6 +167,7 @@ export class Exporter {
       ownName: config.ownGroup,
       ownPid: pid,
       logsInfo: config.logLevel === 'info' || config.logLevel === 'debug',
+      missingEvents: () => this.#eventHandler.missing,
       requestResync: () => this.#resync.request('unreported_exit'),
     });
   }

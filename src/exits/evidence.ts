@@ -1,15 +1,17 @@
 /**
  * Which line of supervisord's log reports a given termination. Pure.
  *
+ * supervisord writes the line of an end before it sends the event, both in the same order. So the
+ * true line is among those after any point that is known to precede the end, as long as no line
+ * since that point is missing. Where it is also known that no other run of this name ended in
+ * between, it is the first of them. Otherwise the reason is known only if all of them agree.
+ * The time at which an event was received decides nothing: it may have waited for the exporter.
+ *
  * The log can be forged: at loglevel=debug supervisord copies the output of processes into it.
- * A line is `isCertain` where it cannot be part of such a copy. The true line is always among
- * the candidates, because supervisord writes it before it sends the event. So a reason is known
- * when all candidates agree, or all certain ones; candidates that disagree establish nothing.
- * A truncation may have erased the true line: after it, only certain lines establish a reason.
+ * A line is `isCertain` where it cannot be part of such a copy.
  */
 
 import type { TimeWindow } from '../processes/termination.ts';
-import { dropOldest } from '../util/drop-oldest.ts';
 import type { LoggedReason, LogMessage } from './log-lines.ts';
 
 /** A line that reports something, and how far it can be trusted. */
@@ -25,8 +27,10 @@ export interface Query {
   /** Whether several groups have a process of this name, so that a line may report any of them. */
   readonly isShared: boolean;
   readonly pid: number | undefined;
-  readonly window: TimeWindow;
-  /** `any`: only a snapshot has reported it. */
+  /** Set where only a snapshot has reported the end, with its time. */
+  readonly window: TimeWindow | undefined;
+  /** The place in the log that precedes the end, as known when its event was received. */
+  readonly since: number;
   readonly end: 'expected' | 'unexpected' | 'stopped' | 'failed-start' | 'any';
   /** What XML-RPC reported already: an exit code, or that it was a signal. */
   readonly known: number | 'signal' | undefined;
@@ -42,10 +46,13 @@ export type Finding =
   /** The start failed before there was a process. */
   | { readonly kind: 'spawn-error'; readonly text: string }
   | { readonly kind: 'contradictory' }
+  /** Lines may be missing, among them the true one. */
+  | { readonly kind: 'incomplete' }
+  /** The log has no line of it. */
   | { readonly kind: 'nothing' };
 
 interface LinePosition {
-  /** Counts the lines of starts and ends. */
+  /** Counts the lines. */
   readonly order: number;
   readonly at: number;
   readonly isCertain: boolean;
@@ -60,10 +67,9 @@ const MAX_ENTRIES = 8_192;
 const MAX_SPAWN_ERRORS = 256;
 const MAX_KILLS = 1_024;
 
-/** The longest backlog in which a line is found by its pid. Time zones differ by at least this. */
-const LONGEST_BACKLOG_SECONDS = 890;
-
 export const NOTHING: Finding = { kind: 'nothing' };
+const INCOMPLETE: Finding = { kind: 'incomplete' };
+const CONTRADICTORY: Finding = { kind: 'contradictory' };
 
 export class LogEvidence {
   /** By name: the lines of starts and ends, oldest first. */
@@ -71,47 +77,98 @@ export class LogEvidence {
   /** The name of each of these lines, oldest first from #oldest on. */
   #names: string[] = [];
   #oldest = 0;
-  #spawnErrors: { readonly at: number; readonly text: string }[] = [];
+  #spawnErrors: { readonly order: number; readonly text: string }[] = [];
   /** By name: the last kill at a stop. */
   readonly #kills = new Map<string, { readonly pid: number; readonly isCertain: boolean }>();
-  /** By name: the last line that was matched to a termination without its pid. */
+  /** By name: the last line that was matched to a termination. */
   readonly #used = new Map<string, number>();
+  /** Names whose next end is reported by the first line after the one in #used. */
+  readonly #aligned = new Set<string>();
+  /** Counts the lines; a place in the log is the number of lines before it. */
   #order = 0;
+  /** Ends whose events are still to be received come after this place. */
+  #settled = 0;
+  /** Lines before this place may be missing. */
+  #gap = 0;
+  /** Children of supervisord that existed at the gap: the lines of their ends come after it. */
+  #aliveAtGap: ReadonlySet<number> = new Set();
   /** All lines from this time on are known, in epoch seconds. */
   #completeSince = Number.POSITIVE_INFINITY;
-  /** Lines written up to this time may have been erased before they were read, in epoch seconds. */
-  #truncatedAt = Number.NEGATIVE_INFINITY;
 
-  /** Lines that follow were preceded by ones that are not known. `at`: the time of the first of them. */
-  beginAt(at: number): void {
+  /** Lines that follow were preceded by ones that are not known. `at`: the time of the first of them, 0 where none is missing. */
+  beginAt(at: number, alive: ReadonlySet<number> = new Set()): void {
     this.#lines.clear();
     this.#names = [];
     this.#oldest = 0;
     this.#spawnErrors = [];
     this.#kills.clear();
     this.#used.clear();
+    this.#aligned.clear();
+    if (at > 0) this.#gapBefore(alive);
     this.#completeSince = at;
   }
 
   /** The log was truncated at `at`, in epoch seconds: lines since the last read may be missing. */
-  truncatedAt(at: number): void {
-    this.#truncatedAt = at;
+  truncatedAt(at: number, alive: ReadonlySet<number> = new Set()): void {
+    this.#gapBefore(alive);
+    this.#completeSince = Math.max(at, this.#completeSince);
+  }
+
+  #gapBefore(alive: ReadonlySet<number>): void {
+    this.#aligned.clear();
+    // Counts as a line, so that what precedes it is not at its place.
+    this.#order += 1;
+    this.#gap = this.#order;
+    this.#aliveAtGap = alive;
+  }
+
+  /** The place after all lines that were read. */
+  get end(): number {
+    return this.#order;
+  }
+
+  /** Ends whose events are still to be received come after this place. */
+  get settled(): number {
+    return this.#settled;
+  }
+
+  /** Every event was received whose line is before this place. */
+  settle(place: number): void {
+    this.#settled = Math.max(place, this.#settled);
+  }
+
+  /** Every event was received whose line has an earlier time than `at`, in epoch seconds. */
+  settleBefore(at: number): void {
+    const lines = [...this.#lines.values()].flat().sort((one, other) => one.order - other.order);
+    // The clock may have been set back since.
+    const next = lines.findIndex((line) => line.at >= at);
+    const last = next < 0 ? lines.at(-1) : lines[next - 1];
+    if (last !== undefined) this.settle(last.order);
+  }
+
+  /** An event of this name, or of any, may not be received, or not in its turn. */
+  unalign(name?: string): void {
+    if (name === undefined) this.#aligned.clear();
+    else this.#aligned.delete(name);
+  }
+
+  /** Whether it is known which line reports the next end of a process of this name. */
+  isAligned(name: string): boolean {
+    return this.#aligned.has(name);
   }
 
   add({ at, message, isCertain }: LogEntry): void {
+    this.#order += 1;
     if (message.kind === 'spawn-error') {
-      this.#spawnErrors.push({ at, text: message.text });
-      if (this.#spawnErrors.length > MAX_SPAWN_ERRORS) this.#spawnErrors.shift();
+      this.#spawnErrors.push({ order: this.#order, text: message.text });
+      if (this.#spawnErrors.length > MAX_SPAWN_ERRORS) this.#forgetSpawnError();
       return;
     }
     if (message.kind === 'killing') {
-      this.#kills.delete(message.name);
-      this.#kills.set(message.name, { pid: message.pid, isCertain });
-      dropOldest(this.#kills, MAX_KILLS);
+      this.#addKill(message.name, { pid: message.pid, isCertain });
       return;
     }
     if (message.kind !== 'spawned' && message.kind !== 'ended') return;
-    this.#order += 1;
     const { name } = message;
     const lines = this.#lines.get(name) ?? [];
     if (lines.length === 0) this.#lines.set(name, lines);
@@ -121,6 +178,7 @@ export class LogEvidence {
   }
 
   find(query: Query): Finding {
+    if (query.window !== undefined) return this.#findInWindow(query, query.window);
     const finding = this.#findEnd(query);
     if (finding.kind !== 'nothing' || query.end !== 'failed-start') return finding;
     return this.#findSpawnError(query);
@@ -128,21 +186,21 @@ export class LogEvidence {
 
   /** Whether there is a line of an end that was not matched to a termination yet. */
   hasUnmatchedEnd(name: string): boolean {
-    const used = this.#used.get(name) ?? 0;
+    const used = Math.max(this.#settled, this.#used.get(name) ?? 0);
     return this.#linesOf(name).some((line) => line.kind === 'ended' && line.order > used);
   }
 
   /** Whether the last line about the process reports its end, and is of this time. */
   isLastEnd(name: string, at: number): boolean {
     const last = this.#lines.get(name)?.at(-1);
-    return last?.kind === 'ended' && last.at === at;
+    return last?.kind === 'ended' && last.at === at && last.order > this.#gap;
   }
 
   /** The pid of the run after the end whose line has this time, where that has just begun; undefined otherwise. */
   pidAfterEnd(name: string, at: number): number | undefined {
     const [end, start] = this.#linesOf(name).slice(-2);
-    const isNext = end?.kind === 'ended' && end.at === at && start?.kind === 'spawned';
-    return isNext ? start.pid : undefined;
+    const isNext = end?.kind === 'ended' && end.at === at && end.order > this.#gap;
+    return isNext && start?.kind === 'spawned' ? start.pid : undefined;
   }
 
   /** When a run began, in epoch seconds; undefined where no certain line reports it. */
@@ -167,7 +225,9 @@ export class LogEvidence {
     const lines = this.#linesOf(name);
     const end = lines.findLastIndex((line) => line.kind === 'ended' && line.at === at);
     const start = end < 1 ? undefined : lines[end - 1];
-    return start?.kind === 'spawned' && start.isCertain ? start.pid : undefined;
+    if (start?.kind !== 'spawned' || !start.isCertain) return undefined;
+    const isWhole = start.order > this.#gap || (lines[end]?.order ?? 0) <= this.#gap;
+    return isWhole || this.#aliveAtGap.has(start.pid) ? start.pid : undefined;
   }
 
   /** Of all starts that are known. */
@@ -181,92 +241,151 @@ export class LogEvidence {
     return this.#lines.get(name) ?? [];
   }
 
+  #addKill(name: string, kill: { readonly pid: number; readonly isCertain: boolean }): void {
+    this.#kills.delete(name);
+    this.#kills.set(name, kill);
+    const [oldest] = this.#kills.keys();
+    if (this.#kills.size > MAX_KILLS && oldest !== undefined) this.#kills.delete(oldest);
+  }
+
   #forgetOldest(): void {
     const name = this.#names[this.#oldest] ?? '';
     this.#oldest += 1;
     const lines = this.#lines.get(name);
     const dropped = lines?.shift();
     if (lines?.length === 0) this.#lines.delete(name);
-    if (dropped?.kind === 'ended') this.#completeSince = Math.max(dropped.at, this.#completeSince);
+    if (dropped?.kind === 'ended') {
+      this.#completeSince = Math.max(dropped.at, this.#completeSince);
+      this.#forgetUpTo(dropped.order);
+    }
     if (this.#oldest < MAX_ENTRIES) return;
     this.#names = this.#names.slice(this.#oldest);
     this.#oldest = 0;
   }
 
+  #forgetSpawnError(): void {
+    const dropped = this.#spawnErrors.shift();
+    if (dropped !== undefined) this.#forgetUpTo(dropped.order);
+  }
+
+  #forgetUpTo(place: number): void {
+    if (place <= this.#gap) return;
+    this.#gap = place;
+    this.#aliveAtGap = new Set();
+  }
+
+  /** Where a snapshot has the second of the end. */
+  #findInWindow(query: Query, window: TimeWindow): Finding {
+    if (window.after < this.#completeSince) return INCOMPLETE;
+    const ends = this.#endsAfter(query.name, 0);
+    return agreed(
+      ends.filter(
+        (line) => line.at >= window.after && line.at < window.before && isOfKind(line, query),
+      ),
+    );
+  }
+
   #findEnd(query: Query): Finding {
-    const { name, pid, isShared, window, end } = query;
+    const { name, pid, isShared, since } = query;
     const lines = this.#linesOf(name);
-    const longestBacklog = window.before - LONGEST_BACKLOG_SECONDS;
-    const from = (after: number, ends: readonly EndLine[]) =>
-      ends.filter((line) => line.at >= after && line.at < window.before && isOfKind(line, query));
-    const isRunKnown = pid !== undefined && !isShared;
-    const ofRun = isRunKnown ? endsOfRun(lines, pid) : undefined;
-    if (ofRun !== undefined) {
-      return this.#judge(from(longestBacklog, ofRun), query, longestBacklog);
-    }
-    if (window.after < this.#completeSince) return NOTHING;
-    const used = isShared ? 0 : (this.#used.get(name) ?? 0);
-    const unused = lines.filter(isEnd).filter(({ order }) => order > used);
-    const inWindow = from(window.after, unused).filter(
-      (line) => !isRunKnown || !isOfOtherRun(line, lines, pid),
-    );
-    if (inWindow.length > 0 || isShared || end === 'any') {
-      return this.#judge(inWindow, query, window.after);
-    }
-    // An event that was received late: its line is the only one that is left.
-    const left = from(longestBacklog, unused);
-    if (left.length > 1) return { kind: 'contradictory' };
-    return this.#judge(left, query, longestBacklog);
+    const start = pid === undefined ? undefined : startOf(lines, pid);
+    const wasAlive = pid !== undefined && this.#aliveAtGap.has(pid);
+    const known = Math.max(since, start?.order ?? 0, wasAlive ? this.#gap : 0);
+    const isLogged = start?.isCertain === true;
+    const isOwnNext = !isShared && (isLogged || wasAlive);
+    // What XML-RPC reports may be of an end before the last one that was matched.
+    const isTurn = !isOwnNext && query.known === undefined && this.#aligned.has(name);
+    const from = isTurn ? Math.max(known, this.#used.get(name) ?? 0) : known;
+    if (from < this.#gap) return INCOMPLETE;
+    const ends = this.#endsAfter(name, from);
+    if (isOwnNext) return this.#take(firstOfRun(lines, ends, from, isLogged), query);
+    if (!isTurn) return this.#take(ends, query);
+    const next = upToFirstCertain(ends);
+    const certain = next.at(-1);
+    if (certain?.isCertain !== true || isOfKind(certain, query)) return this.#take(next, query);
+    // It is of an end without an event.
+    this.#aligned.delete(name);
+    return this.#findEnd(query);
   }
 
-  /** `after`: the earliest time of the true line. */
-  #judge(candidates: readonly EndLine[], { name, isShared }: Query, after: number): Finding {
-    const certain = candidates.filter(({ isCertain }) => isCertain);
-    const needsCertain = certain.length > 0 || after <= this.#truncatedAt;
-    const [first, ...others] = needsCertain ? certain : candidates;
-    if (first === undefined) return NOTHING;
-    if (!others.every((line) => agree(line.reason, first.reason))) return { kind: 'contradictory' };
-    if (isShared) {
-      return {
-        kind: 'found',
-        reason: first.reason,
-        at: others.length === 0 ? first.at : undefined,
-      };
-    }
-    this.#used.set(name, Math.max(first.order, this.#used.get(name) ?? 0));
-    return { kind: 'found', reason: first.reason, at: first.at };
+  #endsAfter(name: string, place: number): readonly EndLine[] {
+    return this.#linesOf(name)
+      .filter(isEnd)
+      .filter(({ order }) => order > place);
   }
 
-  /** The line does not name the process: all that were written in this time have to agree. */
-  #findSpawnError({ window }: Query): Finding {
-    const [first, ...others] = this.#spawnErrors.filter(
-      ({ at }) => at >= window.after && at < window.before,
-    );
+  /** The true line is one of these. */
+  #take(candidates: readonly EndLine[], query: Query): Finding {
+    const { name } = query;
+    const possible = candidates.filter((line) => isOfKind(line, query));
+    const [first] = possible;
+    if (first !== undefined && this.#mayHaveFailedToSpawn(query, first)) return CONTRADICTORY;
+    const finding = agreed(possible);
+    // Which of several lines it was is not known.
+    if (first === undefined || finding.kind !== 'found' || possible.length > 1) {
+      if (possible.length > 0) this.#aligned.delete(name);
+      return finding;
+    }
+    if (first.order >= (this.#used.get(name) ?? 0)) {
+      this.#used.set(name, first.order);
+      this.#aligned.add(name);
+    }
+    return finding;
+  }
+
+  /** Whether the start may have failed without a run, so that the line is of a later one. */
+  #mayHaveFailedToSpawn({ name, since, end }: Query, { order }: EndLine): boolean {
+    if (end !== 'failed-start') return false;
+    const from = Math.max(since, this.#used.get(name) ?? 0);
+    return this.#spawnErrors.some((error) => error.order > from && error.order < order);
+  }
+
+  /** The line does not name the process: all that may be of this start have to agree. */
+  #findSpawnError({ name, since }: Query): Finding {
+    const from = Math.max(since, this.#used.get(name) ?? 0);
+    const [first, ...others] = this.#spawnErrors.filter(({ order }) => order > from);
     if (first === undefined) return NOTHING;
-    if (others.some(({ text }) => text !== first.text)) return { kind: 'contradictory' };
+    if (others.some(({ text }) => text !== first.text)) return CONTRADICTORY;
+    this.#spawnErrors = this.#spawnErrors.filter((error) => error !== first);
     return { kind: 'spawn-error', text: first.text };
   }
 }
 
-/**
- * The ends that may be of the run with this pid; undefined where its start is not known, as at
- * loglevel=warn. A start that is not certain neither begins nor ends the range where that could
- * exclude the true line.
- */
-function endsOfRun(lines: readonly RunLine[], pid: number): readonly EndLine[] | undefined {
+/** The start of the run with this pid: where no certain line reports it, the earliest one that may be its own. */
+function startOf(lines: readonly RunLine[], pid: number): RunLine | undefined {
   const isStart = (line: RunLine) => line.kind === 'spawned' && line.pid === pid;
-  const certain = lines.findLastIndex((line) => isStart(line) && line.isCertain);
-  const start = certain >= 0 ? certain : lines.findIndex(isStart);
-  if (start < 0) return undefined;
-  const after = lines.slice(start + 1);
-  const next = after.findIndex((line) => line.kind === 'spawned' && line.isCertain);
-  return (next < 0 ? after : after.slice(0, next)).filter(isEnd);
+  return lines.findLast((line) => isStart(line) && line.isCertain) ?? lines.find(isStart);
 }
 
-/** Whether the end follows the certain start of a run with another pid. */
-function isOfOtherRun(end: EndLine, lines: readonly RunLine[], pid: number): boolean {
-  const before = lines.findLast(({ order }) => order < end.order);
-  return before?.kind === 'spawned' && before.isCertain && before.pid !== pid;
+/**
+ * The lines that may be of the run that began, or was still there, at this place. Its end is the
+ * first that is real. Where starts are logged, a certain line is real and its own unless another
+ * start may come before it.
+ */
+function firstOfRun(
+  lines: readonly RunLine[],
+  ends: readonly EndLine[],
+  place: number,
+  areStartsLogged: boolean,
+): readonly EndLine[] {
+  const isNextStart = ({ kind, order }: RunLine) => kind === 'spawned' && order > place;
+  const nextStart = lines.find((line) => isNextStart(line) && line.isCertain)?.order;
+  const own = upToFirstCertain(ends.filter(({ order }) => order < (nextStart ?? order + 1)));
+  const last = own.at(-1);
+  if (last?.isCertain !== true || !areStartsLogged) return own;
+  return lines.some((line) => isNextStart(line) && line.order < last.order) ? own : [last];
+}
+
+function upToFirstCertain(ends: readonly EndLine[]): readonly EndLine[] {
+  const certain = ends.findIndex(({ isCertain }) => isCertain);
+  return certain < 0 ? ends : ends.slice(0, certain + 1);
+}
+
+/** The time is known only where there is a single line. */
+function agreed([first, ...others]: readonly EndLine[]): Finding {
+  if (first === undefined) return NOTHING;
+  if (!others.every((line) => agree(line.reason, first.reason))) return CONTRADICTORY;
+  return { kind: 'found', reason: first.reason, at: others.length === 0 ? first.at : undefined };
 }
 
 /** Whether the line does not contradict what the event and XML-RPC report. */

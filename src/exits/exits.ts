@@ -9,7 +9,7 @@
 import type { OwnCircumstances } from '../configuration/read-running.ts';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { LogTail } from '../processes/log-tail.ts';
-import type { Process } from '../processes/process.ts';
+import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { RpcClient } from '../rpc/client.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
@@ -30,7 +30,7 @@ import { Namesakes } from './namesakes.ts';
 import { OomKills } from './oom-kills.ts';
 import { type OpenOomSources, openOomSources } from './oom-sources.ts';
 import { type EndedProcess, ProcWatch } from './proc-watch.ts';
-import { ExitReasons, type LogTrust } from './reasons.ts';
+import { ExitReasons, type LogTrust, type MissingEvents } from './reasons.ts';
 import { Waker } from './wake.ts';
 
 /** A log that was not found is searched for again: it may be created, or become readable. */
@@ -68,6 +68,7 @@ export interface ExitsOptions {
   readonly log: Logger;
   /** Whether the log level lets a line of level info through. */
   readonly logsInfo: boolean;
+  readonly missingEvents: () => MissingEvents;
   readonly requestResync: () => void;
   readonly signal: AbortSignal;
 }
@@ -103,6 +104,8 @@ export class Exits {
   #isLookBack = false;
   /** Whether lines are missing before the next chunk. */
   #isAfterGap = false;
+  /** Whether lines were lost since a marker was requested. */
+  #hasNewGap = false;
   /** Lines that were read and not handled yet. */
   #written: LogEntry[] = [];
   /** Whether supervisord logs starts, which it does not at loglevel=warn. */
@@ -113,7 +116,11 @@ export class Exits {
   constructor(options: ExitsOptions) {
     this.#options = options;
     const { table, changes, endpoint, timeoutMs, log, logsInfo, supervisorPid } = options;
-    this.#records = new LogRecords(options.ownName);
+    const namesakes = new Namesakes(changes);
+    this.#records = new LogRecords(
+      options.ownName,
+      () => namesakes.of(options.ownName ?? '').length === 1,
+    );
     this.#client = endpoint && new RpcClient(endpoint, { timeoutMs, keepOpen: true });
     this.#waker = new Waker({ endpoint, log, logsInfo });
     this.#finder = new LogFinder({
@@ -136,6 +143,7 @@ export class Exits {
         client: this.#client,
         readLog: () => this.#readLog(),
         oomKills,
+        missingEvents: options.missingEvents,
         onAskEarlyFailed: () => this.#waker.wake(),
       });
       if (options.logTailBytes > 0) {
@@ -169,6 +177,16 @@ export class Exits {
     this.#isProcWatched = this.#watch.start();
     this.#oomSources?.watch(() => this.#oomKills?.read());
     if (nudge || reasons) await this.#search();
+  }
+
+  /** An event of type REMOTE_COMMUNICATION with the type of markers was received. */
+  markerReceived(data: string): void {
+    this.#reasons?.markerReceived(data);
+  }
+
+  /** supervisord has reported that it is `when`, in epoch seconds. */
+  tickReceived(when: number): void {
+    this.#reasons?.tickReceived(when);
   }
 
   get stats(): ExitsStats {
@@ -261,9 +279,10 @@ export class Exits {
       onBegin: (isStartOfFile, isComplete) => {
         this.#records.begin(isStartOfFile);
         this.#isAfterGap = !isComplete;
+        if (!isComplete && !this.#isLookBack) this.#linesLost();
         if (isComplete && this.#isLookBack) this.#evidence.beginAt(0);
       },
-      onTruncated: () => this.#evidence.truncatedAt(Date.now() / 1000),
+      onTruncated: () => this.#linesLost(),
       onChunk: (chunk) => this.#chunkRead(chunk),
       onChange: () => this.#readLog(),
       onWatchError: (error) => this.#cannotWatch(error),
@@ -274,14 +293,26 @@ export class Exits {
   #chunkRead(chunk: Chunk): void {
     const { entries, firstAt } = this.#records.push(chunk);
     if (this.#isAfterGap && firstAt !== undefined) {
-      this.#evidence.beginAt(firstAt);
+      this.#evidence.beginAt(firstAt, this.#children());
       this.#isAfterGap = false;
+      this.#hasNewGap = true;
     }
     for (const entry of entries) this.#evidence.add(entry);
     this.#logsStarts ||= entries.some((entry) => this.#isOwnStart(entry));
     this.#logsWarnings ||=
       this.#logsStarts || (!this.#isLookBack && entries.some(({ isCertain }) => isCertain));
     if (!this.#isLookBack) this.#written.push(...entries);
+  }
+
+  /** Lines since the last read may be missing. */
+  #linesLost(): void {
+    this.#evidence.truncatedAt(Date.now() / 1000, this.#children());
+    this.#hasNewGap = true;
+  }
+
+  /** The pids of supervisord's children; empty where they cannot be read. */
+  #children(): ReadonlySet<number> {
+    return this.#isProcWatched ? this.#watch.childPids() : new Set();
   }
 
   #cannotWatch(error: unknown): void {
@@ -322,7 +353,7 @@ export class Exits {
   async #isOwnLog(log: FoundLog): Promise<boolean> {
     const comparison = await this.#compare(log.openAt ?? log.path);
     if (comparison === 'same') return true;
-    const children = this.#watch.childPids();
+    const children = this.#children();
     const isLikely =
       comparison === 'both empty' || this.#evidence.pids().some((pid) => children.has(pid));
     return isLikely && (await this.#finder.isConfigured(log));
@@ -370,7 +401,25 @@ export class Exits {
     } catch (error) {
       this.#cannotFollow(describeSystemError(error));
     }
+    if (this.#hasNewGap) {
+      this.#hasNewGap = false;
+      this.#askAfterGap();
+    }
     return this.#trust;
+  }
+
+  /**
+   * The call also wakes supervisord, which may then restart processes. Those whose line may be
+   * missing are asked about in the same call.
+   */
+  #askAfterGap(): void {
+    const children = this.#children();
+    const gone = [...this.#options.table.values()].flatMap((process) => {
+      const pid = livePid(process);
+      return pid === undefined || children.has(pid) ? [] : [{ id: process.id, pid }];
+    });
+    if (children.size > 0 && gone.length > 0) this.#reasons?.askEarly(gone);
+    this.#reasons?.requestMarker();
   }
 
   /** A start from before the exporter's may be of an earlier supervisord with another log level. */

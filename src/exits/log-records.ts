@@ -39,6 +39,8 @@ export interface Records {
 export class LogRecords {
   /** The process name of the exporter, as Python's repr writes it. */
   readonly #ownName: string;
+  /** Whether no other process is known to have this name. */
+  readonly #isOnlyOwn: () => boolean;
   /** The beginning of a line whose end was not read yet. */
   #carry = NO_BYTES;
   #isSkipping = false;
@@ -46,8 +48,9 @@ export class LogRecords {
   /** Seconds that supervisord's local time is ahead of ours, to be subtracted from its stamps. */
   #zoneShift = 0;
 
-  constructor(ownName: string | undefined) {
+  constructor(ownName: string | undefined, isOnlyOwn: () => boolean = () => true) {
     this.#ownName = `'${ownName ?? ''}'`;
+    this.#isOnlyOwn = isOnlyOwn;
   }
 
   /** What follows is of another file, or of another place. */
@@ -71,7 +74,7 @@ export class LogRecords {
       firstAt ??= at;
       const isCertain = this.#isCertain;
       if (isCertain) lastCertain = at;
-      if (message?.kind === 'output') this.#isCertain &&= message.name === this.#ownName;
+      if (message?.kind === 'output') this.#isCertain &&= this.#isOwnOutput(message.name);
       else if (message !== undefined) entries.push({ at, message, isCertain });
     }
     if (lastCertain !== undefined) this.#updateZone(lastCertain, modifiedAt);
@@ -79,6 +82,11 @@ export class LogRecords {
       entries: entries.map((entry) => ({ ...entry, at: entry.at - this.#zoneShift })),
       firstAt: firstAt === undefined ? undefined : firstAt - this.#zoneShift,
     };
+  }
+
+  /** The log names a process without its group. */
+  #isOwnOutput(name: string): boolean {
+    return name === this.#ownName && this.#isOnlyOwn();
   }
 
   *#lines(bytes: Buffer): Generator<string> {

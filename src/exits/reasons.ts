@@ -3,23 +3,22 @@
  * on disk before the event can be sent, so that one read settles most exits at once, inside the
  * change that reports them. Only where the line alone does not settle it is XML-RPC asked,
  * which knows the exit code until the process is started again, and -1 for any signal.
+ *
+ * Each call also has supervisord send a marker as an event. When that is received, so are all
+ * events from before the call: then it is known whether the reply is about the exit in question,
+ * and that further exits are logged after what was read before the call.
  */
 
 import { reasonOfInfo } from '../processes/apply-snapshot.ts';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import {
-  SIGKILL,
-  type Termination,
-  type TerminationFacts,
-  type TimeWindow,
-} from '../processes/termination.ts';
+import { SIGKILL, type Termination, type TerminationFacts } from '../processes/termination.ts';
+import { MARKER_TYPE } from '../resync/fetch.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import { processInfoCall, readProcessInfo } from '../rpc/snapshot.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
-import { dropOldest } from '../util/drop-oldest.ts';
 import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { type Finding, type LogEvidence, NOTHING, type Query } from './evidence.ts';
@@ -31,9 +30,8 @@ import { PacedCalls } from './paced-calls.ts';
 const DEADLINE_MS = 3_000;
 /** Processes in one call. */
 const MAX_QUERIES = 50;
-/** Exits whose event was not received yet. */
-const MAX_EARLY = 1_024;
-
+/** Calls whose marker is awaited; with a full event buffer it may have been discarded. */
+const MAX_CALLS = 64;
 /** `spawnerr` of a process that was started and exited within `startsecs`. */
 const EXITED_TOO_QUICKLY = 'Exited too quickly (process log may have details)';
 const EXITED_TOO_QUICKLY_PREFIX = 'Exited too quickly';
@@ -42,6 +40,13 @@ const UNKNOWN: TerminationFacts = { reason: { kind: 'unknown' } };
 
 /** `pending`: whether the log is supervisord's is not established yet. */
 export type LogTrust = 'trusted' | 'pending' | 'none';
+
+export interface MissingEvents {
+  /** Whether skipped serials may still be received. */
+  readonly isPending: boolean;
+  /** How many events were lost so far. */
+  readonly lost: number;
+}
 
 export interface ExitReasonsOptions {
   readonly table: ProcessTable;
@@ -53,6 +58,7 @@ export interface ExitReasonsOptions {
   readonly readLog: () => LogTrust;
   /** One that keeps its connection open; undefined where supervisord has no HTTP server. */
   readonly client: Pick<RpcClient, 'multicallSettled'> | undefined;
+  readonly missingEvents: () => MissingEvents;
   /** A call of `askEarly` has failed, so supervisord was not woken. */
   readonly onAskEarlyFailed: () => void;
   /** undefined where the kernel reports no OOM kills. */
@@ -67,6 +73,19 @@ interface Lookup {
   readonly began: number;
 }
 
+/** A call whose marker was not received yet. */
+interface Call {
+  readonly marker: string;
+  /** The end of what had been read of supervisord's log before it was made. */
+  readonly place: number;
+  readonly lookups: readonly (readonly [ProcessKey, Lookup])[];
+  readonly early: readonly ProcessKey[];
+  /** By process; undefined before the reply. */
+  infos: ReadonlyMap<ProcessKey, ProcessInfo | undefined> | undefined;
+  /** The lookups of the last end of each process when the marker was received; undefined before. */
+  atMarker: ReadonlyMap<ProcessKey, Lookup> | undefined;
+}
+
 export class ExitReasons {
   readonly #options: ExitReasonsOptions;
   /** Those that the log did not settle; of each process the latest. The oldest first. */
@@ -75,11 +94,17 @@ export class ExitReasons {
   #waiting: Lookup[] = [];
   /** Processes that have ended and whose event was not received yet. */
   readonly #early = new Map<ProcessKey, { readonly id: ProcessId; readonly pid: number }>();
-  /** What XML-RPC reported of such processes. */
-  readonly #earlyInfos = new Map<
-    ProcessKey,
-    { readonly pid: number; readonly info: ProcessInfo }
-  >();
+  /** Distinguishes our markers from those of others and of earlier lives. */
+  readonly #markerPrefix = `exits ${Date.now()}-${Math.random()}`;
+  #markers = 0;
+  /** Events that were lost when that was last looked at. */
+  #lost = 0;
+  /** By marker: calls whose reply or marker was not received yet. The oldest first. */
+  readonly #asked = new Map<string, Call>();
+  /** Those of #lookups that no call has asked about. */
+  readonly #unasked = new Set<ProcessKey>();
+  /** Whether a marker is to be sent although no process is asked about. */
+  #needsMarker = false;
   readonly #calls = new PacedCalls(() => this.#call());
   #deadline: NodeJS.Timeout | undefined;
   /** Whether the last call failed. */
@@ -100,6 +125,7 @@ export class ExitReasons {
     clearTimeout(this.#deadline);
     this.#lookups.clear();
     this.#waiting = [];
+    this.#unasked.clear();
     this.#early.clear();
   }
 
@@ -108,6 +134,7 @@ export class ExitReasons {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const lookup of waiting) this.#lookUp(lookup);
+    this.requestMarker();
     for (const { id, state, pid } of this.#options.table.values()) {
       if (state === 'RUNNING') this.#correctStart(id, pid);
     }
@@ -123,17 +150,52 @@ export class ExitReasons {
     return this.#calls.request();
   }
 
+  /** Lines of the log are missing, or it is not known which line reports the next end of some process. */
+  requestMarker(): void {
+    this.#needsMarker = true;
+    if (this.#options.client !== undefined) this.#calls.request();
+  }
+
+  /** A marker was received, and with it all events from before its call, unless serials are missing. */
+  markerReceived(marker: string): void {
+    const asked = this.#asked.get(marker);
+    if (asked === undefined || asked.atMarker !== undefined) return;
+    const isComplete = this.#areEventsComplete();
+    asked.atMarker = isComplete ? this.#lookupsOfLastEnds() : new Map();
+    if (isComplete) this.#options.evidence.settle(asked.place);
+    this.#complete(asked);
+  }
+
+  /** Whether no event is missing before the present one. If one is, its line is not that of a later end. */
+  #areEventsComplete(): boolean {
+    const { isPending, lost } = this.#options.missingEvents();
+    if (isPending || lost !== this.#lost) this.#options.evidence.unalign();
+    this.#lost = lost;
+    return !isPending;
+  }
+
+  #lookupsOfLastEnds(): ReadonlyMap<ProcessKey, Lookup> {
+    const isOfLastEnd = ([, { id, terminationId }]: readonly [ProcessKey, Lookup]) => {
+      const process = this.#options.table.get(id);
+      return (process?.failedStart ?? process?.termination)?.id === terminationId;
+    };
+    return new Map([...this.#lookups].filter(isOfLastEnd));
+  }
+
   #handle(change: Change): void {
     if (change.kind === 'removed') {
       const key = keyOf(change.process.id);
       this.#lookups.delete(key);
       this.#early.delete(key);
-      this.#earlyInfos.delete(key);
+      this.#options.evidence.unalign(change.process.id.name);
     }
     if (change.kind === 'transition' && change.event.to === 'RUNNING') {
       this.#correctStart(change.event.process, change.event.pid);
     }
-    if (change.kind === 'exited') this.#lookUp(lookupOf(change.process, change.termination));
+    if (change.kind === 'exited') {
+      const { settled } = this.#options.evidence;
+      this.#lookUp(lookupOf(change.process, change.termination, settled));
+    }
   }
 
   /** The event of RUNNING is the first of a run that carries its pid. */
@@ -151,29 +213,31 @@ export class ExitReasons {
       this.#expectDeadline();
       return;
     }
+    this.#areEventsComplete();
     const finding = trust === 'trusted' ? this.#find(lookup) : NOTHING;
     if (trust === 'trusted' && finding.kind === 'nothing') this.#reportMissingLine(lookup);
+    const isUnaligned =
+      finding.kind === 'found' && !this.#options.evidence.isAligned(lookup.id.name);
+    if (isUnaligned && lookup.query.window === undefined) this.requestMarker();
     const facts = factsOfFinding(finding, lookup) ?? this.#factsWithoutLog(lookup);
     if (facts !== undefined) return void this.#settle(lookup, facts);
     this.#keep(lookup);
+    const key = keyOf(lookup.id);
+    // The reply to a question from before the event may still come.
+    if ([...this.#asked.values()].some(({ early }) => early.includes(key))) return;
+    this.#unasked.add(key);
     this.#calls.request();
   }
 
   /** What is known without a further call; undefined where XML-RPC may know more. */
   #factsWithoutLog(lookup: Lookup): TerminationFacts | undefined {
-    const key = keyOf(lookup.id);
-    const early = this.#earlyInfos.get(key);
-    this.#earlyInfos.delete(key);
-    if (early !== undefined && early.pid === lookup.query.pid) {
-      return this.#factsOfInfo(early.info, lookup);
-    }
     // A snapshot has reported all that XML-RPC knows.
     const isAskable = this.#options.client !== undefined && lookup.query.end !== 'any';
     return isAskable ? undefined : UNKNOWN;
   }
 
   #isShared(name: string): boolean {
-    return this.#options.namesakes.of(name).length > 1;
+    return this.#options.namesakes.areSeveral(name);
   }
 
   #keep(lookup: Lookup): void {
@@ -242,6 +306,12 @@ export class ExitReasons {
     }, DEADLINE_MS);
   }
 
+  /** A tick of `when` (epoch seconds): every event from before it was received, unless serials are missing. */
+  tickReceived(when: number): void {
+    const { client, evidence } = this.#options;
+    if (client === undefined && this.#areEventsComplete()) evidence.settleBefore(when);
+  }
+
   #settleExpired(): void {
     const latest = performance.now() - DEADLINE_MS + 1;
     const isExpired = ({ began }: Lookup) => began <= latest;
@@ -253,53 +323,97 @@ export class ExitReasons {
   }
 
   async #call(): Promise<void> {
-    const { client, log, readLog } = this.#options;
-    const lookups = readLog() === 'pending' ? [] : [...this.#lookups].slice(0, MAX_QUERIES);
+    const { client, readLog } = this.#options;
+    const isPending = readLog() === 'pending';
+    const lookups = isPending ? [] : this.#takeUnasked();
     const early = [...this.#early].slice(0, MAX_QUERIES - lookups.length);
-    if (client === undefined || lookups.length + early.length === 0) return;
+    const isDue = this.#needsMarker || lookups.length + early.length > 0;
+    if (client === undefined || !isDue) return;
+    this.#needsMarker = false;
     for (const [key] of early) this.#early.delete(key);
+    const asked = this.#newCall(lookups, early);
+    const ids = [...new Map([...lookups, ...early].map(([key, { id }]) => [key, id]))];
     try {
-      const ids = [...lookups, ...early].map(([, { id }]) => id);
-      const infos = (await client.multicallSettled(ids.map(processInfoCall))).map(readProcessInfo);
+      const calls = [sendMarker(asked.marker), ...ids.map(([, id]) => processInfoCall(id))];
+      const [, ...infos] = await client.multicallSettled(calls);
+      asked.infos = new Map(ids.map(([key], index) => [key, readProcessInfo(infos[index])]));
       this.#isRpcFailing = false;
       this.success = true;
-      for (const [index, [key, lookup]] of lookups.entries()) {
-        this.#answer(key, lookup, infos[index]);
-      }
-      for (const [index, [key, { pid }]] of early.entries()) {
-        this.#keepEarly(key, pid, infos[lookups.length + index]);
-      }
+      this.#complete(asked);
     } catch (error) {
-      // The resync reports what is wrong with XML-RPC.
-      this.#isRpcFailing = true;
-      if (lookups.length > 0) this.success = false;
-      log.debug?.('exit reasons could not be looked up', { reason: messageOf(error) });
-      if (early.length > 0) this.#options.onAskEarlyFailed();
-      for (const [key, lookup] of lookups) this.#answer(key, lookup, undefined);
+      this.#callFailed(asked, error);
     }
-    if (this.#lookups.size + this.#early.size > 0) this.#calls.request();
+    const hasUnasked = !isPending && this.#unasked.size > 0;
+    if (hasUnasked || this.#early.size > 0 || this.#needsMarker) this.#calls.request();
+  }
+
+  #takeUnasked(): readonly (readonly [ProcessKey, Lookup])[] {
+    const keys = [...this.#unasked].slice(0, MAX_QUERIES);
+    for (const key of keys) this.#unasked.delete(key);
+    return keys.flatMap((key) => {
+      const lookup = this.#lookups.get(key);
+      return lookup === undefined ? [] : [[key, lookup] as const];
+    });
+  }
+
+  #newCall(lookups: Call['lookups'], early: readonly (readonly [ProcessKey, unknown])[]): Call {
+    this.#markers += 1;
+    const asked: Call = {
+      marker: `${this.#markerPrefix} ${this.#markers}`,
+      place: this.#options.evidence.end,
+      lookups,
+      early: early.map(([key]) => key),
+      infos: undefined,
+      atMarker: undefined,
+    };
+    this.#asked.set(asked.marker, asked);
+    const [oldest] = this.#asked.values();
+    if (this.#asked.size > MAX_CALLS && oldest !== undefined) this.#abandon(oldest);
+    return asked;
+  }
+
+  #callFailed(asked: Call, error: unknown): void {
+    // The resync reports what is wrong with XML-RPC.
+    this.#isRpcFailing = true;
+    if (asked.lookups.length > 0) this.success = false;
+    this.#options.log.debug?.('exit reasons could not be looked up', { reason: messageOf(error) });
+    if (asked.early.length > 0) this.#options.onAskEarlyFailed();
+    this.#abandon(asked);
+  }
+
+  /** No reply to this call can be used any more. */
+  #abandon(asked: Call): void {
+    this.#asked.delete(asked.marker);
+    const ofEarly = asked.early.map((key) => [key, this.#lookups.get(key)] as const);
+    for (const [key, lookup] of [...asked.lookups, ...ofEarly]) {
+      if (lookup !== undefined) this.#answer(key, lookup, undefined);
+    }
+  }
+
+  /** Uses the reply once both it and its marker were received. */
+  #complete(asked: Call): void {
+    const { lookups, early, infos, atMarker } = asked;
+    if (infos === undefined || atMarker === undefined) return;
+    this.#asked.delete(asked.marker);
+    for (const key of [...lookups.map(([each]) => each), ...early]) {
+      const lookup = atMarker.get(key);
+      if (lookup !== undefined) this.#answer(key, lookup, infos.get(key));
+    }
+    for (const [key, lookup] of lookups) this.#answer(key, lookup, undefined);
   }
 
   /** Answers the lookup, unless one of a later exit has replaced it. */
   #answer(key: ProcessKey, lookup: Lookup, info: ProcessInfo | undefined): void {
     if (this.#lookups.get(key) !== lookup) return;
     this.#lookups.delete(key);
+    this.#unasked.delete(key);
     this.#settle(lookup, this.#factsOfInfo(info, lookup));
-  }
-
-  /** Keeps the reply for the event, or uses it if the event was received in the meantime. */
-  #keepEarly(key: ProcessKey, pid: number, info: ProcessInfo | undefined): void {
-    if (info === undefined) return;
-    const lookup = this.#lookups.get(key);
-    if (lookup?.query.pid === pid) return void this.#answer(key, lookup, info);
-    this.#earlyInfos.set(key, { pid, info });
-    dropOldest(this.#earlyInfos, MAX_EARLY);
   }
 
   #factsOfInfo(info: ProcessInfo | undefined, lookup: Lookup): TerminationFacts {
     if (info === undefined) return UNKNOWN;
     if (lookup.query.end === 'failed-start') return factsOfFailedStart(info);
-    const reason = isWithin(info.stop, lookup.query.window) ? reasonOfInfo(info) : undefined;
+    const reason = reasonOfInfo(info);
     if (reason === undefined) return UNKNOWN;
     const known = reason.kind === 'exited' ? reason.exitCode : 'signal';
     if (this.#options.readLog() !== 'trusted') return { reason };
@@ -316,13 +430,13 @@ export class ExitReasons {
   }
 }
 
-function lookupOf(process: Readonly<Process>, termination: Termination): Lookup {
+function lookupOf(process: Readonly<Process>, termination: Termination, since: number): Lookup {
   const { id: terminationId, pid, window, reason } = termination;
   const { id } = process;
   const known =
     reason.kind === 'exited' ? reason.exitCode : reason.kind === 'signalled' ? 'signal' : undefined;
   const end = endOf(process, termination);
-  const query = { name: id.name, pid, window, end, known } as const;
+  const query = { name: id.name, pid, window, since, end, known } as const;
   return { id, terminationId, query, began: performance.now() };
 }
 
@@ -345,6 +459,7 @@ function factsOfFinding(finding: Finding, { query }: Lookup): TerminationFacts |
     case 'spawn-error':
       return { ...UNKNOWN, spawnError: finding.text, neverRan: true };
     case 'contradictory':
+    case 'incomplete':
     case 'nothing':
       return undefined;
     default: {
@@ -363,7 +478,6 @@ function factsOfFailedStart({ spawnError }: ProcessInfo): TerminationFacts {
   };
 }
 
-/** `stop`: a whole second. */
-function isWithin(stop: number, { after, before }: TimeWindow): boolean {
-  return stop >= Math.floor(after) && stop <= before;
+function sendMarker(marker: string) {
+  return { methodName: 'supervisor.sendRemoteCommEvent', params: [MARKER_TYPE, marker] };
 }

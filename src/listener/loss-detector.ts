@@ -48,6 +48,11 @@ export class LossDetector {
     return this.#sequence.mayHaveOvertaken(serial, at);
   }
 
+  /** Whether skipped serials may still be received. */
+  get hasPending(): boolean {
+    return this.#sequence.hasPending;
+  }
+
   /** Gaps that are remembered, pending or lost. */
   get gapCount(): number {
     return this.#sequence.gapCount;

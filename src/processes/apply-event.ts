@@ -3,7 +3,7 @@
 import type { ProcessStateEvent } from '../supervisor/events.ts';
 import { effectOfEvent } from './effects.ts';
 import type { Process } from './process.ts';
-import { type NewTermination, type Termination, windowOfEvent } from './termination.ts';
+import type { NewTermination, Termination } from './termination.ts';
 
 /** The termination that an event reports; undefined where no run ended. */
 export function terminationOf(
@@ -21,7 +21,7 @@ export function terminationOf(
     pid,
     finishedAt: at,
     timeSource: 'event',
-    window: windowOfEvent(at),
+    window: undefined,
     expected: event.expected,
     reason,
   };

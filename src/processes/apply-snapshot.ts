@@ -15,6 +15,7 @@ import {
 export function snapshotUpdate(
   process: Readonly<Process>,
   info: ProcessInfo,
+  isOrdered: boolean,
   newTermination: () => NewTermination,
 ): Partial<Process> | undefined {
   const isNew = process.state !== info.state || process.lastTransitionTime === undefined;
@@ -27,7 +28,7 @@ export function snapshotUpdate(
     spawnError: info.spawnError,
     stdoutLog: info.stdoutLog,
     stderrLog: info.stderrLog,
-    ...terminationUpdate(process, info, newTermination),
+    ...terminationUpdate(process, info, isOrdered, newTermination),
   };
   const changed = Object.entries(next).filter(
     ([field, value]) => process[field as keyof Process] !== value,
@@ -43,6 +44,7 @@ export function snapshotUpdate(
 function terminationUpdate(
   process: Readonly<Process>,
   info: ProcessInfo,
+  isOrdered: boolean,
   newTermination: () => NewTermination,
 ): Partial<Process> {
   const { termination, failedStart, lastUnexpectedExit, lastTransitionTime } = process;
@@ -54,7 +56,8 @@ function terminationUpdate(
   if (covering === undefined) {
     return { termination: terminationOfSnapshot(info, newTermination()), failedStart: undefined };
   }
-  if (covering !== termination) return {};
+  // Without its place, a snapshot may report a later exit whose event was not received yet.
+  if (covering !== termination || !isOrdered) return {};
   const confirmed = confirm(covering, info);
   return {
     termination: confirmed,
@@ -92,13 +95,18 @@ function confirm(known: Termination, info: ProcessInfo): Termination {
     reason,
     finishedAt,
     timeSource: 'snapshot',
-    window: windowOfSecond(info.stop),
   };
 }
 
 /** XML-RPC reports the exit code until the process is started again, and -1 for any signal. */
-export function reasonOfInfo({ state, exitStatus }: ProcessInfo): ExitReason | undefined {
-  if (!SNAPSHOT_EFFECTS[state].hasExitStatus) return undefined;
+export function reasonOfInfo({
+  state,
+  start,
+  stop,
+  exitStatus,
+}: ProcessInfo): ExitReason | undefined {
+  // After `stop`, a start may have failed.
+  if (!SNAPSHOT_EFFECTS[state].hasExitStatus || start > stop) return undefined;
   if (exitStatus >= 0) return { kind: 'exited', source: 'xml-rpc', exitCode: exitStatus };
   return { kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined };
 }

@@ -111,7 +111,7 @@ export class ProcessTable {
     for (const info of snapshot.processes) {
       if (this.#wasRemovedAfter(info.group, since)) continue;
       const process = this.#processOfEntry(info);
-      if (!isLater(process, since)) this.#update(process, info);
+      if (!isLater(process, since)) this.#update(process, info, false);
     }
     this.#removeUnnamed(since);
     return this.#takeChanges();
@@ -133,7 +133,7 @@ export class ProcessTable {
       if (isLater(process, serial)) continue;
       const { ordered } = process;
       if (ordered !== undefined && ordered.state !== info.state) corrections += 1;
-      this.#update(process, info);
+      this.#update(process, info, true);
       process.ordered = { source: 'snapshot', serial, state: info.state };
     }
     this.#removeUnnamed(serial);
@@ -246,9 +246,9 @@ export class ProcessTable {
     }
   }
 
-  #update(process: Process, info: ProcessInfo): void {
+  #update(process: Process, info: ProcessInfo, isOrdered: boolean): void {
     const before = process.termination;
-    const update = snapshotUpdate(process, info, () => this.#newTermination());
+    const update = snapshotUpdate(process, info, isOrdered, () => this.#newTermination());
     if (update === undefined) return;
     Object.assign(process, update);
     this.#updated(process);

@@ -42,8 +42,8 @@ export interface Termination {
   readonly finishedAt: number;
   /** `log`: milliseconds. `event`: when the event was received. `snapshot`: whole seconds. */
   readonly timeSource: 'log' | 'event' | 'snapshot';
-  /** The run ended within this window. */
-  readonly window: TimeWindow;
+  /** The run ended within this window; undefined where an event reported it, which may have waited for long. */
+  readonly window: TimeWindow | undefined;
   /** Whether the exit code is one of `exitcodes`; undefined for a stop and for a snapshot. */
   readonly expected: boolean | undefined;
   readonly reason: ExitReason;
@@ -69,15 +69,8 @@ export interface StartFacts {
   readonly startedAt: number;
 }
 
-/** supervisord sends an event in the turn after the exit, up to a second later; the exporter may be busy. */
+/** Seconds that an event may be received after what it reports. */
 export const EVENT_DELAY_SECONDS = 2;
-/** Both sides read the clock, at different moments. */
-const CLOCK_TOLERANCE_SECONDS = 0.1;
-
-/** When a run began or ended that an event reported, which was received at `at`. */
-export function windowOfEvent(at: number): TimeWindow {
-  return { after: at - EVENT_DELAY_SECONDS, before: at + CLOCK_TOLERANCE_SECONDS };
-}
 
 /** supervisord takes the time of an exit first and writes its log line a little later. */
 const LOG_DELAY_SECONDS = 0.5;

@@ -1,5 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -92,6 +93,53 @@ exits(
     }),
   ),
 );
+
+for (const level of ['info', 'warn']) {
+  exits(
+    `exits whose events wait for the exporter have their own reasons, at loglevel=${level}`,
+    timed(60_000, () => {
+      // Two groups have a process of this name, and each process of the pair ends once.
+      const program = (group: string, name: string) =>
+        `[program:${group}]\ncommand=sleep infinity\nprocess_name=${name}\nautorestart=false\n`;
+      const files = {
+        'log.conf': `[supervisord]\nloglevel=${level}\n`,
+        'waiting.conf': [program('first', 'same'), program('second', 'same')].join(''),
+      };
+      return play({ conf: 'quiet', files }, async (supervisord) => {
+        await supervisord.until(20_000, (metrics) => assertState(metrics, 'same', 20));
+        const pids = [
+          await pidOf(supervisord, 'first:same'),
+          await pidOf(supervisord, 'second:same'),
+        ];
+        const exporter = await pidOf(supervisord, 'exporter');
+        process.kill(exporter, 'SIGSTOP');
+        process.kill(pids[0] ?? 0, 'SIGUSR1');
+        await eventually(10_000, () => assert.match(supervisord.log, /exited: same .*SIGUSR1/));
+        // Longer than supervisord takes to send an event.
+        await sleep(4_000);
+        process.kill(pids[1] ?? 0, 'SIGUSR2');
+        await eventually(10_000, () => assert.match(supervisord.log, /exited: same .*SIGUSR2/));
+        process.kill(exporter, 'SIGCONT');
+        const wrong: string[] = [];
+        await supervisord.until(20_000, (metrics) => {
+          for (const [group, signal] of [
+            ['first', 10],
+            ['second', 12],
+          ] as const) {
+            const stated = reasonOf(metrics, 'same', group).signal;
+            // As long as it has not ended, 0.
+            if (stated !== undefined && stated !== signal && stated !== 0) {
+              wrong.push(`${group}: ${stated}`);
+            }
+          }
+          assertState(metrics, 'same', 100);
+          assert.is.not(reasonOf(metrics, 'same', 'second').status, undefined);
+        });
+        assert.equal(wrong, []);
+      });
+    }),
+  );
+}
 
 interface PoorLog {
   readonly title: string;

@@ -54,6 +54,10 @@ for (const [title, log, isAlwaysKnown] of LOGS) {
             'forger.py': FORGER,
             'forgers.conf': `[program:forger]
 command=/usr/bin/python3 %(ENV_STORY_DIR)s/forger.py
+; The output of the exporter itself is trusted. This is another process of its name.
+[program:impostor]
+process_name=exporter
+command=/usr/bin/python3 %(ENV_STORY_DIR)s/forger.py
 [eventlistener:liar]
 command=/usr/bin/python3 ${LISTENER}
 events=PROCESS_STATE

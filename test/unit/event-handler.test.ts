@@ -70,6 +70,7 @@ class World {
       changes,
       resync: this.resync,
       watchdog,
+      exits: () => ({ markerReceived() {}, tickReceived() {} }),
       log: SILENT,
       signal,
     });

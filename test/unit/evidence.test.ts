@@ -33,7 +33,8 @@ const QUERY: Query = {
   name: 'web',
   isShared: false,
   pid: 7,
-  window: { after: 100, before: 102.1 },
+  window: undefined,
+  since: 0,
   end: 'unexpected',
   known: undefined,
 };
@@ -78,84 +79,116 @@ match('a stop is never the reason of a later kill, and the other way round', () 
   assert.equal(reasonOf(find(lines.slice(0, 3), { pid: undefined })), 'nothing');
 });
 
-match('without a pid, the window selects the line, and each line counts once', () => {
-  const evidence = new LogEvidence();
-  evidence.beginAt(0);
-  const query: Query = { ...QUERY, pid: undefined, end: 'failed-start' };
-  evidence.add({ at: 100.5, message: exited(3), isCertain: true });
-  assert.equal(reasonOf(evidence.find(query)), code(3));
-  assert.equal(reasonOf(evidence.find(query)), 'nothing');
-  evidence.add({ at: 101.5, message: exited(4), isCertain: true });
-  assert.equal(reasonOf(evidence.find(query)), code(4));
+/** Lines that are read one after the other. */
+class Log {
+  readonly evidence = new LogEvidence();
+
+  constructor() {
+    this.evidence.beginAt(0);
+  }
+
+  add(...lines: readonly Line[]): void {
+    for (const [at, message, isCertain = true] of lines) {
+      this.evidence.add({ at, message, isCertain });
+    }
+  }
+
+  find(query: Partial<Query> = {}) {
+    const { settled: since } = this.evidence;
+    return reasonOf(this.evidence.find({ ...QUERY, since, ...query }));
+  }
+}
+
+match('without a pid, ends are reported in the order of their lines, however late', () => {
+  const log = new Log();
+  const query = { pid: undefined, end: 'failed-start' } as const;
+  log.add([100, exited(3)]);
+  assert.equal(log.find(query), code(3));
+  assert.is(log.find(query), 'nothing');
+  log.add([101, exited(4)], [105, exited(5)], [110, exited(6)]);
+  for (const exitCode of [4, 5, 6]) assert.equal(log.find(query), code(exitCode));
 });
 
-match('a truncation may have erased the true line, so that uncertain lines prove nothing', () => {
-  for (const [truncatedAt, isCertain, expected] of [
-    [101, false, 'nothing'],
-    [101, true, code(42)],
-    [-900, false, code(42)],
-    [50, false, 'nothing'],
-  ] as const) {
-    const evidence = new LogEvidence();
-    evidence.beginAt(0);
-    evidence.add({ at: -800, message: spawned(7), isCertain: true });
-    evidence.add({ at: 100.5, message: exited(42), isCertain });
-    evidence.truncatedAt(truncatedAt);
-    assert.equal(reasonOf(evidence.find(QUERY)), expected, `${truncatedAt}, ${isCertain}`);
+match('of several lines that may be the first one, all have to agree', () => {
+  const query = { pid: undefined };
+  const log = new Log();
+  log.add([60, exited(3)], [101, exited(4)]);
+  assert.is(log.find(query), 'contradictory');
+  // Nor does it become known which line is next.
+  log.add([102, exited(5)]);
+  assert.is(log.find(query), 'contradictory');
+  log.evidence.settle(log.evidence.end);
+  log.add([103, exited(6)]);
+  assert.equal(log.find(query), code(6));
+  log.add([104, exited(7)], [105, exited(8)]);
+  assert.equal(log.find(query), code(7));
+});
+
+match('after a lost event it is not known which line is next', () => {
+  const query = { pid: undefined };
+  for (const isLost of [false, true]) {
+    const log = new Log();
+    log.add([100, exited(3)]);
+    assert.equal(log.find(query), code(3));
+    log.add([101, exited(4)], [102, exited(5)]);
+    if (isLost) log.evidence.unalign();
+    assert.equal(log.find(query), isLost ? 'contradictory' : code(4));
   }
 });
 
-match(
-  'lines outside the window, or of a time from which lines are missing, are no evidence',
-  () => {
-    const query = { pid: undefined };
-    assert.equal(
-      reasonOf(
-        find(
-          [
-            [98, exited(4)],
-            [99, exited(3)],
-          ],
-          query,
-        ),
-      ),
-      'contradictory',
-    );
-    assert.equal(reasonOf(find([[103, exited(3)]], query)), 'nothing');
-    assert.equal(reasonOf(find([[101, exited(3)]], query, 100.5)), 'nothing');
-    assert.equal(reasonOf(find([[101, exited(3)]], query, 99)), code(3));
-  },
-);
-
-match('an event that was received late has the only line that is left', () => {
-  const query = { pid: undefined };
-  assert.equal(reasonOf(find([[60, exited(3)]], query)), code(3));
-  assert.equal(reasonOf(find([[60, exited(3)]], { ...query, end: 'any' })), 'nothing');
-  assert.equal(reasonOf(find([[60, exited(3)]], { ...query, end: 'stopped' })), 'nothing');
+match('a line of another kind than the next event is of an end without an event', () => {
+  const log = new Log();
+  log.add([100, exited(3)]);
+  assert.equal(log.find({ pid: undefined }), code(3));
+  log.add([101, stoppedBy(15)], [102, exited(4)]);
+  assert.equal(log.find({ pid: undefined }), 'contradictory');
 });
 
-match('a time that the pid cannot explain, as of another time zone, is no evidence', () => {
-  assert.equal(
-    reasonOf(
-      find([
-        [3_000, spawned(7)],
-        [3_601, exited(3)],
-      ]),
-    ),
-    'nothing',
-  );
-  const window = { after: 9_998, before: 10_000 };
+match('a truncation may have erased the true line', () => {
+  for (const [title, pid, alive, expected] of [
+    ['a run from before it', 7, [], 'incomplete'],
+    ['a run that is known to be there after it', 7, [7], code(4)],
+    ['a run of unknown start', undefined, [7], 'incomplete'],
+    ['a run from after it', 8, [], code(5)],
+  ] as const) {
+    const log = new Log();
+    log.add([50, spawned(7)]);
+    log.evidence.truncatedAt(100, new Set(alive));
+    log.add([100.5, exited(4)], [101, spawned(8)], [102, exited(5)]);
+    assert.equal(log.find({ pid }), expected, title);
+    log.evidence.settle(log.evidence.end);
+    log.add([103, exited(6)]);
+    assert.equal(log.find({ pid: undefined }), code(6), title);
+  }
+});
+
+match('the end of a snapshot is searched for in its second, where no line is missing', () => {
+  const query = { pid: undefined, end: 'any', window: { after: 100, before: 101.5 } } as const;
   assert.equal(
     reasonOf(
       find(
         [
-          [1_000, spawned(7)],
-          [6_399, exited(3)],
+          [99, exited(4)],
+          [100.2, exited(3)],
         ],
-        { window },
+        query,
       ),
     ),
-    'nothing',
+    code(3),
+  );
+  assert.equal(reasonOf(find([[103, exited(3)]], query)), 'nothing');
+  assert.equal(reasonOf(find([[101, exited(3)]], query, 100.5)), 'incomplete');
+  assert.equal(
+    reasonOf(
+      find(
+        [
+          [101, exited(3)],
+          [101.2, exited(4)],
+        ],
+        query,
+      ),
+    ),
+    'contradictory',
   );
 });
 
@@ -173,15 +206,27 @@ match('a line that contradicts the event or XML-RPC does not count', () => {
 
 match('a forged line makes a reason unknown, never false', () => {
   const forged: Line = [101, exited(42), false];
+  const forgedStart: Line = [101, spawned(9), false];
   for (const isCertain of [true, false]) {
     const real: Line = [101, killed(9), isCertain];
     const start: Line = [99, spawned(7), isCertain];
-    const expected = isCertain ? signal(9) : 'contradictory';
-    assert.equal(reasonOf(find([start, forged, real])), expected);
-    assert.equal(reasonOf(find([start, real, forged])), expected);
-    assert.equal(reasonOf(find([start, real, [101, spawned(7), false], forged])), expected);
-    assert.equal(reasonOf(find([start, [101, spawned(9), false], forged, real])), expected);
+    const known = isCertain ? signal(9) : 'contradictory';
+    assert.equal(reasonOf(find([start, forged, real])), known);
+    assert.equal(reasonOf(find([start, real, forged])), known);
+    assert.equal(reasonOf(find([start, real, forgedStart, forged])), known);
+    assert.equal(reasonOf(find([start, forgedStart, forged, real])), 'contradictory');
   }
+});
+
+match('uncertain lines of the run and of its end do not give it the reason of the next run', () => {
+  const lines: Line[] = [
+    [99, spawned(7)],
+    [101, exited(3), false],
+    [102, spawned(8), false],
+    [103, exited(4)],
+  ];
+  assert.is(reasonOf(find(lines)), 'contradictory');
+  assert.equal(reasonOf(find(lines.slice(0, 3))), code(3));
 });
 
 match('lines of a name that groups share count when they agree', () => {
@@ -215,7 +260,17 @@ match('a start that failed before there was a process has the error of that time
     'contradictory',
   );
   assert.is(find([[101, none]]).kind, 'nothing');
-  assert.is(find([[98, none]], query).kind, 'nothing');
+  assert.is(
+    find(
+      [
+        [101, none],
+        [102, exited(3)],
+      ],
+      query,
+    ).kind,
+    'contradictory',
+  );
+  assert.is(find([[98, none]], { ...query, since: 1 }).kind, 'nothing');
 });
 
 match('memory is bounded, and what was forgotten is not evidence of an absence', () => {
@@ -226,7 +281,7 @@ match('memory is bounded, and what was forgotten is not evidence of an absence',
   for (let n = 0; n < 8_192 - 1; n++) {
     evidence.add({ at: 101, message: exited(5, `other-${n}`), isCertain: true });
   }
-  assert.equal(reasonOf(evidence.find({ ...QUERY, pid: undefined })), 'nothing');
+  assert.equal(reasonOf(evidence.find({ ...QUERY, pid: undefined })), 'incomplete');
 });
 
 match.run();

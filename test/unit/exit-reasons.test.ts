@@ -26,6 +26,11 @@ class Scene {
   readonly warnings: string[] = [];
   trust: LogTrust = 'trusted';
   calls = 0;
+  /** Whether the marker of each call is received as well, and before the reply. */
+  sendsMarkers = true;
+  /** Of the last call. */
+  marker = '';
+  missing = { isPending: false, lost: 0 };
   failedEarly = 0;
   reply: () => Promise<Reply> = async () => new RpcError('ERR_RPC_FAULT', 'BAD_NAME');
   /** Ends the decision whether it was an OOM kill; undefined where none was asked for. */
@@ -42,6 +47,7 @@ class Scene {
       evidence: this.evidence,
       log: { debug: undefined, info: () => {}, warn, error: () => {} },
       readLog: () => this.trust,
+      missingEvents: () => this.missing,
       onAskEarlyFailed: () => {
         this.failedEarly += 1;
       },
@@ -49,7 +55,11 @@ class Scene {
         ? {
             multicallSettled: async (calls) => {
               this.calls += 1;
-              return Promise.all(calls.map(() => this.reply()));
+              const [marker, ...others] = calls;
+              const replies = await Promise.all(others.map(() => this.reply()));
+              this.marker = String(marker?.params[1]);
+              if (this.sendsMarkers) this.reasons.markerReceived(this.marker);
+              return [true, ...replies];
             },
           }
         : undefined,
@@ -180,9 +190,58 @@ reasons(
 );
 
 reasons(
-  'a stop outside the window of the exit does not count',
+  'what XML-RPC reports counts once its marker was received, and the exit is still the last one',
   inScene(async (scene) => {
-    scene.reply = async () => reply({ stop: AT - 20 });
+    scene.sendsMarkers = false;
+    scene.reply = async () => reply({ exitstatus: 3 });
+    scene.exit();
+    await eventually(5_000, () => assert.is.not(scene.marker, ''));
+    assert.equal(scene.reason, { kind: 'pending' });
+    scene.reasons.markerReceived('of another exporter');
+    assert.equal(scene.reason, { kind: 'pending' });
+    scene.reasons.markerReceived(scene.marker);
+    assert.equal(scene.reason, { kind: 'exited', source: 'xml-rpc', exitCode: 3 });
+  }),
+);
+
+reasons(
+  'what XML-RPC reports of a later exit is not the reason of an earlier one',
+  inScene(async (scene) => {
+    scene.sendsMarkers = false;
+    scene.reply = async () => reply({ exitstatus: 4 });
+    scene.exit();
+    await eventually(5_000, () => assert.is.not(scene.marker, ''));
+    const first = scene.table.get(id('web'))?.termination?.id;
+    // Events that supervisord had queued before the call.
+    for (const next of [
+      event(2, 'web', 'EXITED>STARTING', { tries: 0 }),
+      event(3, 'web', 'STARTING>RUNNING', { pid: 102 }),
+      event(4, 'web', 'RUNNING>EXITED', { expected: true, pid: 102 }),
+    ]) {
+      scene.changes.publish(scene.table.apply(next, AT + 1));
+    }
+    const { lastUnexpectedExit } = scene.table.get(id('web')) ?? {};
+    assert.is(lastUnexpectedExit?.id, first);
+    scene.reasons.markerReceived(scene.marker);
+    assert.equal(await scene.settled(), { kind: 'exited', source: 'xml-rpc', exitCode: 4 });
+    assert.equal(scene.table.get(id('web'))?.lastUnexpectedExit?.reason, { kind: 'unknown' });
+  }),
+);
+
+reasons(
+  'a marker proves nothing while serials are missing',
+  inScene(async (scene) => {
+    scene.missing = { isPending: true, lost: 0 };
+    scene.reply = async () => reply({ exitstatus: 3 });
+    scene.exit();
+    assert.equal(await scene.settled(), { kind: 'unknown' });
+  }),
+);
+
+reasons(
+  'the exit status after a later start that failed is not that of the exit',
+  inScene(async (scene) => {
+    scene.reply = async () => reply({ state: 0, start: AT, exitstatus: 0 });
     scene.exit();
     assert.equal(await scene.settled(), { kind: 'unknown' });
   }),
@@ -270,11 +329,14 @@ reasons(
   'what was asked before the event is used for it',
   inScene(async (scene) => {
     scene.trust = 'none';
+    scene.sendsMarkers = false;
     scene.reply = async () => reply({ exitstatus: 7 });
     assert.is(scene.reasons.askEarly([{ id: id('web'), pid: 101 }]), true);
-    await eventually(5_000, () => assert.is(scene.calls, 1));
+    await eventually(5_000, () => assert.is.not(scene.marker, ''));
     await new Promise((resolve) => setImmediate(resolve));
     scene.exit();
+    assert.equal(scene.reason, { kind: 'pending' });
+    scene.reasons.markerReceived(scene.marker);
     assert.equal(scene.reason, { kind: 'exited', source: 'xml-rpc', exitCode: 7 });
     assert.is(scene.calls, 1);
   }),

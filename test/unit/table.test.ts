@@ -590,18 +590,18 @@ table('a snapshot changes nothing that it confirms', () => {
       const process = new Process(id('cat'), before.state);
       Object.assign(
         process,
-        snapshotUpdate(process, before, () => PENDING),
+        snapshotUpdate(process, before, true, () => PENDING),
       );
       if (isReasonKnown) setTerminationFacts(process, PENDING.id, { reason: SIGKILLED });
       for (const next of SNAPSHOTS) {
-        const update = snapshotUpdate(process, next, () => ({ ...PENDING, id: 2 }));
+        const update = snapshotUpdate(process, next, true, () => ({ ...PENDING, id: 2 }));
         if (update === undefined) confirmed += 1;
         const isSame = Object.entries(update ?? {}).some(
           ([field, value]) => process[field as keyof Process] === value,
         );
         if (isSame) assert.unreachable(JSON.stringify([before, next]));
         const updated = { ...process, ...update };
-        if (snapshotUpdate(updated, next, () => ({ ...PENDING, id: 3 })) !== undefined) {
+        if (snapshotUpdate(updated, next, true, () => ({ ...PENDING, id: 3 })) !== undefined) {
           assert.unreachable(`the same snapshot again: ${JSON.stringify([before, next])}`);
         }
       }
