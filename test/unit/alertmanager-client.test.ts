@@ -211,6 +211,22 @@ for (const [status, location, shown] of [
 }
 
 client(
+  'status 100 without an end is cut off before the request times out',
+  timed(15_000, async () => {
+    const server = await RawServer.start((socket) =>
+      socket.write('HTTP/1.1 100 Continue\r\n\r\n'.repeat(20)),
+    );
+    try {
+      await withClient(`http://${server.address}`, async ({ log }) => {
+        await eventually(5_000, () => assert.match(log.join(''), 'too many HTTP status 1xx'));
+      });
+    } finally {
+      server.stop();
+    }
+  }),
+);
+
+client(
   'a refusal is not sent again',
   timed(15_000, async () => {
     const server = await RawServer.start((socket) =>
