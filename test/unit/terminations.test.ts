@@ -244,7 +244,7 @@ terminations('a deliberate stop is a termination and takes its time', () => {
       pid: 7,
       finishedAt: 20.5,
       timeSource: 'event',
-      window: { after: 18.5, before: 20.6 },
+      window: undefined,
       expected: undefined,
       reason: { kind: 'pending' } satisfies ExitReason,
     },
@@ -380,7 +380,8 @@ const REPORTED: Readonly<Record<ProcessState, Reported>> = {
 
 for (const [name, expected] of Object.entries(REPORTED)) {
   const state = name as ProcessState;
-  const reported = { start: 30, stop: 20, exitStatus: 3 };
+  const start = expected.status === undefined ? 30 : 10;
+  const reported = { start, stop: 20, exitStatus: 3 };
 
   terminations(`a process that is first seen by a snapshot, in ${state}`, () => {
     const table = new ProcessTable();
@@ -401,13 +402,22 @@ for (const [name, expected] of Object.entries(REPORTED)) {
   });
 }
 
+for (const state of ['STOPPED', 'EXITED'] as const) {
+  terminations(`${state} after a start that may have failed has no exit status`, () => {
+    const table = new ProcessTable();
+    const reported = { start: 30, stop: 20, exitStatus: 3 };
+    table.applySnapshotAt(snapshot([info('web', state, reported)]), 0);
+    assert.is(table.get(WEB)?.termination?.reason.kind, 'pending');
+  });
+}
+
 terminations('an event may be received seconds late: a snapshot makes it no other exit', () => {
   const history = new History().exit(24.2).lookUp(0, exited(3));
   history.snapshot('EXITED', { stop: 20, exitStatus: 3 });
   assert.is(history.published.length, 1);
   assert.is(history.web.termination?.finishedAt, 20);
   assert.is(history.web.termination?.timeSource, 'snapshot');
-  assert.equal(history.web.termination?.window, { after: 20, before: 21.5 });
+  assert.is(history.web.termination?.window, undefined);
   assert.is(history.web.lastUnexpectedExit?.finishedAt, 20);
   assert.is(history.web.lastTransitionTime, 20, 'the exit is the last transition');
 });
