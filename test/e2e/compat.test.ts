@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { STATE_CODES } from '../../src/supervisor/states.ts';
-import { eventually, timed } from '../support/deadline.ts';
+import { eventually, timed, timeoutSignal } from '../support/deadline.ts';
 import { Exposition } from '../support/exposition.ts';
 import { freePort } from '../support/ports.ts';
 import { withServer } from '../support/prometheus.ts';
@@ -150,7 +150,7 @@ function stateOf(metrics: Exposition, process: string): number | undefined {
 }
 
 async function textOf(url: string): Promise<string> {
-  return (await fetch(url, { signal: AbortSignal.timeout(5_000) })).text();
+  return (await fetch(url, { signal: timeoutSignal(5_000) })).text();
 }
 
 compat.run();

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { eventually, timed, within } from '../support/deadline.ts';
+import { eventually, timed, timeoutSignal, within } from '../support/deadline.ts';
 import { Exposition } from '../support/exposition.ts';
 import { freePort } from '../support/ports.ts';
 
@@ -36,7 +36,7 @@ demo(
         30_000,
         async () => {
           const response = await fetch(`http://127.0.0.1:${port}/metrics`, {
-            signal: AbortSignal.timeout(5_000),
+            signal: timeoutSignal(5_000),
           });
           const metrics = new Exposition(await response.text());
           assert.is(metrics.value('supervisord_processes', { state: 'FATAL' }), 1);

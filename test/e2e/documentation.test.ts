@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeCertificate } from '../support/certificates.ts';
-import { eventually, timed, within } from '../support/deadline.ts';
+import { eventually, timed, timeoutSignal, within } from '../support/deadline.ts';
 import { PROGRAM } from '../support/exporter.ts';
 import { Exposition } from '../support/exposition.ts';
 import { freePort } from '../support/ports.ts';
@@ -194,12 +194,12 @@ documentation(
 
 async function metricsOf(port: number): Promise<Exposition> {
   const url = `http://127.0.0.1:${port}/metrics`;
-  return new Exposition(await (await fetch(url, { signal: AbortSignal.timeout(5_000) })).text());
+  return new Exposition(await (await fetch(url, { signal: timeoutSignal(5_000) })).text());
 }
 
 async function isSynced(port: number): Promise<boolean> {
   const url = `http://127.0.0.1:${port}/-/ready`;
-  return (await fetch(url, { signal: AbortSignal.timeout(5_000) })).ok;
+  return (await fetch(url, { signal: timeoutSignal(5_000) })).ok;
 }
 
 documentation.run();

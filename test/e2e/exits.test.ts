@@ -57,7 +57,7 @@ exits(
         const took = metrics.value('supervisord_process_last_stop_duration_seconds', {
           name: 'polite',
         });
-        assert.ok(took !== undefined && took > 0.4 && took < 5, `${took} s`);
+        assert.ok(took !== undefined && took > 0.4 && took < 60, `${took} s`);
       });
       const metrics = await supervisord.metrics();
       const setting = (what: string, name: string) =>

@@ -75,7 +75,7 @@ life(
       const stopped = await supervisord.metrics();
       assertDown(stopped, 'steady');
       const stop = stopped.value('supervisord_process_stop_time_seconds', { name: 'steady' }) ?? 0;
-      assert.ok(Math.abs(Date.now() / 1000 - stop) < 5, `stopped at ${stop}`);
+      assert.ok(Math.abs(Date.now() / 1000 - stop) < 60, `stopped at ${stop}`);
       assert.is(stopped.value('supervisord_process_exits_total', { name: 'steady' }), 0);
 
       await supervisord.ctl('start', 'steady');

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { eventually } from './deadline.ts';
+import { eventually, timeoutSignal } from './deadline.ts';
 import type { Labels } from './exposition.ts';
 import { freePort } from './ports.ts';
 import { shippedWith, withFolder, withServer } from './prometheus.ts';
@@ -82,7 +82,7 @@ export class Alertmanager {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(labels.map((of) => ({ labels: of, generatorURL }))),
-      signal: AbortSignal.timeout(5_000),
+      signal: timeoutSignal(5_000),
     });
     if (!response.ok) throw new Error(`status ${response.status}`);
   }
@@ -101,7 +101,7 @@ export class Alertmanager {
 
   async #get<Data>(path: string): Promise<Data> {
     const response = await fetch(`${this.url}/api/v2/${path}`, {
-      signal: AbortSignal.timeout(5_000),
+      signal: timeoutSignal(5_000),
     });
     if (!response.ok) throw new Error(`${path}: status ${response.status}`);
     return (await response.json()) as Data;

@@ -2,7 +2,6 @@
 
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { type Webhook, withAlertmanager } from './alertmanager.ts';
 import { eventually } from './deadline.ts';
@@ -17,7 +16,6 @@ const MANY_EXITS = { alertname: 'SupervisorManyExits' };
 const RPC_DOWN = { alertname: 'SupervisorRpcDown', severity: 'critical' };
 const HUNG = { alertname: 'SupervisorHung' };
 const EXPORTER_DOWN = { alertname: 'SupervisorExporterDown' };
-const FROZEN_MS = 20_000;
 
 export interface NotificationsOptions {
   /** Whether the exporter pushes as well. */
@@ -110,8 +108,11 @@ async function restartWithWrongPassword(supervisord: Supervisord, webhook: Webho
 
 async function freeze({ pid }: Supervisord, webhook: Webhook): Promise<void> {
   process.kill(pid, 'SIGSTOP');
-  await sleep(FROZEN_MS);
-  process.kill(pid, 'SIGCONT');
+  try {
+    await eventually(60_000, () => assert.equal(statuses(webhook, HUNG), ['firing']));
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
   await eventually(30_000, () => assert.equal(statuses(webhook, HUNG), ['firing', 'resolved']));
 }
 

@@ -14,7 +14,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
-import { eventually } from './deadline.ts';
+import { eventually, timeoutSignal } from './deadline.ts';
 import { Exposition } from './exposition.ts';
 import { freePort } from './ports.ts';
 import { htpasswd } from './secure.ts';
@@ -114,7 +114,7 @@ async function assertDoctor(
 
 function get(url: string, password: string): Promise<Response> {
   const authorization = `Basic ${Buffer.from(`me:${password}`).toString('base64')}`;
-  return fetch(url, { headers: { authorization }, signal: AbortSignal.timeout(5_000) });
+  return fetch(url, { headers: { authorization }, signal: timeoutSignal(5_000) });
 }
 
 async function textOf(url: string, password: string): Promise<string> {

@@ -6,7 +6,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { eventually, within } from './deadline.ts';
+import { eventually, timeoutSignal, within } from './deadline.ts';
 import { freePort } from './ports.ts';
 
 const SHIPPED = fileURLToPath(new URL('../../prometheus-rules/', import.meta.url));
@@ -53,7 +53,7 @@ export class Prometheus {
 
   async #get<Data>(path: string): Promise<Data> {
     const response = await fetch(`http://127.0.0.1:${this.#port}/api/v1/${path}`, {
-      signal: AbortSignal.timeout(5_000),
+      signal: timeoutSignal(5_000),
     });
     const { status, data } = (await response.json()) as { status: string; data: Data };
     if (status !== 'success') throw new Error(`${path}: ${status}`);
@@ -198,7 +198,7 @@ export async function withServer(
 
 function becomesReady(url: string): Promise<void> {
   return eventually(20_000, async () => {
-    const { status } = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+    const { status } = await fetch(url, { signal: timeoutSignal(5_000) });
     if (status !== 200) throw new Error(`${url}: status ${status}`);
   });
 }

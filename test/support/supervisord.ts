@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import xmlrpc from 'xmlrpc';
-import { eventually, within } from './deadline.ts';
+import { eventually, timeoutSignal, within } from './deadline.ts';
 import { PROGRAM } from './exporter.ts';
 import { Exposition } from './exposition.ts';
 import { freePort } from './ports.ts';
@@ -115,7 +115,7 @@ export class Supervisord {
   }
 
   async metrics(): Promise<Exposition> {
-    const response = await fetch(this.url('/metrics'), { signal: AbortSignal.timeout(5_000) });
+    const response = await fetch(this.url('/metrics'), { signal: timeoutSignal(5_000) });
     return new Exposition(await response.text());
   }
 
