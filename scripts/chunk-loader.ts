@@ -4,9 +4,14 @@ import { compileFunction } from 'node:vm';
 
 type Load = (name: string) => unknown;
 type Code = (exports: unknown, load: Load, module: { exports: unknown }) => void;
+/**
+ * Its only content is a comment: code in gzip and base64. A string would be kept twice, by itself
+ * and in the text of this file.
+ */
+type CompressedCode = () => void;
 
-/** Code that is needed at the start, and text for later: gzip, in base64. */
-declare const CHUNKS: Readonly<Record<string, Code | string>>;
+/** Code that is needed at the start, and code for later. */
+declare const CHUNKS: Readonly<Record<string, Code | CompressedCode>>;
 
 const loaded = new Map<string, { exports: unknown }>();
 
@@ -19,12 +24,17 @@ export function loadChunk(name: string): unknown {
   const module = { exports: {} };
   // Before the code runs, for chunks that import one another.
   loaded.set(name, module);
-  const code = typeof chunk === 'string' ? compile(name, chunk) : chunk;
+  const code = isCompressed(chunk) ? compile(name, chunk) : chunk;
   code(module.exports, loadChunk, module);
   return module.exports;
 }
 
-function compile(name: string, text: string): Code {
+function isCompressed(chunk: Code | CompressedCode): chunk is CompressedCode {
+  return chunk.length === 0;
+}
+
+function compile(name: string, chunk: CompressedCode): Code {
+  const text = String(chunk).slice('()=>{/*'.length, -'*/}'.length);
   // Loaded here, because the start does not need it.
   const { gunzipSync } = require('node:zlib') as typeof import('node:zlib');
   const code = gunzipSync(Buffer.from(text, 'base64')).toString();
