@@ -38,6 +38,7 @@ import { nameOfServerState, SERVER_STATE_CODES, type Snapshot } from './supervis
 import { formatAddress, isLoopback } from './util/address.ts';
 import type { CollectorStats } from './util/collector-stats.ts';
 import { ListenError } from './util/errors.ts';
+import { fitHeapTo } from './util/heap.ts';
 import type { Logger } from './util/log.ts';
 import type { BoundAddress } from './web/listen.ts';
 import { Page } from './web/page/page.ts';
@@ -300,6 +301,7 @@ export class Exporter {
   }
 
   async #render(): Promise<readonly CachedText[]> {
+    fitHeapTo(this.#shared.table.size);
     await this.#resources?.read();
     return this.#renderMetrics();
   }

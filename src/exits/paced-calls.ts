@@ -1,6 +1,5 @@
 /** Calls of supervisord one after the other, with pauses: they take at most a tenth of its time. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DutyCycle } from '../util/duty-cycle.ts';
 
 /** A few calls in a row are each made at once: the next start of a process is at most a second away. */
@@ -32,7 +31,7 @@ export class PacedCalls {
       const began = performance.now();
       await this.#call();
       const pause = this.#duty.record(began, performance.now());
-      if (pause > 0) await sleep(pause, undefined, { ref: false });
+      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause).unref());
     }
     this.#isBusy = false;
   }
