@@ -476,6 +476,7 @@ const STARTS: readonly Start[] = [
   ['of the pid that has exited', EXITED, 7, 100.2, true],
   ['of another pid than the one that has exited', EXITED, 8, 100.2, false],
   ['of the next run', [...EXITED, [111, 'EXITED>STARTING']], 8, 110.5, true],
+  ['of a first run that failed', [STARTING, [101, 'STARTING>BACKOFF']], 8, 100.2, true],
   ['2 s after its event', RUNNING, 7, 102.5, true],
   ['more than 2 s after its event', RUNNING, 7, 102.6, false],
   ['60 s before its event', RUNNING, 7, 40.5, true],

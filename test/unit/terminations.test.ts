@@ -422,6 +422,13 @@ terminations('an event may be received seconds late: a snapshot makes it no othe
   assert.is(history.web.lastTransitionTime, 20, 'the exit is the last transition');
 });
 
+terminations('a snapshot that corrects the time takes no known signal back', () => {
+  const history = new History().exit(24.2).lookUp(0, KILLED);
+  history.snapshot('EXITED', { stop: 20, exitStatus: -1 });
+  assert.is(history.web.termination?.finishedAt, 20);
+  assert.equal(history.shown, { status: -1, signal: 9 });
+});
+
 terminations('a reason does not bring back the time that a snapshot has corrected', () => {
   const history = new History().exit(24.2);
   history.snapshot('EXITED', { stop: 20, exitStatus: 3 }).lookUp(0, exited(3));
