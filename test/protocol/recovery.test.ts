@@ -42,7 +42,10 @@ for (const [title, breakdown, reason] of BREAKDOWNS) {
           '--supervisor.timeout=300ms',
         ];
         await withExporter({ args }, async (exporter) => {
-          await eventually(5_000, () => assert.ok(supervisor.requests >= 2, 'the call is retried'));
+          await eventually(5_000, async () => {
+            assert.ok(supervisor.requests >= 2, 'the call is retried');
+            assert.is((await exporter.metrics()).value('supervisord_exporter_rpc_up'), 0);
+          });
           await exporter.tell(step(0, 'cat:cat', 'RUNNING>EXITED', 'expected:0 pid:7'));
           const broken = await exporter.metrics();
           assert.is(broken.value('supervisord_exporter_rpc_up'), 0);
