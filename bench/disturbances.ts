@@ -105,7 +105,8 @@ const DISTURBANCES: readonly Disturbance[] = [
       }),
   },
   {
-    title: 'the exporter may have 26 descriptors, two more than it uses, and 40 clients stay connected',
+    title:
+      'the exporter may have 26 descriptors, two more than it uses, and 40 clients stay connected',
     command: (command) => `sh -c 'ulimit -n 26; exec ${command}'`,
     disturb: async ({ port }) => {
       const clients: Socket[] = [];
