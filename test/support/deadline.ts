@@ -30,7 +30,7 @@ export async function within<T>(ms: number, what: string, promise: Promise<T>): 
 
 /** Ends a request after `ms`. */
 export function timeoutSignal(ms: number): AbortSignal {
-  return AbortSignal.timeout(ms * patience());
+  return AbortSignal.timeout(Math.ceil(ms * patience()));
 }
 
 /** Calls `check` until it does not throw; past `ms` its last error is the failure. */
