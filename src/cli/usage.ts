@@ -15,7 +15,7 @@ export interface Flag<User extends string = string> {
   readonly multiple?: boolean;
   readonly short?: string;
   readonly default?: string | string[];
-  /** A placeholder or a computed default, shown where there is no `default`. */
+  /** What the help shows for the value of a flag without a `default`: its form, or where it comes from. */
   readonly value?: string;
   /** The value is the path of a file or folder: print-config makes it absolute, and bash completes it. */
   readonly isPath?: boolean;

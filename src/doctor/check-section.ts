@@ -9,7 +9,7 @@ import type { ListenerSettings } from './listener.ts';
 const EVENTS = {
   PROCESS_STATE: 'every state change; nothing is counted without it',
   PROCESS_GROUP: 'groups that are added and removed',
-  REMOTE_COMMUNICATION: 'the position of a snapshot among the events',
+  REMOTE_COMMUNICATION: 'the position of snapshots and of exit codes from XML-RPC among the events',
   SUPERVISOR_STATE_CHANGE: 'start and shutdown of supervisord',
   TICK_60: 'a snapshot each minute, and whether events still arrive',
 } as const;

@@ -9,7 +9,7 @@ const log = suite('log output');
 const LINE = `${'x'.repeat(999)}\n`;
 
 log(
-  'lines that nobody reads are bounded: further ones are dropped, and counted once there is room',
+  'while stderr is not read, further lines are dropped, and counted once there is room',
   timed(10_000, async () => {
     const written: string[] = [];
     let accept = () => {};
