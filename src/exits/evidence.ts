@@ -12,6 +12,7 @@
  */
 
 import type { TimeWindow } from '../processes/termination.ts';
+import { dropOldest } from '../util/drop-oldest.ts';
 import type { LoggedReason, LogMessage } from './log-lines.ts';
 
 /** A line that reports something, and how far it can be trusted. */
@@ -244,8 +245,7 @@ export class LogEvidence {
   #addKill(name: string, kill: { readonly pid: number; readonly isCertain: boolean }): void {
     this.#kills.delete(name);
     this.#kills.set(name, kill);
-    const [oldest] = this.#kills.keys();
-    if (this.#kills.size > MAX_KILLS && oldest !== undefined) this.#kills.delete(oldest);
+    dropOldest(this.#kills, MAX_KILLS);
   }
 
   #forgetOldest(): void {

@@ -416,7 +416,7 @@ export class Exits {
     const children = this.#children();
     const gone = [...this.#options.table.values()].flatMap((process) => {
       const pid = livePid(process);
-      return pid === undefined || children.has(pid) ? [] : [{ id: process.id, pid }];
+      return pid === undefined || children.has(pid) ? [] : [process.id];
     });
     if (children.size > 0 && gone.length > 0) this.#reasons?.askEarly(gone);
     this.#reasons?.requestMarker();
@@ -476,7 +476,7 @@ export class Exits {
     const [first] = unlogged;
     if (!nudge || first === undefined) return;
     const gone = unlogged.filter(({ remains }) => remains === 'gone');
-    const ids = gone.map(({ process: { id }, pid }) => ({ id, pid }));
+    const ids = gone.map(({ process }) => process.id);
     if (gone.length > 0 && this.#reasons?.askEarly(ids)) return;
     const name = displayName(first.process.id);
     if (this.#options.endpoint !== undefined) this.#waker.wake();

@@ -32,6 +32,7 @@ const DEADLINE_MS = 3_000;
 const MAX_QUERIES = 50;
 /** Calls whose marker is awaited; with a full event buffer it may have been discarded. */
 const MAX_CALLS = 64;
+
 /** `spawnerr` of a process that was started and exited within `startsecs`. */
 const EXITED_TOO_QUICKLY = 'Exited too quickly (process log may have details)';
 const EXITED_TOO_QUICKLY_PREFIX = 'Exited too quickly';
@@ -93,7 +94,7 @@ export class ExitReasons {
   /** Those that wait until it is established whether the log is supervisord's. */
   #waiting: Lookup[] = [];
   /** Processes that have ended and whose event was not received yet. */
-  readonly #early = new Map<ProcessKey, { readonly id: ProcessId; readonly pid: number }>();
+  readonly #early = new Map<ProcessKey, ProcessId>();
   /** Distinguishes our markers from those of others and of earlier lives. */
   readonly #markerPrefix = `exits ${Date.now()}-${Math.random()}`;
   #markers = 0;
@@ -144,9 +145,9 @@ export class ExitReasons {
    * Asks about processes that have ended and whose event is still to come, which also wakes
    * supervisord. Returns false where that has to wait, or cannot be done.
    */
-  askEarly(ended: readonly { readonly id: ProcessId; readonly pid: number }[]): boolean {
+  askEarly(ended: readonly ProcessId[]): boolean {
     if (this.#options.client === undefined || this.#isRpcFailing) return false;
-    for (const { id, pid } of ended) this.#early.set(keyOf(id), { id, pid });
+    for (const id of ended) this.#early.set(keyOf(id), id);
     return this.#calls.request();
   }
 
@@ -164,6 +165,12 @@ export class ExitReasons {
     asked.atMarker = isComplete ? this.#lookupsOfLastEnds() : new Map();
     if (isComplete) this.#options.evidence.settle(asked.place);
     this.#complete(asked);
+  }
+
+  /** A tick of `when` (epoch seconds): every event from before it was received, unless serials are missing. */
+  tickReceived(when: number): void {
+    const { client, evidence } = this.#options;
+    if (client === undefined && this.#areEventsComplete()) evidence.settleBefore(when);
   }
 
   /** Whether no event is missing before the present one. If one is, its line is not that of a later end. */
@@ -306,12 +313,6 @@ export class ExitReasons {
     }, DEADLINE_MS);
   }
 
-  /** A tick of `when` (epoch seconds): every event from before it was received, unless serials are missing. */
-  tickReceived(when: number): void {
-    const { client, evidence } = this.#options;
-    if (client === undefined && this.#areEventsComplete()) evidence.settleBefore(when);
-  }
-
   #settleExpired(): void {
     const latest = performance.now() - DEADLINE_MS + 1;
     const isExpired = ({ began }: Lookup) => began <= latest;
@@ -332,7 +333,7 @@ export class ExitReasons {
     this.#needsMarker = false;
     for (const [key] of early) this.#early.delete(key);
     const asked = this.#newCall(lookups, early);
-    const ids = [...new Map([...lookups, ...early].map(([key, { id }]) => [key, id]))];
+    const ids = [...new Map([...lookups.map(([key, { id }]) => [key, id] as const), ...early])];
     try {
       const calls = [sendMarker(asked.marker), ...ids.map(([, id]) => processInfoCall(id))];
       const [, ...infos] = await client.multicallSettled(calls);

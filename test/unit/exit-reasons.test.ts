@@ -331,7 +331,7 @@ reasons(
     scene.trust = 'none';
     scene.sendsMarkers = false;
     scene.reply = async () => reply({ exitstatus: 7 });
-    assert.is(scene.reasons.askEarly([{ id: id('web'), pid: 101 }]), true);
+    assert.is(scene.reasons.askEarly([id('web')]), true);
     await eventually(5_000, () => assert.is.not(scene.marker, ''));
     await new Promise((resolve) => setImmediate(resolve));
     scene.exit();
@@ -346,7 +346,7 @@ reasons(
   'a failed call before the event is reported, and none is made until a call succeeds',
   inScene(async (scene) => {
     scene.trust = 'none';
-    const ended = [{ id: id('web'), pid: 101 }];
+    const ended = [id('web')];
     scene.reply = () => Promise.reject(new Error('no permission'));
     assert.is(scene.reasons.askEarly(ended), true);
     await eventually(5_000, () => assert.is(scene.failedEarly, 1));
