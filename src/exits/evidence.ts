@@ -81,7 +81,7 @@ export class LogEvidence {
   #spawnErrors: { readonly order: number; readonly text: string }[] = [];
   /** By name: the last kill at a stop. */
   readonly #kills = new Map<string, { readonly pid: number; readonly isCertain: boolean }>();
-  /** By name: the last line that was matched to a termination. */
+  /** By name, while there are lines of it: the last line that was matched to a termination. */
   readonly #used = new Map<string, number>();
   /** Names whose next end is reported by the first line after the one in #used. */
   readonly #aligned = new Set<string>();
@@ -253,7 +253,10 @@ export class LogEvidence {
     this.#oldest += 1;
     const lines = this.#lines.get(name);
     const dropped = lines?.shift();
-    if (lines?.length === 0) this.#lines.delete(name);
+    if (lines?.length === 0) {
+      this.#lines.delete(name);
+      this.#used.delete(name);
+    }
     if (dropped?.kind === 'ended') {
       this.#completeSince = Math.max(dropped.at, this.#completeSince);
       this.#forgetUpTo(dropped.order);

@@ -132,8 +132,8 @@ export class Exits {
       this.#oomSources = openOomSources();
       this.#oomKills = this.#oomSources && new OomKills(this.#oomSources);
       const oomKills = this.#oomKills;
-      if (oomKills !== undefined) changes.subscribe((change) => followRuns(change, oomKills));
-      const namesakes = new Namesakes(changes);
+      if (oomKills !== undefined)
+        changes.subscribe((change) => followRuns(change, table, oomKills));
       this.#reasons = new ExitReasons({
         table,
         changes,
@@ -484,7 +484,7 @@ export class Exits {
   }
 }
 
-function followRuns(change: Change, oomKills: OomKills): void {
+function followRuns(change: Change, table: ProcessTable, oomKills: OomKills): void {
   if (change.kind === 'removed') oomKills.forget(keyOf(change.process.id));
   if (change.kind === 'updated') {
     const { id, state, pid } = change.process;
@@ -494,7 +494,8 @@ function followRuns(change: Change, oomKills: OomKills): void {
   }
   if (change.kind === 'transition' && change.event.to === 'RUNNING') {
     const { process, pid } = change.event;
-    if (pid !== undefined) oomKills.started(keyOf(process), pid);
+    const isKnown = table.get(process) !== undefined;
+    if (isKnown && pid !== undefined) oomKills.started(keyOf(process), pid);
   }
 }
 

@@ -16,7 +16,8 @@ export function wire({
   server = 'supervisor',
   pool = 'exporter',
 }: WireEvent): string {
-  const len = [...payload].length;
+  const surrogatePairs = payload.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0;
+  const len = payload.length - surrogatePairs;
   return `ver:3.0 server:${server} serial:${serial + 7} pool:${pool} poolserial:${serial} eventname:${name} len:${len}\n${payload}`;
 }
 

@@ -105,6 +105,7 @@ page('the stream of changes leads to the same rows as a new snapshot', async () 
     fc.asyncProperty(fc.array(steps(), { maxLength: 40 }), async (sequence) => {
       const table = new ProcessTable();
       const store = new RowStore(table, (process) => rowOf(process, NO_FACTS, NAME));
+      store.startRecording();
       let seen = view([]);
       let serial = 0;
       for (const { name, transition, isSent, isRemoval } of sequence) {
@@ -128,6 +129,7 @@ page('the stream of changes leads to the same rows as a new snapshot', async () 
 page('only rows that have changed are sent, and unchanged ones stay the same object', async () => {
   const table = new ProcessTable();
   const store = new RowStore(table, (process) => rowOf(process, NO_FACTS, NAME));
+  store.startRecording();
   for (const [serial, name] of ['a', 'b', 'c'].entries()) {
     table.apply(event(serial, name, 'STOPPED>STARTING', { tries: 0 }), 1);
     store.mark(id(name));

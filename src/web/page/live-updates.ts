@@ -73,7 +73,7 @@ export class LiveUpdates {
   /** The first subscriber gets a snapshot; what has changed before is of no interest. */
   #start(): void {
     this.#isActive = true;
-    this.#options.store.takeChanges();
+    this.#options.store.startRecording();
     this.#sentContext = JSON.stringify(this.#options.context());
     this.#sentTransitions = this.#options.transitions();
     this.#startHeartbeat(FIRST_HEARTBEAT_MS);
@@ -85,6 +85,7 @@ export class LiveUpdates {
     this.#timer = undefined;
     this.#heartbeat = undefined;
     this.#isActive = false;
+    this.#options.store.stopRecording();
     this.#snapshotText = undefined;
   }
 

@@ -1,6 +1,7 @@
 /**
  * The rows of the page, kept up to date on demand: a change only marks its process, and rows that
- * are marked are built when a client reads the page, in time slices.
+ * are marked are built when a client reads the page, in time slices. While no client does, no more
+ * is kept than the table has processes and the store has rows.
  */
 
 import type { Process } from '../../processes/process.ts';
@@ -20,8 +21,8 @@ export class RowStore {
   readonly #build: (process: Readonly<Process>) => Row;
   readonly #rows = new Map<ProcessKey, StoredRow>();
   readonly #marked = new Map<ProcessKey, ProcessId>();
-  /** Rows that have changed, or are gone, since they were last taken. */
-  #changed = new Set<ProcessKey>();
+  /** Rows that have changed, or are gone, since they were last taken; undefined while nobody takes them. */
+  #changed: Set<ProcessKey> | undefined;
 
   constructor(table: ProcessTable, build: (process: Readonly<Process>) => Row) {
     this.#table = table;
@@ -29,7 +30,10 @@ export class RowStore {
   }
 
   mark(id: ProcessId): void {
-    this.#marked.set(keyOf(id), id);
+    const key = keyOf(id);
+    const isUnknown = this.#table.get(id) === undefined && !this.#rows.has(key);
+    if (isUnknown) this.#marked.delete(key);
+    else this.#marked.set(key, id);
   }
 
   get(id: ProcessId): Row | undefined {
@@ -56,21 +60,29 @@ export class RowStore {
   #rebuild(key: ProcessKey, id: ProcessId): void {
     const process = this.#table.get(id);
     if (process === undefined) {
-      if (this.#rows.delete(key)) this.#changed.add(key);
+      if (this.#rows.delete(key)) this.#changed?.add(key);
       return;
     }
     const row = this.#build(process);
     const json = JSON.stringify(row);
     if (this.#rows.get(key)?.json === json) return;
     this.#rows.set(key, { row, json });
-    this.#changed.add(key);
+    this.#changed?.add(key);
   }
 
-  /** What has changed since the last call. */
+  startRecording(): void {
+    this.#changed = new Set();
+  }
+
+  stopRecording(): void {
+    this.#changed = undefined;
+  }
+
+  /** What has changed since the last call, or since the recording started. */
   takeChanges(): { readonly rows: readonly string[]; readonly removed: readonly ProcessKey[] } {
     const rows: string[] = [];
     const removed: ProcessKey[] = [];
-    for (const key of this.#changed) {
+    for (const key of this.#changed ?? []) {
       const stored = this.#rows.get(key);
       if (stored === undefined) removed.push(key);
       else rows.push(stored.json);
