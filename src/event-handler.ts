@@ -25,8 +25,8 @@ export interface EventHandlerOptions {
   readonly changes: ChangeFeed;
   readonly resync: Resync;
   readonly watchdog: Watchdog;
-  /** Receives markers and ticks. */
-  readonly exits: () => Pick<Exits, 'markerReceived' | 'tickReceived'>;
+  /** Receives markers and ticks, and knows whether supervisord is stalled. */
+  readonly exits: () => Pick<Exits, 'markerReceived' | 'tickReceived' | 'stalled'>;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -45,11 +45,12 @@ export class EventHandler {
 
   constructor(options: EventHandlerOptions) {
     this.#options = options;
-    const { resync, signal } = options;
+    const { resync, exits, signal } = options;
     this.#losses = new LossDetector({
-      onUnprovenGap: (at) => resync.requestUnlessCovered('gap', at),
+      onUnprovenGap: () => resync.requestUnlessCovered('gap', Date.now() / 1000),
       onLost: (loss) => this.#eventsLost(loss),
       hasMarkers: () => resync.hasMarkers,
+      isStalled: () => exits().stalled === true,
       signal,
     });
   }
@@ -65,7 +66,7 @@ export class EventHandler {
 
   /** This is the first life of the exporter: events that are missing from serial 0 on are lost. */
   expectFromZero(): void {
-    this.#losses.expectFromZero(Date.now() / 1000);
+    this.#losses.expectFromZero();
   }
 
   /**
@@ -73,7 +74,8 @@ export class EventHandler {
    * this. Returns what is to be done after the acknowledgement.
    */
   handle(event: SupervisorEvent | MalformedEvent, at: number): () => void {
-    const isFirst = event.serial === undefined || this.#losses.observe(event.serial, at);
+    const isFirst =
+      event.serial === undefined || this.#losses.observe(event.serial, event.kind === 'tick');
     if (!isFirst) this.#counts.redelivered += 1;
     const afterAck = event.kind === 'malformed' || !isFirst ? undefined : this.#apply(event, at);
     return () => {
@@ -91,7 +93,7 @@ export class EventHandler {
       case 'process-group':
         return this.#applyGroup(event, at);
       case 'tick': {
-        const isInOrder = !this.#losses.mayHaveOvertaken(event.serial, at);
+        const isInOrder = !this.#losses.mayHaveOvertaken(event.serial);
         return () => {
           resync.tickReceived(event, isInOrder);
           if (isInOrder) exits().tickReceived(event.when);

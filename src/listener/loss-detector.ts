@@ -2,15 +2,22 @@
 
 import { type Loss, SequenceTracker } from './sequence.ts';
 
-/** How often pending gaps are checked. */
-const CHECK_INTERVAL_MS = 250;
+const CHECK_INTERVAL_SECONDS = 0.25;
+
+/**
+ * Seconds without an event, other than a tick, after which supervisord has none left to send: it
+ * sends one in each turn of its loop, and a turn takes a second at most.
+ */
+const QUIET_SECONDS = 15;
 
 export interface LossDetectorOptions {
   /** Serials are missing and no marker that was sent after them has been received: a resync sends one. */
-  readonly onUnprovenGap: (at: number) => void;
+  readonly onUnprovenGap: () => void;
   readonly onLost: (loss: Loss) => void;
   /** Whether markers are received at all; where they are not, time alone decides what is lost. */
   readonly hasMarkers: () => boolean;
+  /** Whether supervisord is known to be stopped or blocked, so that it sends nothing although it has events. */
+  readonly isStalled: () => boolean;
   readonly signal: AbortSignal;
 }
 
@@ -19,6 +26,13 @@ export class LossDetector {
   readonly #sequence = new SequenceTracker();
   /** The serial of the last marker received. */
   #passed = -1;
+  /**
+   * In seconds. Advances with each check: events that wait while the exporter is stopped or busy,
+   * or while the clock is set, are not late.
+   */
+  #now = 0;
+  /** When the last event other than a tick was received, or supervisord was stalled. */
+  #activeAt = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: LossDetectorOptions) {
@@ -27,14 +41,16 @@ export class LossDetector {
   }
 
   /** This is the first life of the exporter: every serial from 0 on is expected. */
-  expectFromZero(at: number): void {
-    if (this.#sequence.expectFromZero(at)) this.#startChecking(at);
+  expectFromZero(): void {
+    if (this.#sequence.expectFromZero(this.#now)) this.#startChecking();
   }
 
-  /** Records a serial that was received at `at` (epoch seconds). Whether it is the first time. */
-  observe(serial: number, at: number): boolean {
-    const { isFirst, opensGap } = this.#sequence.observe(serial, at);
-    if (opensGap) this.#startChecking(at);
+  /** Records a serial that was received. Whether it is the first time. */
+  observe(serial: number, isTick: boolean): boolean {
+    // Another listener may move ticks, of 5 seconds for example, ahead of all others.
+    if (!isTick) this.#activeAt = this.#now;
+    const { isFirst, opensGap } = this.#sequence.observe(serial, this.#now);
+    if (opensGap) this.#startChecking();
     return isFirst;
   }
 
@@ -44,8 +60,8 @@ export class LossDetector {
   }
 
   /** Whether the event may have been received before others that supervisord queued earlier. */
-  mayHaveOvertaken(serial: number, at: number): boolean {
-    return this.#sequence.mayHaveOvertaken(serial, at);
+  mayHaveOvertaken(serial: number): boolean {
+    return this.#sequence.hasPendingBefore(serial);
   }
 
   /** Whether skipped serials may still be received. */
@@ -58,18 +74,21 @@ export class LossDetector {
     return this.#sequence.gapCount;
   }
 
-  #startChecking(at: number): void {
-    this.#options.onUnprovenGap(at);
-    this.#timer ??= setInterval(() => this.#check(Date.now() / 1000), CHECK_INTERVAL_MS);
+  #startChecking(): void {
+    this.#options.onUnprovenGap();
+    this.#timer ??= setInterval(() => this.#check(), 1000 * CHECK_INTERVAL_SECONDS);
   }
 
   /** A marker can be discarded as any other event: a gap that none has proven asks for another one. */
-  #check(at: number): void {
-    const { hasMarkers, onLost, onUnprovenGap } = this.#options;
-    const passed = hasMarkers() ? this.#passed : Number.POSITIVE_INFINITY;
-    const loss = this.#sequence.expire(at, passed);
+  #check(): void {
+    const { hasMarkers, isStalled, onLost, onUnprovenGap } = this.#options;
+    this.#now += CHECK_INTERVAL_SECONDS;
+    if (isStalled()) this.#activeAt = this.#now;
+    const isQuiet = this.#now >= this.#activeAt + QUIET_SECONDS;
+    const passed = hasMarkers() && !isQuiet ? this.#passed : Number.POSITIVE_INFINITY;
+    const loss = this.#sequence.expire(this.#now, passed);
     if (loss.count > 0) onLost(loss);
-    if (this.#sequence.hasPendingAfter(passed)) onUnprovenGap(at);
+    if (this.#sequence.hasPendingAfter(passed)) onUnprovenGap();
     if (!this.#sequence.hasPending) this.#stopChecking();
   }
 

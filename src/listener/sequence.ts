@@ -10,9 +10,6 @@
 /** Seconds that a skipped serial stays pending at the least. */
 export const LOST_AFTER_SECONDS = 1.5;
 
-/** Seconds after which it is lost although no later event has shown that the queue is past it. */
-export const LOST_UNPROVEN_SECONDS = 15;
-
 /** Gaps remembered at once. Beyond that the oldest is forgotten; an event that fills it is a redelivery. */
 const MAX_GAPS = 1024;
 
@@ -28,7 +25,7 @@ interface Gap {
   readonly first: number;
   readonly last: number;
   readonly status: GapStatus;
-  /** When the queue last showed progress towards them, in epoch seconds. */
+  /** When the queue last showed progress towards them, in seconds. */
   readonly since: number;
 }
 
@@ -75,7 +72,7 @@ export class SequenceTracker {
     return opensGap;
   }
 
-  /** Records the serial of an event that was received at `at` (epoch seconds). */
+  /** Records the serial of an event that was received at `at`, in seconds. */
   observe(serial: number, at: number): Observation {
     if (this.#lowest === undefined) {
       this.#lowest = serial;
@@ -96,8 +93,7 @@ export class SequenceTracker {
     let highest = -1;
     this.#gaps = this.#gaps.flatMap((gap): Gap | Gap[] => {
       if (gap.status !== 'pending' || at < gap.since + LOST_AFTER_SECONDS) return gap;
-      const isProven = at >= gap.since + LOST_UNPROVEN_SECONDS;
-      const last = isProven ? gap.last : Math.min(gap.last, passed - 1);
+      const last = Math.min(gap.last, passed - 1);
       if (last < gap.first) return gap;
       count += last - gap.first + 1;
       highest = last;
@@ -122,15 +118,9 @@ export class SequenceTracker {
     return this.#gaps.some((gap) => gap.status === 'pending' && gap.last > serial);
   }
 
-  /**
-   * Whether supervisord may have moved this event ahead of others, as it does with a rejected one:
-   * serials before it are missing, and not long enough to count as lost.
-   */
-  mayHaveOvertaken(serial: number, at: number): boolean {
-    return this.#gaps.some(
-      ({ status, first, since }) =>
-        status === 'pending' && first < serial && at < since + LOST_AFTER_SECONDS,
-    );
+  /** Whether a serial before this one is pending. */
+  hasPendingBefore(serial: number): boolean {
+    return this.#gaps.some((gap) => gap.status === 'pending' && gap.first < serial);
   }
 
   #extendUp(serial: number, at: number): Observation {

@@ -41,6 +41,7 @@ class World {
   /** Markers that supervisord was asked to send, the oldest first. */
   readonly markers: string[] = [];
   isFirstLife = true;
+  isStalled = false;
   #answers: { resolve: (results: unknown[]) => void; reject: (error: Error) => void }[] = [];
 
   constructor() {
@@ -70,7 +71,7 @@ class World {
       changes,
       resync: this.resync,
       watchdog,
-      exits: () => ({ markerReceived() {}, tickReceived() {} }),
+      exits: () => ({ markerReceived() {}, tickReceived() {}, stalled: this.isStalled }),
       log: SILENT,
       signal,
     });
@@ -189,6 +190,73 @@ handler('losses count within 20 s though XML-RPC fails after the first snapshot'
   }),
 );
 
+handler('without proof, no event is lost while others are received, however long that takes', () =>
+  play(async (world) => {
+    world.event(running(0));
+    await world.snapshot();
+    // Another listener rejects events faster than supervisord sends our own.
+    for (let serial = 50; serial < 80; serial++) {
+      world.event(running(serial));
+      await world.seconds(1);
+      await world.fail();
+    }
+    assert.is(world.lost, 0);
+    for (let serial = 1; serial < 50; serial++) world.event(running(serial));
+    await world.seconds(30);
+    assert.is(world.lost, 0);
+  }),
+);
+
+handler('a tick every 5 s does not keep lost events from being counted', () =>
+  play(async (world) => {
+    world.event(running(3));
+    await world.snapshot();
+    for (let serial = 4; serial < 8; serial++) {
+      world.event(tick(serial, 5, serial * 5));
+      await world.seconds(5);
+      await world.fail();
+    }
+    assert.is(world.lost, 3);
+  }),
+);
+
+handler('no event is lost while supervisord is stopped', () =>
+  play(async (world) => {
+    world.event(running(3));
+    world.isStalled = true;
+    await world.seconds(180);
+    world.isStalled = false;
+    await world.seconds(14);
+    assert.is(world.lost, 0);
+    for (let serial = 0; serial < 3; serial++) world.event(running(serial));
+    await world.seconds(60);
+    assert.is(world.lost, 0);
+  }),
+);
+
+for (const [title, step] of [
+  ['is set forward', 3_600_000],
+  ['is set back', -3_600_000],
+] as const) {
+  handler(`the clock ${title} by an hour: no event is lost that is received soon after`, () =>
+    play(async (world) => {
+      await world.snapshot();
+      world.event(running(3));
+      const now = Date.now;
+      Date.now = () => now() + step;
+      try {
+        await world.seconds(1);
+        world.marker(4);
+        for (let serial = 0; serial < 3; serial++) world.event(running(serial));
+        await world.seconds(30);
+        assert.is(world.lost, 0);
+      } finally {
+        Date.now = now;
+      }
+    }),
+  );
+}
+
 handler('in a later life events before the first one are not lost', () =>
   play(async (world) => {
     world.isFirstLife = false;
@@ -261,16 +329,29 @@ for (const [title, pauses] of [
   );
 }
 
-handler('without markers, a hole at the start is lost after the next tick', () =>
+handler('without markers, a hole at the start is lost within 20 s', () =>
   play(async (world) => {
     world.event(running(30));
     await world.snapshot();
-    await world.seconds(1);
-    world.event(tick(31, 5, 120));
-    await world.seconds(4);
-    world.event(tick(32, 5, 125));
-    await world.seconds(1);
+    for (let serial = 31; serial < 35; serial++) {
+      world.event(tick(serial, 5, serial * 5));
+      await world.seconds(5);
+      await world.snapshot();
+    }
     assert.is(world.lost, 30);
+  }),
+);
+
+handler('without markers, a later hole is lost within two seconds', () =>
+  play(async (world) => {
+    world.event(running(0));
+    await world.snapshot();
+    await world.seconds(1);
+    world.event(tick(1, 5, 120));
+    assert.is(world.resync.hasMarkers, false);
+    world.event(running(12));
+    await world.seconds(2);
+    assert.is(world.lost, 10);
   }),
 );
 
