@@ -69,7 +69,7 @@ const MAX_SPAWN_ERRORS = 256;
 const MAX_KILLS = 1_024;
 
 export const NOTHING: Finding = { kind: 'nothing' };
-const INCOMPLETE: Finding = { kind: 'incomplete' };
+export const INCOMPLETE: Finding = { kind: 'incomplete' };
 const CONTRADICTORY: Finding = { kind: 'contradictory' };
 
 export class LogEvidence {
@@ -183,6 +183,24 @@ export class LogEvidence {
     const finding = this.#findEnd(query);
     if (finding.kind !== 'nothing' || query.end !== 'failed-start') return finding;
     return this.#findSpawnError(query);
+  }
+
+  /**
+   * The line of an end where lines before it may be missing, in a log that reports starts. A call
+   * made after `place` has found the process not running, and this to be its last end.
+   *
+   * If no start of the run was logged since the gap, it began before the gap. The run that went on
+   * across the gap is another one only if it began after this one ended; it would then be the
+   * last to end before the call, or still be running.
+   */
+  findAcrossGap(query: Query, place: number): Finding {
+    const { name, pid, isShared } = query;
+    const lines = this.#linesOf(name).filter(({ order }) => order > this.#gap);
+    const began = lines.some((line) => line.kind === 'spawned' && line.pid === pid);
+    const [first] = lines;
+    if (isShared || pid === undefined || began || this.#gap > place) return INCOMPLETE;
+    if (first?.kind !== 'ended' || !first.isCertain || !isOfKind(first, query)) return INCOMPLETE;
+    return { kind: 'found', reason: first.reason, at: first.at };
   }
 
   /** Whether there is a line of an end that was not matched to a termination yet. */

@@ -106,6 +106,7 @@ export class Exits {
   #isAfterGap = false;
   /** Whether lines were lost since a marker was requested. */
   #hasNewGap = false;
+  #isAskingAfterGap = false;
   /** Lines that were read and not handled yet. */
   #written: LogEntry[] = [];
   /** Whether supervisord logs starts, which it does not at loglevel=warn. */
@@ -142,6 +143,7 @@ export class Exits {
         evidence: this.#evidence,
         client: this.#client,
         readLog: () => this.#readLog(),
+        reportsStarts: () => this.#reportsStarts,
         oomKills,
         missingEvents: options.missingEvents,
         onAskEarlyFailed: () => this.#waker.wake(),
@@ -401,49 +403,61 @@ export class Exits {
     } catch (error) {
       this.#cannotFollow(describeSystemError(error));
     }
-    if (this.#hasNewGap) {
-      this.#hasNewGap = false;
-      this.#askAfterGap();
-    }
     return this.#trust;
   }
 
+  /** The logs of processes are read before supervisord is woken, because it may then restart them. */
+  #handleWritten(tailer: LogTailer): void {
+    const entries = this.#keepLogTails(tailer);
+    // The call, which reads the log once more, wakes supervisord as well.
+    if (this.#isAskingAfterGap || this.#askAfterGap()) return;
+    this.#wakeFor(entries);
+  }
+
+  /** Returns the lines that were read, of which tails are kept. */
+  #keepLogTails(tailer: LogTailer): readonly LogEntry[] {
+    const handled: LogEntry[] = [];
+    for (let round = 0; this.#written.length > 0; round++) {
+      const entries = this.#written;
+      this.#written = [];
+      handled.push(...entries);
+      if (!this.#reportsStarts) this.#logTails?.logged(entries);
+      else if (round < MAX_ROUNDS) this.#keepLogTailsOf(entries, tailer);
+    }
+    return handled;
+  }
+
+  #keepLogTailsOf(entries: readonly LogEntry[], tailer: LogTailer): void {
+    const tails = this.#logTails?.read(entries) ?? [];
+    if (tails.length === 0) return;
+    tailer.read();
+    if (this.#reportsStarts) this.#logTails?.keep(tails);
+  }
+
   /**
-   * The call also wakes supervisord, which may then restart processes. Those whose line may be
-   * missing are asked about in the same call.
+   * If lines were lost, asks about the processes whose line may be among them, before anything
+   * else makes supervisord restart them. Returns whether the call, which wakes it, has begun.
    */
-  #askAfterGap(): void {
+  #askAfterGap(): boolean {
+    if (!this.#hasNewGap) return false;
+    this.#hasNewGap = false;
     const children = this.#children();
     const gone = [...this.#options.table.values()].flatMap((process) => {
       const pid = livePid(process);
       return pid === undefined || children.has(pid) ? [] : [process.id];
     });
-    if (children.size > 0 && gone.length > 0) this.#reasons?.askEarly(gone);
+    const areLost = this.#options.nudge && children.size > 0 && gone.length > 0;
+    this.#isAskingAfterGap = true;
+    const isAsked = areLost && this.#reasons?.askEarly(gone) === true;
+    this.#isAskingAfterGap = false;
     this.#reasons?.requestMarker();
+    return isAsked;
   }
 
   /** A start from before the exporter's may be of an earlier supervisord with another log level. */
   #isOwnStart({ message, isCertain }: LogEntry): boolean {
     if (message.kind !== 'spawned' || !isCertain) return false;
     return !this.#isLookBack || message.pid === this.#options.ownPid;
-  }
-
-  /** The logs of processes are read before supervisord is woken, because it may then restart them. */
-  #handleWritten(tailer: LogTailer): void {
-    for (let round = 0; this.#written.length > 0; round++) {
-      const entries = this.#written;
-      this.#written = [];
-      if (!this.#reportsStarts) this.#logTails?.logged(entries);
-      else if (round < MAX_ROUNDS) this.#keepLogTails(entries, tailer);
-      this.#wakeFor(entries);
-    }
-  }
-
-  #keepLogTails(entries: readonly LogEntry[], tailer: LogTailer): void {
-    const tails = this.#logTails?.read(entries) ?? [];
-    if (tails.length === 0) return;
-    tailer.read();
-    if (this.#reportsStarts) this.#logTails?.keep(tails);
   }
 
   /** Wakes supervisord for lines whose event is still to come. */

@@ -21,7 +21,7 @@ import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervis
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
 import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
-import { type Finding, type LogEvidence, NOTHING, type Query } from './evidence.ts';
+import { type Finding, INCOMPLETE, type LogEvidence, NOTHING, type Query } from './evidence.ts';
 import type { Namesakes } from './namesakes.ts';
 import type { OomKills } from './oom-kills.ts';
 import { PacedCalls } from './paced-calls.ts';
@@ -57,6 +57,8 @@ export interface ExitReasonsOptions {
   readonly evidence: LogEvidence;
   /** Reads what has been written to supervisord's log, and returns whether it can be trusted. */
   readonly readLog: () => LogTrust;
+  /** Whether supervisord's log has a line of each start. */
+  readonly reportsStarts: () => boolean;
   /** One that keeps its connection open; undefined where supervisord has no HTTP server. */
   readonly client: Pick<RpcClient, 'multicallSettled'> | undefined;
   readonly missingEvents: () => MissingEvents;
@@ -260,6 +262,12 @@ export class ExitReasons {
     return this.#options.evidence.find({ ...query, known, isShared: this.#isShared(query.name) });
   }
 
+  #findAcrossGap({ query }: Lookup, known: Query['known'], place: number): Finding {
+    const { evidence, reportsStarts } = this.#options;
+    if (!reportsStarts()) return INCOMPLETE;
+    return evidence.findAcrossGap({ ...query, known, isShared: this.#isShared(query.name) }, place);
+  }
+
   #settle(lookup: Lookup, facts: TerminationFacts): void {
     const { oomKills, table, changes } = this.#options;
     const { reason } = facts;
@@ -398,27 +406,31 @@ export class ExitReasons {
     this.#asked.delete(asked.marker);
     for (const key of [...lookups.map(([each]) => each), ...early]) {
       const lookup = atMarker.get(key);
-      if (lookup !== undefined) this.#answer(key, lookup, infos.get(key));
+      if (lookup !== undefined) this.#answer(key, lookup, infos.get(key), asked.place);
     }
     for (const [key, lookup] of lookups) this.#answer(key, lookup, undefined);
   }
 
   /** Answers the lookup, unless one of a later exit has replaced it. */
-  #answer(key: ProcessKey, lookup: Lookup, info: ProcessInfo | undefined): void {
+  #answer(key: ProcessKey, lookup: Lookup, info: ProcessInfo | undefined, place = 0): void {
     if (this.#lookups.get(key) !== lookup) return;
     this.#lookups.delete(key);
     this.#unasked.delete(key);
-    this.#settle(lookup, this.#factsOfInfo(info, lookup));
+    this.#settle(lookup, this.#factsOfInfo(info, lookup, place));
   }
 
-  #factsOfInfo(info: ProcessInfo | undefined, lookup: Lookup): TerminationFacts {
+  /** `place`: the end of what had been read of supervisord's log before the call. */
+  #factsOfInfo(info: ProcessInfo | undefined, lookup: Lookup, place: number): TerminationFacts {
     if (info === undefined) return UNKNOWN;
     if (lookup.query.end === 'failed-start') return factsOfFailedStart(info);
     const reason = reasonOfInfo(info);
     if (reason === undefined) return UNKNOWN;
     const known = reason.kind === 'exited' ? reason.exitCode : 'signal';
     if (this.#options.readLog() !== 'trusted') return { reason };
-    return factsOfFinding(this.#find(lookup, known), lookup) ?? { reason };
+    const finding = this.#find(lookup, known);
+    const isKnown = finding.kind !== 'incomplete';
+    const found = isKnown ? finding : this.#findAcrossGap(lookup, known, place);
+    return factsOfFinding(found, lookup) ?? { reason };
   }
 
   /** Once: the cause may be its loglevel or a full disk, which is not known here. */

@@ -12,14 +12,16 @@ import {
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { timed } from '../support/deadline.ts';
+import { eventually, timed } from '../support/deadline.ts';
 import {
   assertLogWarning,
   assertSeenEarly,
+  type Disturbance,
   EIGHT,
   INFO,
   type Killed,
   killTogether,
+  reasonOf,
   untilRunning,
 } from '../support/killing.ts';
 import { needsRoot } from '../support/not-run.ts';
@@ -65,6 +67,39 @@ for (const [title, rotate] of Object.entries(ROTATIONS)) {
     ),
   );
 }
+
+rotations(
+  'the first exit after a truncation has its reason although it is read together with that',
+  timed(120_000, () =>
+    play({ conf: 'killed', files: INFO }, async (supervisord) => {
+      await untilRunning(supervisord, [...EIGHT, ...CODED]);
+      const log = join(supervisord.dir, 'supervisord.log');
+      const { pid } = await supervisord.call<{ pid: number }>(
+        'supervisor.getProcessInfo',
+        'exporter',
+      );
+      const disturbance: Disturbance = {
+        before: () => {
+          process.kill(pid, 'SIGSTOP');
+          copyFileSync(log, `${log}.copy`);
+          truncateSync(log);
+        },
+        after: async () => {
+          await eventually(5_000, () => assert.match(readFileSync(log, 'utf8'), 'exited: '), 1);
+          process.kill(pid, 'SIGCONT');
+        },
+      };
+      let known = 0;
+      for (let truncation = 0; truncation < 9; truncation++) {
+        const name = EIGHT[truncation % 3] ?? '';
+        await killTogether(supervisord, [name], 'never-false', disturbance);
+        if (reasonOf(await supervisord.metrics(), name).signal === 9) known += 1;
+      }
+      // On a busy machine supervisord's poll may end before the exporter asks.
+      assert.ok(known >= 5, `${known} of 9`);
+    }),
+  ),
+);
 
 /** Of [supervisord]: a log that is rotated every few exits. */
 function rotatedLog(maxBytes: number, backups: number): Readonly<Record<string, string>> {

@@ -109,11 +109,18 @@ function restartOf(supervisord: Supervisord, name: string, before: number): Prom
   });
 }
 
+/** What happens right before and right after the kills. */
+export interface Disturbance {
+  readonly before: () => void;
+  readonly after: () => Promise<void>;
+}
+
 /** Kills the processes together, and scrapes until each has run again. */
 export async function killTogether(
   supervisord: Supervisord,
   names: readonly string[],
   knowledge: Knowledge = 'exact',
+  disturbance?: Disturbance,
 ): Promise<Killed> {
   const pids = await Promise.all(names.map((name) => pidOf(supervisord, name)));
   await untilQuiet(supervisord);
@@ -122,10 +129,12 @@ export async function killTogether(
     exitsOf(metrics, name) === (exitsOf(before, name) ?? 0) + 1;
   const wrong: string[] = [];
   let known = 0;
+  disturbance?.before();
   const killedAt = Date.now();
   for (const [index, pid] of pids.entries()) {
     process.kill(pid, names[index]?.startsWith('coded') ? 'SIGTERM' : 'SIGKILL');
   }
+  await disturbance?.after();
   await supervisord.until(DEADLINE_MS, (metrics) => {
     const exited = names.filter((name) => hasExited(metrics, name));
     for (const name of exited) {

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Finding, LogEvidence, type Query } from '../../src/exits/evidence.ts';
@@ -283,5 +284,81 @@ match('memory is bounded, and what was forgotten is not evidence of an absence',
   }
   assert.equal(reasonOf(evidence.find({ ...QUERY, pid: undefined })), 'incomplete');
 });
+
+/**
+ * A process that starts and ends in turn, each run with the exit code of its pid. Lines before
+ * `gap` were not read, and a call found the process not running after `runs` runs.
+ */
+const crossed = fc
+  .record({
+    runs: fc.integer({ min: 1, max: 5 }),
+    later: fc.nat(6),
+    gap: fc.nat(12),
+    place: fc.nat(12),
+  })
+  .map(({ runs, later, gap, place }) => {
+    const call = 2 * runs;
+    return { runs, count: call + later, gap: Math.min(gap, call), place: Math.min(place, call) };
+  });
+
+const lineAt = (nth: number): Line =>
+  nth % 2 === 0 ? [nth, spawned(100 + nth / 2)] : [nth, exited(100 + (nth - 1) / 2)];
+
+match(
+  'across a gap, what XML-RPC has reported as the last end is never taken for another one',
+  () => {
+    let found = 0;
+    fc.assert(
+      fc.property(crossed, ({ runs, count, gap, place }) => {
+        const evidence = new LogEvidence();
+        evidence.beginAt(0);
+        evidence.truncatedAt(0);
+        const before = evidence.end;
+        for (let nth = gap; nth < count; nth++) {
+          const [at, message] = lineAt(nth);
+          evidence.add({ at, message, isCertain: true });
+        }
+        const pid = 100 + runs - 1;
+        const query = { ...QUERY, pid, known: pid };
+        const asked = before + Math.max(0, place - gap);
+        const results = [
+          evidence.find(query),
+          evidence.findAcrossGap(query, asked),
+          evidence.findAcrossGap({ ...query, known: undefined }, asked),
+        ];
+        for (const finding of results) {
+          if (finding.kind !== 'found') continue;
+          found += 1;
+          assert.equal(finding, { kind: 'found', reason: code(pid), at: 2 * runs - 1 });
+        }
+        // Its line was read, and that of its start was not.
+        if (gap === 2 * runs - 1) assert.is(results[2]?.kind, 'found');
+      }),
+      { numRuns: 500 },
+    );
+    assert.ok(found > 100, `${found}`);
+  },
+);
+
+match(
+  'across a gap nothing is known that a copy of output or another group may have written',
+  () => {
+    const across = (lines: readonly Line[], query: Partial<Query> = {}, place = 99) => {
+      const log = new Log();
+      log.evidence.truncatedAt(0);
+      log.add(...lines);
+      return reasonOf(log.evidence.findAcrossGap({ ...QUERY, ...query }, place));
+    };
+    const lines: Line[] = [[101, killed(9)]];
+    assert.equal(across(lines), signal(9));
+    assert.is(across([[101, killed(9), false]]), 'incomplete');
+    assert.is(across(lines, { isShared: true }), 'incomplete');
+    assert.is(across(lines, { pid: undefined }), 'incomplete');
+    assert.is(across(lines, { known: 3 }), 'incomplete');
+    assert.is(across(lines, { end: 'stopped' }), 'incomplete');
+    assert.is(across([[100, spawned(8)], ...lines]), 'incomplete');
+    assert.is(across(lines, {}, 0), 'incomplete', 'the log was truncated after the call');
+  },
+);
 
 match.run();

@@ -25,6 +25,7 @@ class Scene {
   readonly evidence = new LogEvidence();
   readonly warnings: string[] = [];
   trust: LogTrust = 'trusted';
+  reportsStarts = true;
   calls = 0;
   /** Whether the marker of each call is received as well, and before the reply. */
   sendsMarkers = true;
@@ -47,6 +48,7 @@ class Scene {
       evidence: this.evidence,
       log: { debug: undefined, info: () => {}, warn, error: () => {} },
       readLog: () => this.trust,
+      reportsStarts: () => this.reportsStarts,
       missingEvents: () => this.missing,
       onAskEarlyFailed: () => {
         this.failedEarly += 1;
@@ -387,5 +389,23 @@ reasons(
     assert.is(scene.table.get(id('web'))?.failedStart, undefined);
   }),
 );
+
+for (const [title, reportsStarts, expected] of [
+  ['the line after a truncation is used if XML-RPC confirms it', true, KILLED],
+  ['the line after a truncation is not used if starts are not logged', false, BY_SOME_SIGNAL],
+] as const) {
+  reasons(
+    title,
+    inScene(async (scene) => {
+      scene.reportsStarts = reportsStarts;
+      scene.evidence.truncatedAt(0);
+      const message = { kind: 'ended', name: 'web', expected: false, reason: KILLED } as const;
+      scene.evidence.add({ at: AT - 0.5, message, isCertain: true });
+      scene.reply = async () => reply({ exitstatus: -1 });
+      scene.exit();
+      assert.equal(await scene.settled(), expected);
+    }),
+  );
+}
 
 reasons.run();
