@@ -13,7 +13,7 @@ import {
   statSync,
   watch,
 } from 'node:fs';
-import { errorCode } from '../util/errno.ts';
+import { errorCode, ifReadable } from '../util/errno.ts';
 import { findMemoryCgroup, readCounter, readMemoryGroup } from '../util/memory-cgroup.ts';
 import type { KernelLog, OomSources } from './oom-kills.ts';
 
@@ -66,14 +66,11 @@ export function openOomSources(root = ''): OpenOomSources | undefined {
     watch: (onChange) => {
       // cgroup v1 does not report changes to inotify.
       if (counter === undefined || cgroup?.version !== 2) return;
-      try {
-        const watcher = watch(counter, { persistent: false }, onChange);
-        watcher.on('error', () => watcher.close());
-        watchers.push(watcher);
-      } catch (error) {
-        // The counter is also read at intervals.
-        if (errorCode(error) === undefined) throw error;
-      }
+      // The counter is also read at intervals.
+      const watcher = ifReadable(() => watch(counter, { persistent: false }, onChange));
+      if (watcher === undefined) return;
+      watcher.on('error', () => watcher.close());
+      watchers.push(watcher);
     },
     close: () => {
       for (const watcher of watchers) watcher.close();
@@ -88,15 +85,11 @@ const COUNTER_FILES = { 1: 'memory.oom_control', 2: 'memory.events' } as const;
 function openKernelLog(
   path: string,
 ): { readonly read: () => KernelLog; readonly close: () => void } | undefined {
-  let fd: number;
-  try {
-    // A container may have something else there, which reports no victims.
-    if (statSync(path).rdev !== KMSG_DEVICE) return undefined;
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    if (errorCode(error) === undefined) throw error;
-    return undefined;
-  }
+  // A container may have something else there, which reports no victims.
+  const isKernelLog = ifReadable(() => statSync(path).rdev) === KMSG_DEVICE;
+  if (!isKernelLog) return undefined;
+  const fd = ifReadable(() => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  if (fd === undefined) return undefined;
   const buffer = Buffer.alloc(RECORD_BYTES);
   const read = () => {
     const pids: number[] = [];
@@ -138,9 +131,5 @@ export function victimOf(record: string): number | undefined {
 }
 
 function linkOf(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
+  return ifReadable(() => readlinkSync(path));
 }

@@ -13,7 +13,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
-import { errorCode } from '../util/errno.ts';
+import { ifReadable } from '../util/errno.ts';
 import { fieldsAfterName } from './proc-stat.ts';
 
 const TICK_MS = 100;
@@ -117,11 +117,8 @@ export class ProcWatch {
   /** Returns whether /proc shows this supervisord; otherwise nothing is watched. */
   start(): boolean {
     if (!this.#isOwnNamespace()) return false;
-    try {
-      this.#schedstat = openSync(`${this.#folder}/schedstat`, 'r');
-    } catch {
-      return false;
-    }
+    this.#schedstat = ifReadable(() => openSync(`${this.#folder}/schedstat`, 'r'));
+    if (this.#schedstat === undefined) return false;
     this.#tickedAt = this.#now();
     this.#timer = setInterval(() => this.tick(), TICK_MS);
     return true;
@@ -196,13 +193,12 @@ export class ProcWatch {
   }
 
   #readSchedstat(): string | undefined {
-    if (this.#schedstat === undefined) return undefined;
-    try {
-      const length = readSync(this.#schedstat, this.#buffer, 0, this.#buffer.length, 0);
+    const fd = this.#schedstat;
+    if (fd === undefined) return undefined;
+    return ifReadable(() => {
+      const length = readSync(fd, this.#buffer, 0, this.#buffer.length, 0);
       return this.#buffer.toString('latin1', 0, length);
-    } catch {
-      return undefined;
-    }
+    });
   }
 
   /**
@@ -240,12 +236,10 @@ export class ProcWatch {
   /** Including zombies. One file holds all of them. undefined where it cannot be read. */
   #children(): ReadonlySet<number> | undefined {
     const { supervisorPid } = this.#options;
-    try {
+    return ifReadable(() => {
       const text = readFileSync(`${this.#folder}/task/${supervisorPid}/children`, 'latin1');
       return new Set(text.split(' ').map(Number));
-    } catch {
-      return undefined;
-    }
+    });
   }
 
   /** Some in this turn of the event loop and the others in the following ones, while looks are left. */
@@ -303,11 +297,8 @@ export class ProcWatch {
 function fieldsOfStat(
   path: string,
 ): { readonly state: string; readonly parent: number } | undefined {
-  try {
+  return ifReadable(() => {
     const [state = '', parent] = fieldsAfterName(readFileSync(path, 'latin1'), 2);
     return { state, parent: Number(parent) };
-  } catch (error) {
-    if (errorCode(error) === undefined) throw error;
-    return undefined;
-  }
+  });
 }

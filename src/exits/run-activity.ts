@@ -1,7 +1,7 @@
 /** Whether a run that has just begun can have written anything yet: proc(5), /proc/PID/io and stat. */
 
 import { readFileSync } from 'node:fs';
-import { errorCode } from '../util/errno.ts';
+import { ifReadable } from '../util/errno.ts';
 import { fieldsAfterName } from './proc-stat.ts';
 
 /** Indexes among the fields of /proc/PID/stat after the name. */
@@ -15,7 +15,7 @@ const THREADS = 17;
  */
 export function hasWrittenNothing(pid: number, supervisorPid: number, proc = '/proc'): boolean {
   const folder = `${proc}/${pid}`;
-  try {
+  const isSilent = ifReadable(() => {
     // Counts what was passed to write(2), whether or not it was read from a pipe since.
     const [, written] = /^wchar: (\d+)$/m.exec(readFileSync(`${folder}/io`, 'latin1')) ?? [];
     const children = readFileSync(`${folder}/task/${pid}/children`, 'latin1');
@@ -27,8 +27,6 @@ export function hasWrittenNothing(pid: number, supervisorPid: number, proc = '/p
       fields[MINOR_FAULTS_OF_CHILDREN] === '0' &&
       fields[THREADS] === '1'
     );
-  } catch (error) {
-    if (errorCode(error) === undefined) throw error;
-    return false;
-  }
+  });
+  return isSilent === true;
 }

@@ -28,6 +28,16 @@ export function describeSystemError(
   return words ?? (error instanceof Error ? error.message : String(error));
 }
 
+/** What `read` returns; undefined where a system error keeps it from being read. */
+export function ifReadable<Value>(read: () => Value): Value | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
 /** The code of a system error, such as ENOENT; undefined for any other value. */
 export function errorCode(error: unknown): string | undefined {
   const { code } = (error ?? {}) as { code?: unknown };

@@ -4,7 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { errorCode } from './errno.ts';
+import { ifReadable } from './errno.ts';
 
 export interface MemoryCgroup {
   readonly version: 1 | 2;
@@ -100,10 +100,5 @@ function readLines(file: string): string[] {
 
 /** undefined where there is no such file, or it may not be read. */
 function readText(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === undefined) throw error;
-    return undefined;
-  }
+  return ifReadable(() => readFileSync(file, 'utf8'));
 }
