@@ -200,7 +200,7 @@ export class LogEvidence {
     const [first] = lines;
     if (isShared || pid === undefined || began || this.#gap > place) return INCOMPLETE;
     if (first?.kind !== 'ended' || !first.isCertain || !isOfKind(first, query)) return INCOMPLETE;
-    return { kind: 'found', reason: first.reason, at: first.at };
+    return agreed([first]);
   }
 
   /** Whether there is a line of an end that was not matched to a termination yet. */

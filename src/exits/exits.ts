@@ -446,7 +446,7 @@ export class Exits {
       const pid = livePid(process);
       return pid === undefined || children.has(pid) ? [] : [process.id];
     });
-    const areLost = this.#options.nudge && children.size > 0 && gone.length > 0;
+    const areLost = children.size > 0 && gone.length > 0;
     this.#isAskingAfterGap = true;
     const isAsked = areLost && this.#reasons?.askEarly(gone) === true;
     this.#isAskingAfterGap = false;
