@@ -33,7 +33,7 @@ const request =
   };
 
 const READINGS: readonly (readonly [name: string, args: readonly string[], read: Reading])[] = [
-  ['nobody reads anything', [], async () => {}],
+  ['no client reads anything', [], async () => {}],
   ['/metrics, /-/programs and the page are requested', [], request('/metrics', '/-/programs', '/')],
   [
     'no Alertmanager answers',

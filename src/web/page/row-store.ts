@@ -21,7 +21,7 @@ export class RowStore {
   readonly #build: (process: Readonly<Process>) => Row;
   readonly #rows = new Map<ProcessKey, StoredRow>();
   readonly #marked = new Map<ProcessKey, ProcessId>();
-  /** Rows that have changed, or are gone, since they were last taken; undefined while nobody takes them. */
+  /** Rows that have changed, or are gone, since they were last taken; undefined while changes are not recorded. */
   #changed: Set<ProcessKey> | undefined;
 
   constructor(table: ProcessTable, build: (process: Readonly<Process>) => Row) {
