@@ -223,7 +223,7 @@ export class ExitReasons {
       return;
     }
     this.#areEventsComplete();
-    const finding = trust === 'trusted' ? this.#find(lookup) : NOTHING;
+    const finding = trust === 'trusted' ? this.#findBeforeCall(lookup) : NOTHING;
     if (trust === 'trusted' && finding.kind === 'nothing') this.#reportMissingLine(lookup);
     const isUnaligned =
       finding.kind === 'found' && !this.#options.evidence.isAligned(lookup.id.name);
@@ -256,6 +256,12 @@ export class ExitReasons {
     this.#lookups.set(key, lookup);
     if (earlier !== undefined) this.#settle(earlier, UNKNOWN);
     this.#expectDeadline();
+  }
+
+  /** A start that failed without a run has no line where starts have none: a line may then be of a later run. */
+  #findBeforeCall(lookup: Lookup): Finding {
+    const mayHaveNoLine = lookup.query.end === 'failed-start' && !this.#options.reportsStarts();
+    return mayHaveNoLine ? INCOMPLETE : this.#find(lookup);
   }
 
   #find({ query }: Lookup, known: Query['known'] = query.known): Finding {
@@ -422,7 +428,7 @@ export class ExitReasons {
   /** `place`: the end of what had been read of supervisord's log before the call. */
   #factsOfInfo(info: ProcessInfo | undefined, lookup: Lookup, place: number): TerminationFacts {
     if (info === undefined) return UNKNOWN;
-    if (lookup.query.end === 'failed-start') return factsOfFailedStart(info);
+    if (lookup.query.end === 'failed-start') return this.#factsOfFailedStart(info, lookup);
     const reason = reasonOfInfo(info);
     if (reason === undefined) return UNKNOWN;
     const known = reason.kind === 'exited' ? reason.exitCode : 'signal';
@@ -431,6 +437,15 @@ export class ExitReasons {
     const isKnown = finding.kind !== 'incomplete';
     const found = isKnown ? finding : this.#findAcrossGap(lookup, known, place);
     return factsOfFinding(found, lookup) ?? { reason };
+  }
+
+  #factsOfFailedStart({ spawnError }: ProcessInfo, lookup: Lookup): TerminationFacts {
+    if (spawnError === undefined) return UNKNOWN;
+    const neverRan = !spawnError.startsWith(EXITED_TOO_QUICKLY_PREFIX);
+    const isLogged = !neverRan && this.#options.readLog() === 'trusted';
+    const finding = isLogged ? this.#find(lookup) : NOTHING;
+    const found = finding.kind === 'found' ? factsOfFinding(finding, lookup) : undefined;
+    return { ...UNKNOWN, ...found, spawnError, neverRan };
   }
 
   /** Once: the cause may be its loglevel or a full disk, which is not known here. */
@@ -480,15 +495,6 @@ function factsOfFinding(finding: Finding, { query }: Lookup): TerminationFacts |
       throw new Error(`unhandled finding ${JSON.stringify(unhandled)}`);
     }
   }
-}
-
-function factsOfFailedStart({ spawnError }: ProcessInfo): TerminationFacts {
-  if (spawnError === undefined) return UNKNOWN;
-  return {
-    ...UNKNOWN,
-    spawnError,
-    neverRan: !spawnError.startsWith(EXITED_TOO_QUICKLY_PREFIX),
-  };
 }
 
 function sendMarker(marker: string) {

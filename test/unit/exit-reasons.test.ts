@@ -14,6 +14,7 @@ import { event, id, info, snapshot } from '../support/facts.ts';
 const reasons = suite('exit reasons');
 
 const AT = 1_700_000_100;
+const TOO_QUICKLY = 'Exited too quickly (process log may have details)';
 const KILLED: LoggedReason = { kind: 'signalled', source: 'log', signal: 9, coreDumped: false };
 
 type Reply = Readonly<Record<string, unknown>> | RpcError;
@@ -94,6 +95,11 @@ class Scene {
 
   get reason(): ExitReason | undefined {
     return this.table.get(id('web'))?.termination?.reason;
+  }
+
+  /** Of a start that failed, as long as it is not known to have been a run. */
+  get failedReason(): ExitReason | undefined {
+    return this.table.get(id('web'))?.failedStart?.reason;
   }
 
   async settled(): Promise<ExitReason | undefined> {
@@ -389,6 +395,34 @@ reasons(
     assert.is(scene.table.get(id('web'))?.failedStart, undefined);
   }),
 );
+
+/** A start fails, and its event is received after the line of a run that a later start began. */
+for (const [title, reportsStarts, spawnerr, expected] of [
+  ['a failed start has the first line that follows, where starts are logged', true, '', KILLED],
+  ['a failed start that never ran takes no line of a later run', false, 'no such file', undefined],
+  ['a failed start takes a line if XML-RPC reports that it ran', false, TOO_QUICKLY, KILLED],
+  ['a failed start takes no line if it is not known that it ran', false, '', undefined],
+] as const) {
+  reasons(
+    title,
+    inScene(async (scene) => {
+      scene.reportsStarts = reportsStarts;
+      scene.reply = async () => reply({ state: 30, spawnerr });
+      const steps = ['RUNNING>STOPPING', 'STOPPING>STOPPED', 'STOPPED>STARTING'] as const;
+      for (const [index, step] of steps.entries()) {
+        scene.changes.publish(scene.table.apply(event(index + 1, 'web', step), AT));
+      }
+      await eventually(5_000, () => assert.is(scene.reason?.kind, 'unknown'));
+      scene.evidence.settle(scene.evidence.end);
+      const message = { kind: 'ended', name: 'web', expected: false, reason: KILLED } as const;
+      scene.evidence.add({ at: AT + 0.5, message, isCertain: true });
+      const failed = event(4, 'web', 'STARTING>BACKOFF', { tries: 1 });
+      scene.changes.publish(scene.table.apply(failed, AT + 1));
+      await eventually(5_000, () => assert.is.not(scene.failedReason?.kind, 'pending'));
+      assert.equal(scene.reason?.kind === 'signalled' ? scene.reason : undefined, expected);
+    }),
+  );
+}
 
 for (const [title, reportsStarts, expected] of [
   ['the line after a truncation is used if XML-RPC confirms it', true, KILLED],
