@@ -7,43 +7,29 @@
  */
 
 import type { OwnCircumstances } from '../configuration/read-running.ts';
-import type { Change, ChangeFeed } from '../processes/changes.ts';
+import type { ChangeFeed } from '../processes/changes.ts';
 import type { LogTail } from '../processes/log-tail.ts';
 import { livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { RpcClient } from '../rpc/client.ts';
 import type { SupervisorEndpoint } from '../rpc/endpoint.ts';
-import { displayName, keyOf, type ProcessId } from '../supervisor/process-id.ts';
+import { displayName, type ProcessId } from '../supervisor/process-id.ts';
 import { signalName } from '../supervisor/signals.ts';
-import { Backoff } from '../util/backoff.ts';
 import type { CollectorStats } from '../util/collector-stats.ts';
-import { describeSystemError } from '../util/errno.ts';
-import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { type LogEntry, LogEvidence } from './evidence.ts';
-import { type FoundLog, LogFinder, readConfiguredLog, tailOf } from './find-log.ts';
 import type { LoggedReason, LogMessage } from './log-lines.ts';
-import { type Chunk, LogRecords } from './log-records.ts';
-import { LogTailer } from './log-tailer.ts';
 import { LogTails } from './log-tails.ts';
 import { Namesakes } from './namesakes.ts';
 import { OomKills } from './oom-kills.ts';
 import { type OpenOomSources, openOomSources } from './oom-sources.ts';
 import { type EndedProcess, ProcWatch } from './proc-watch.ts';
-import { ExitReasons, type LogTrust, type MissingEvents } from './reasons.ts';
+import { ExitReasons, type MissingEvents } from './reasons.ts';
+import { type LogTrust, SupervisorLog } from './supervisor-log.ts';
 import { Waker } from './wake.ts';
 
-/** A log that was not found is searched for again: it may be created, or become readable. */
-const FIRST_SEARCH_MS = 1_000;
-const LONGEST_SEARCH_MS = 60_000;
-/** Compared with what supervisord reads of its own log. */
-const COMPARED_BYTES = 200;
-const COMPARISONS = 3;
 /** Lines that supervisord logs meanwhile are handled in further rounds, which a busy log must not prolong. */
 const MAX_ROUNDS = 4;
-/** The interval if neither the log nor supervisord in /proc can be watched. */
-const READ_EVERY_MS = 100;
-
 export interface ExitsOptions {
   readonly table: ProcessTable;
   readonly changes: ChangeFeed;
@@ -82,95 +68,99 @@ export interface ExitsStats {
 export class Exits {
   readonly #options: ExitsOptions;
   readonly #evidence = new LogEvidence();
-  readonly #records: LogRecords;
   readonly #client: RpcClient | undefined;
+  readonly #supervisorLog: SupervisorLog;
   readonly #reasons: ExitReasons | undefined;
   readonly #oomSources: OpenOomSources | undefined;
   readonly #oomKills: OomKills | undefined;
   readonly #logTails: LogTails | undefined;
   readonly #waker: Waker;
   readonly #watch: ProcWatch;
-  #tailer: LogTailer | undefined;
-  #trust: LogTrust = 'pending';
-  /** Why the log cannot be followed; undefined while it can. */
-  #logProblem: string | undefined;
-  readonly #finder: LogFinder;
-  readonly #searches = new Backoff({ firstMs: FIRST_SEARCH_MS, longestMs: LONGEST_SEARCH_MS });
-  #searchTimer: NodeJS.Timeout | undefined;
-  #readTimer: NodeJS.Timeout | undefined;
   /** Whether /proc shows that supervisord has run; the log is read each time. */
   #isProcWatched = false;
-  /** Whether what is read was written before the exporter began to follow the log. */
-  #isLookBack = false;
-  /** Whether lines are missing before the next chunk. */
-  #isAfterGap = false;
-  /** Whether lines were lost since a marker was requested. */
-  #hasNewGap = false;
-  #isAskingAfterGap = false;
-  /** Lines that were read and not handled yet. */
-  #written: LogEntry[] = [];
-  /** Whether supervisord logs starts, which it does not at loglevel=warn. */
-  #logsStarts = false;
-  /** Whether the log has lines of level WARN: it has none at loglevel=error. */
-  #logsWarnings = false;
+  #isAskingAfterLoss = false;
 
   constructor(options: ExitsOptions) {
     this.#options = options;
-    const { table, changes, endpoint, timeoutMs, log, logsInfo, supervisorPid } = options;
+    const { changes, endpoint, timeoutMs, log, logsInfo } = options;
     const namesakes = new Namesakes(changes);
-    this.#records = new LogRecords(
-      options.ownName,
-      () => namesakes.of(options.ownName ?? '').length === 1,
-    );
     this.#client = endpoint && new RpcClient(endpoint, { timeoutMs, keepOpen: true });
     this.#waker = new Waker({ endpoint, log, logsInfo });
-    this.#finder = new LogFinder({
-      supervisorPid,
-      flag: options.logFile,
-      readConfigured: () => readConfiguredLog(supervisorPid, options.own),
-    });
     if (options.reasons) {
       this.#oomSources = openOomSources();
       this.#oomKills = this.#oomSources && new OomKills(this.#oomSources);
-      const oomKills = this.#oomKills;
-      if (oomKills !== undefined)
-        changes.subscribe((change) => followRuns(change, table, oomKills));
-      this.#reasons = new ExitReasons({
-        table,
-        changes,
-        namesakes,
-        log,
-        evidence: this.#evidence,
-        client: this.#client,
-        readLog: () => this.#readLog(),
-        reportsStarts: () => this.#reportsStarts,
-        oomKills,
-        missingEvents: options.missingEvents,
-        onAskEarlyFailed: () => this.#waker.wake(),
-      });
-      if (options.logTailBytes > 0) {
-        this.#logTails = new LogTails({
-          table,
-          changes,
-          namesakes,
-          log,
-          supervisorPid,
-          maxBytes: options.logTailBytes,
-          evidence: this.#evidence,
-          readLog: () => this.#readLog() === 'trusted' && this.#reportsStarts,
-          client: this.#client,
-        });
-      }
+      this.#oomKills?.members?.follow(changes, options.table);
+      this.#reasons = this.#newReasons(namesakes);
+      if (options.logTailBytes > 0) this.#logTails = this.#newLogTails(namesakes);
     }
-    this.#watch = new ProcWatch({
+    this.#supervisorLog = this.#newLog(namesakes);
+    this.#watch = this.#newWatch();
+    options.signal.addEventListener('abort', () => this.#stop());
+  }
+
+  #newReasons(namesakes: Namesakes): ExitReasons {
+    const { table, changes, log, missingEvents } = this.#options;
+    return new ExitReasons({
+      table,
+      changes,
+      namesakes,
+      log,
+      evidence: this.#evidence,
+      client: this.#client,
+      readLog: () => this.#readLog(),
+      reportsStarts: () => this.#supervisorLog.reportsStarts,
+      oomKills: this.#oomKills,
+      missingEvents,
+      onAskEarlyFailed: () => this.#waker.wake(),
+    });
+  }
+
+  #newLogTails(namesakes: Namesakes): LogTails {
+    const { table, changes, log, supervisorPid, logTailBytes } = this.#options;
+    return new LogTails({
+      table,
+      changes,
+      namesakes,
+      log,
+      supervisorPid,
+      maxBytes: logTailBytes,
+      evidence: this.#evidence,
+      readLog: () => this.#readLog() === 'trusted' && this.#supervisorLog.reportsStarts,
+      client: this.#client,
+    });
+  }
+
+  #newLog(namesakes: Namesakes): SupervisorLog {
+    const { supervisorPid, own, logFile, ownName, ownPid, log, nudge, signal } = this.#options;
+    return new SupervisorLog({
+      supervisorPid,
+      own,
+      path: logFile,
+      ownName,
+      isOnlyOwnName: () => namesakes.of(ownName ?? '').length === 1,
+      ownPid,
+      client: this.#client,
+      log,
+      evidence: this.#evidence,
+      children: () => this.#children(),
+      isWatched: nudge || this.#logTails !== undefined,
+      isReadAfterRuns: () => this.#isProcWatched,
+      onWritten: () => this.#readLog(),
+      onTrust: () => this.#reasons?.trustEstablished(),
+      signal,
+    });
+  }
+
+  #newWatch(): ProcWatch {
+    const { table, supervisorPid, requestResync } = this.#options;
+    return new ProcWatch({
       table,
       supervisorPid,
       onTick: () => this.#oomKills?.tick(!this.#watch.isSilent),
       onRun: () => this.#readLog(),
       onEnded: (ended) => this.#processesEnded(ended),
-      requestResync: options.requestResync,
+      requestResync,
     });
-    options.signal.addEventListener('abort', () => this.#stop());
   }
 
   /** Resolves once the log is followed, or known not to be found. */
@@ -178,7 +168,7 @@ export class Exits {
     const { nudge, reasons } = this.#options;
     this.#isProcWatched = this.#watch.start();
     this.#oomSources?.watch(() => this.#oomKills?.read());
-    if (nudge || reasons) await this.#search();
+    if (nudge || reasons) await this.#supervisorLog.start();
   }
 
   /** An event of type REMOTE_COMMUNICATION with the type of markers was received. */
@@ -192,7 +182,7 @@ export class Exits {
   }
 
   get stats(): ExitsStats {
-    const success = this.#logProblem === undefined ? this.#reasons?.success : false;
+    const success = this.#supervisorLog.hasProblem ? false : this.#reasons?.success;
     const durationSeconds = this.#reasons?.durationSeconds;
     return { nudges: this.#waker.count, collector: { success, durationSeconds } };
   }
@@ -212,8 +202,7 @@ export class Exits {
 
   /** Whether supervisord's log reports kills at a stop. */
   get countsStopKills(): boolean {
-    const isLogged = this.#logsWarnings && this.#reasons?.hasMissedLine === false;
-    return this.#trust === 'trusted' && isLogged;
+    return this.#supervisorLog.hasWarnings && this.#reasons?.hasMissedLine === false;
   }
 
   /** The end of the process' log at its last unexpected exit or failed start, if one was kept. */
@@ -227,89 +216,12 @@ export class Exits {
   }
 
   #stop(): void {
-    clearTimeout(this.#searchTimer);
     this.#watch.stop();
     this.#waker.stop();
     this.#reasons?.stop();
     this.#oomKills?.stop();
     this.#oomSources?.close();
     this.#client?.close();
-    this.#closeLog();
-  }
-
-  #closeLog(): void {
-    clearInterval(this.#readTimer);
-    this.#readTimer = undefined;
-    this.#tailer?.close();
-    this.#tailer = undefined;
-  }
-
-  async #search(): Promise<void> {
-    const { signal } = this.#options;
-    const search = await this.#finder.find();
-    if (signal.aborted) return;
-    if (search.kind === 'none') {
-      this.#cannotFollow(search.reason);
-      return;
-    }
-    try {
-      this.#follow(search.log);
-    } catch (error) {
-      this.#cannotFollow(`${search.log.path}: ${describeSystemError(error)}`);
-      return;
-    }
-    await this.#verify(search.log);
-    if (this.#watchesLog) this.#tailer?.startWatching();
-  }
-
-  /** Whether lines of exits have to be handled at once. */
-  get #watchesLog(): boolean {
-    return this.#options.nudge || this.#logTails !== undefined;
-  }
-
-  get #reportsStarts(): boolean {
-    return this.#logsStarts && !this.#isAfterGap;
-  }
-
-  #follow({ path, openAt }: FoundLog): void {
-    this.#trust = 'pending';
-    this.#written = [];
-    this.#isLookBack = true;
-    this.#tailer = new LogTailer({
-      path,
-      openAt,
-      onBegin: (isStartOfFile, isComplete) => {
-        this.#records.begin(isStartOfFile);
-        this.#isAfterGap = !isComplete;
-        if (!isComplete && !this.#isLookBack) this.#linesLost();
-        if (isComplete && this.#isLookBack) this.#evidence.beginAt(0);
-      },
-      onTruncated: () => this.#linesLost(),
-      onChunk: (chunk) => this.#chunkRead(chunk),
-      onChange: () => this.#readLog(),
-      onWatchError: (error) => this.#cannotWatch(error),
-    });
-    this.#isLookBack = false;
-  }
-
-  #chunkRead(chunk: Chunk): void {
-    const { entries, firstAt } = this.#records.push(chunk);
-    if (this.#isAfterGap && firstAt !== undefined) {
-      this.#evidence.beginAt(firstAt, this.#children());
-      this.#isAfterGap = false;
-      this.#hasNewGap = true;
-    }
-    for (const entry of entries) this.#evidence.add(entry);
-    this.#logsStarts ||= entries.some((entry) => this.#isOwnStart(entry));
-    this.#logsWarnings ||=
-      this.#logsStarts || (!this.#isLookBack && entries.some(({ isCertain }) => isCertain));
-    if (!this.#isLookBack) this.#written.push(...entries);
-  }
-
-  /** Lines since the last read may be missing. */
-  #linesLost(): void {
-    this.#evidence.truncatedAt(Date.now() / 1000, this.#children());
-    this.#hasNewGap = true;
   }
 
   /** The pids of supervisord's children; empty where they cannot be read. */
@@ -317,153 +229,57 @@ export class Exits {
     return this.#isProcWatched ? this.#watch.childPids() : new Set();
   }
 
-  #cannotWatch(error: unknown): void {
-    this.#options.log.warn("supervisord's log cannot be watched; it is read every 100 ms", {
-      reason: describeSystemError(error),
-    });
-    if (this.#isProcWatched) return;
-    this.#readTimer ??= setInterval(() => this.#readLog(), READ_EVERY_MS);
-  }
-
-  /**
-   * The descriptor may be that of a process' log, whose lines the process or another supervisord
-   * may have written.
-   */
-  async #verify(log: FoundLog): Promise<void> {
-    const { source, path } = log;
-    const isVerified = source === 'flag' || (await this.#isOwnLog(log));
-    // A read failed in the meantime and closed the tailer.
-    if (this.#options.signal.aborted || this.#tailer === undefined) return;
-    if (isVerified) {
-      this.#trust = 'trusted';
-      if (this.#logProblem !== undefined) {
-        this.#options.log.info("supervisord's log can be followed", { path });
-      }
-      this.#logProblem = undefined;
-      this.#searches.succeed();
-      this.#reasons?.trustEstablished();
-    } else {
-      this.#finder.reject(log);
-      this.#cannotFollow(`${path} could not be verified to be the log of this supervisord`);
-    }
-  }
-
-  /**
-   * What supervisord reads of its log is certain. A process knows its own pid, so that a log that
-   * names pids of supervisord's children has to be the configured one as well.
-   */
-  async #isOwnLog(log: FoundLog): Promise<boolean> {
-    const comparison = await this.#compare(log.openAt ?? log.path);
-    if (comparison === 'same') return true;
-    const children = this.#children();
-    const isLikely =
-      comparison === 'both empty' || this.#evidence.pids().some((pid) => children.has(pid));
-    return isLikely && (await this.#finder.isConfigured(log));
-  }
-
-  /** Compares the file with what supervisord reads of its log, which may grow in between. */
-  async #compare(path: string): Promise<'same' | 'both empty' | undefined> {
-    if (this.#client === undefined) return undefined;
-    try {
-      for (let comparison = 0; comparison < COMPARISONS; comparison++) {
-        const read = String(await this.#client.call('supervisor.readLog', [-COMPARED_BYTES, 0]));
-        const tail = tailOf(path);
-        if (read === '' && tail === '') return 'both empty';
-        // The first character may have been cut.
-        if (read.length > 1 && tail.includes(read.slice(1))) return 'same';
-      }
-    } catch (error) {
-      this.#options.log.debug?.("supervisord's log was not compared", {
-        reason: messageOf(error),
-      });
-    }
-    return undefined;
-  }
-
-  /** Logged once for each reason. */
-  #cannotFollow(reason: string): void {
-    if (this.#logProblem !== reason) {
-      this.#options.log.warn(
-        "supervisord's log cannot be followed: some exit reasons will not be known",
-        { reason },
-      );
-    }
-    this.#logProblem = reason;
-    this.#closeLog();
-    this.#trust = 'none';
-    this.#reasons?.trustEstablished();
-    this.#searchTimer = setTimeout(() => void this.#search(), this.#searches.fail());
-  }
-
-  #readLog(): LogTrust {
-    if (this.#tailer === undefined) return this.#trust;
-    try {
-      this.#tailer.read();
-      this.#handleWritten(this.#tailer);
-    } catch (error) {
-      this.#cannotFollow(describeSystemError(error));
-    }
-    return this.#trust;
-  }
-
   /** The logs of processes are read before supervisord is woken, because it may then restart them. */
-  #handleWritten(tailer: LogTailer): void {
-    const entries = this.#keepLogTails(tailer);
+  #readLog(): LogTrust {
+    this.#supervisorLog.read();
+    const lines = this.#keepLogTails();
     // The call, which reads the log once more, wakes supervisord as well.
-    if (this.#isAskingAfterGap || this.#askAfterGap()) return;
-    this.#wakeFor(entries);
+    if (!this.#isAskingAfterLoss && !this.#askAfterLoss()) this.#wakeFor(lines);
+    return this.#supervisorLog.trust;
   }
 
   /** Returns the lines that were read, of which tails are kept. */
-  #keepLogTails(tailer: LogTailer): readonly LogEntry[] {
+  #keepLogTails(): readonly LogEntry[] {
     const handled: LogEntry[] = [];
-    for (let round = 0; this.#written.length > 0; round++) {
-      const entries = this.#written;
-      this.#written = [];
-      handled.push(...entries);
-      if (!this.#reportsStarts) this.#logTails?.logged(entries);
-      else if (round < MAX_ROUNDS) this.#keepLogTailsOf(entries, tailer);
+    for (let round = 0; ; round++) {
+      const lines = this.#supervisorLog.takeLines();
+      if (lines.length === 0) return handled;
+      handled.push(...lines);
+      if (!this.#supervisorLog.reportsStarts) this.#logTails?.logged(lines);
+      else if (round < MAX_ROUNDS) this.#keepLogTailsOf(lines);
     }
-    return handled;
   }
 
-  #keepLogTailsOf(entries: readonly LogEntry[], tailer: LogTailer): void {
-    const tails = this.#logTails?.read(entries) ?? [];
+  #keepLogTailsOf(lines: readonly LogEntry[]): void {
+    const tails = this.#logTails?.read(lines) ?? [];
     if (tails.length === 0) return;
-    tailer.read();
-    if (this.#reportsStarts) this.#logTails?.keep(tails);
+    this.#supervisorLog.read();
+    if (this.#supervisorLog.reportsStarts) this.#logTails?.keep(tails);
   }
 
   /**
    * If lines were lost, asks about the processes whose line may be among them, before anything
    * else makes supervisord restart them. Returns whether the call, which wakes it, has begun.
    */
-  #askAfterGap(): boolean {
-    if (!this.#hasNewGap) return false;
-    this.#hasNewGap = false;
+  #askAfterLoss(): boolean {
+    if (!this.#supervisorLog.takeLoss()) return false;
     const children = this.#children();
     const gone = [...this.#options.table.values()].flatMap((process) => {
       const pid = livePid(process);
       return pid === undefined || children.has(pid) ? [] : [process.id];
     });
     const areLost = children.size > 0 && gone.length > 0;
-    this.#isAskingAfterGap = true;
+    this.#isAskingAfterLoss = true;
     const isAsked = areLost && this.#reasons?.askEarly(gone) === true;
-    this.#isAskingAfterGap = false;
+    this.#isAskingAfterLoss = false;
     this.#reasons?.requestMarker();
     return isAsked;
   }
 
-  /** A start from before the exporter's may be of an earlier supervisord with another log level. */
-  #isOwnStart({ message, isCertain }: LogEntry): boolean {
-    if (message.kind !== 'spawned' || !isCertain) return false;
-    return !this.#isLookBack || message.pid === this.#options.ownPid;
-  }
-
   /** Wakes supervisord for lines whose event is still to come. */
-  #wakeFor(entries: readonly LogEntry[]): void {
+  #wakeFor(lines: readonly LogEntry[]): void {
     if (!this.#options.nudge) return;
-    const reported = entries.filter(({ message }) => message.kind !== 'spawned');
+    const reported = lines.filter(({ message }) => message.kind !== 'spawned');
     if (reported.length === 0) return;
     const exits = reported.filter(({ message, isCertain }) => isCertain && isExit(message));
     const [first] = exits;
@@ -478,7 +294,7 @@ export class Exits {
 
   #processesEnded(ended: readonly EndedProcess[]): void {
     const { nudge } = this.#options;
-    if (this.#trust === 'none') {
+    if (this.#supervisorLog.trust === 'none') {
       for (const { process, pid, remains } of ended) {
         if (remains === 'gone') this.#logTails?.noticed(process.id, pid);
       }
@@ -495,21 +311,6 @@ export class Exits {
     const name = displayName(first.process.id);
     if (this.#options.endpoint !== undefined) this.#waker.wake();
     else this.#waker.wakeForExit({ process: name });
-  }
-}
-
-function followRuns(change: Change, table: ProcessTable, oomKills: OomKills): void {
-  if (change.kind === 'removed') oomKills.forget(keyOf(change.process.id));
-  if (change.kind === 'updated') {
-    const { id, state, pid } = change.process;
-    // A command such as cgexec changes its cgroup while it is STARTING.
-    if (state !== 'RUNNING' || pid === undefined || oomKills.knows(keyOf(id), pid)) return;
-    oomKills.started(keyOf(id), pid);
-  }
-  if (change.kind === 'transition' && change.event.to === 'RUNNING') {
-    const { process, pid } = change.event;
-    const isKnown = table.get(process) !== undefined;
-    if (isKnown && pid !== undefined) oomKills.started(keyOf(process), pid);
   }
 }
 

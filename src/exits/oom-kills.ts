@@ -8,6 +8,8 @@
  */
 
 import type { ProcessKey } from '../supervisor/process-id.ts';
+import { CgroupMembers } from './cgroup-members.ts';
+import { IncreaseLog, NOTICED_WITHIN_SECONDS, REMEMBERED_SECONDS } from './increase-log.ts';
 
 /** undefined where it cannot be read. */
 export interface OomCounters {
@@ -46,15 +48,6 @@ export type OomDecision = boolean | undefined;
 
 /** The counters are read at least this often, with what ProcWatch needs to call `tick`. */
 const READ_EVERY_SECONDS = 0.5;
-/** A step that was noticed longer than this after the reading before it has no time. */
-const OLDEST_BASELINE_SECONDS = 1;
-/** supervisord notices an exit up to a second after the kill. */
-const NOTICED_WITHIN_SECONDS = 1.5;
-/**
- * A process of many gigabytes takes long to exit: an OOM kill may explain an exit for this long, in
- * seconds in which supervisord runs.
- */
-const REMEMBERED_SECONDS = 30;
 /** A longer time between two readings was a pause, or the clock was set. */
 const LONGEST_AGEING_SECONDS = 1;
 /** The stamp of a log line has milliseconds. */
@@ -65,67 +58,6 @@ const LOG_RETRIES = 5;
 /** Another process that was killed at the same time is noticed within this. */
 const SETTLE_MS = 300;
 const MAX_VICTIMS = 1_024;
-/** Processes whose cgroup is read at each tick. */
-const CGROUPS_PER_TICK = 20;
-
-interface Increase {
-  /** The age of the log at which it was noticed, in seconds. */
-  readonly age: number;
-  /** When it was noticed, in epoch seconds. */
-  readonly at: number;
-  /** Whether it happened shortly before it was noticed. */
-  readonly isDated: boolean;
-  /** Kills that are not matched to a process. */
-  unmatched: number;
-}
-
-/** The increases of one counter within the last seconds. */
-class IncreaseLog {
-  #value: number | undefined;
-  #readAt = Number.NEGATIVE_INFINITY;
-  /** Since when all increases are known, in epoch seconds. */
-  completeSince = Number.POSITIVE_INFINITY;
-  #increases: Increase[] = [];
-
-  /** `age`: seconds in which supervisord has run. */
-  observe(value: number | undefined, at: number, age: number): void {
-    this.#increases = this.#increases.filter((increase) => increase.age > age - REMEMBERED_SECONDS);
-    if (at < this.#readAt) this.completeSince = Math.min(this.completeSince, at);
-    if (value === undefined) this.completeSince = Number.POSITIVE_INFINITY;
-    else if (this.#value === undefined || value < this.#value) this.completeSince = at;
-    else if (value > this.#value) {
-      const passed = at - this.#readAt;
-      const isDated = passed >= 0 && passed <= OLDEST_BASELINE_SECONDS;
-      this.#increases.push({ age, at, isDated, unmatched: value - this.#value });
-    }
-    this.#value = value;
-    this.#readAt = at;
-  }
-
-  get isReadable(): boolean {
-    return this.#value !== undefined;
-  }
-
-  /** Kills that are not matched to a process. */
-  get unmatched(): number {
-    return count(this.#increases);
-  }
-
-  /** Those of them that are known to have happened from `after` on. */
-  unmatchedSince(after: number): number {
-    return count(this.#increases.filter(({ at, isDated }) => isDated && at >= after));
-  }
-
-  /** The latest kill is that of a known process. */
-  match(): void {
-    const increase = this.#increases.findLast(({ unmatched }) => unmatched > 0);
-    if (increase !== undefined) increase.unmatched -= 1;
-  }
-}
-
-function count(increases: readonly Increase[]): number {
-  return increases.reduce((total, { unmatched }) => total + unmatched, 0);
-}
 
 interface Candidate {
   readonly killed: KilledProcess;
@@ -159,12 +91,14 @@ export class OomKills {
   /** Those that wait until no other process can have been killed at the same time. */
   #settling: Candidate[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #sharesCgroup = new Map<ProcessKey, { readonly pid: number; isShared?: boolean }>();
-  readonly #unreadCgroups = new Set<ProcessKey>();
+  /** Needed only where the kernel's log cannot be read; undefined elsewhere. */
+  readonly members: CgroupMembers | undefined;
 
   constructor({ sources, now = () => Date.now() / 1000 }: OomKillsOptions) {
     this.#sources = sources;
     this.#now = now;
+    const isNeeded = sources.readKernelLog === undefined && !sources.isHostRoot;
+    if (isNeeded) this.members = new CgroupMembers(sources.sharesCgroup);
     this.read();
   }
 
@@ -180,7 +114,7 @@ export class OomKills {
     const hasMoreLog =
       this.#sources.readKernelLog !== undefined && !Number.isFinite(this.#logCompleteSince);
     if (isDue || hasMoreLog) this.read();
-    this.#readCgroups();
+    this.members?.readSome();
   }
 
   read(): void {
@@ -197,23 +131,6 @@ export class OomKills {
     this.#cgroup.observe(cgroup, at, this.#age);
     // The kernel logs a victim after it has raised the counters.
     if (log !== undefined) this.#takeVictims(log, at);
-  }
-
-  /** A run is RUNNING, and has entered its cgroup: that is needed where the kernel's log cannot be read. */
-  started(key: ProcessKey, pid: number): void {
-    if (this.#sources.readKernelLog !== undefined || this.#sources.isHostRoot) return;
-    this.#sharesCgroup.set(key, { pid });
-    this.#unreadCgroups.add(key);
-  }
-
-  /** Whether the cgroup of this run is known, or about to be read. */
-  knows(key: ProcessKey, pid: number): boolean {
-    return this.#sharesCgroup.get(key)?.pid === pid;
-  }
-
-  forget(key: ProcessKey): void {
-    this.#sharesCgroup.delete(key);
-    this.#unreadCgroups.delete(key);
   }
 
   /** Calls `done` with whether the OOM killer ended it, undefined where that cannot be known; mostly at once. */
@@ -238,16 +155,6 @@ export class OomKills {
     }
   }
 
-  #readCgroups(): void {
-    for (const key of [...this.#unreadCgroups].slice(0, CGROUPS_PER_TICK)) {
-      this.#unreadCgroups.delete(key);
-      const run = this.#sharesCgroup.get(key);
-      if (run === undefined) continue;
-      const isShared = this.#sources.sharesCgroup(run.pid);
-      if (isShared !== undefined) run.isShared = isShared;
-    }
-  }
-
   #consider(candidate: Candidate): void {
     const { killed, done, retries } = candidate;
     const { pid, at } = killed;
@@ -256,7 +163,7 @@ export class OomKills {
       this.#cgroup.match();
       done(true);
     } else if (this.#host.unmatched === 0 && this.#host.isReadable) {
-      done(isCovered(this.#host, at) ? false : undefined);
+      done(this.#host.covers(at) ? false : undefined);
     } else if (isLogUsable && retries < LOG_RETRIES) this.#await(candidate);
     else if (this.#isRuledOut(killed)) done(false);
     else if (this.#isSettleable(at)) this.#settle(candidate);
@@ -271,13 +178,12 @@ export class OomKills {
 
   /** Whether the process is in supervisord's cgroup, and its counter has not increased. */
   #isRuledOut(killed: KilledProcess): boolean {
-    const isStill = isCovered(this.#cgroup, killed.at) && this.#cgroup.unmatched === 0;
+    const isStill = this.#cgroup.covers(killed.at) && this.#cgroup.unmatched === 0;
     return isStill && this.#isShared(killed) === true;
   }
 
   #isShared({ key, pid }: KilledProcess): boolean | undefined {
-    const run = this.#sharesCgroup.get(key);
-    return run !== undefined && run.pid === pid ? run.isShared : undefined;
+    return this.members?.has(key, pid);
   }
 
   #await(candidate: Candidate): void {
@@ -312,7 +218,7 @@ export class OomKills {
     const isElsewhere = this.#isShared(killed) === false;
     const ofCgroup = this.#cgroup.isReadable && !isElsewhere;
     if (ofCgroup) {
-      if (!isCovered(this.#cgroup, killed.at) || this.#cgroup.unmatchedSince(after) === 0) {
+      if (!this.#cgroup.covers(killed.at) || this.#cgroup.unmatchedSince(after) === 0) {
         return undefined;
       }
       this.#cgroup.match();
@@ -331,9 +237,4 @@ export class OomKills {
     }, ms);
     this.#timers.add(timer);
   }
-}
-
-/** Whether the counter was read before a process that exited at `at` can have been killed. */
-function isCovered(counter: IncreaseLog, at: number): boolean {
-  return counter.isReadable && counter.completeSince <= at - NOTICED_WITHIN_SECONDS;
 }

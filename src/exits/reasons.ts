@@ -3,44 +3,30 @@
  * on disk before the event can be sent, so that one read settles most exits at once, inside the
  * change that reports them. Only where the line alone does not settle it is XML-RPC asked,
  * which knows the exit code until the process is started again, and -1 for any signal.
- *
- * Each call also has supervisord send a marker as an event. When that is received, so are all
- * events from before the call: then it is known whether the reply is about the exit in question,
- * and that further exits are logged after what was read before the call.
  */
 
 import { reasonOfInfo } from '../processes/apply-snapshot.ts';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
-import type { Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import { SIGKILL, type Termination, type TerminationFacts } from '../processes/termination.ts';
-import { MARKER_TYPE } from '../resync/fetch.ts';
+import { SIGKILL, type TerminationFacts } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
-import { processInfoCall, readProcessInfo } from '../rpc/snapshot.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
 import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
-import { type Finding, INCOMPLETE, type LogEvidence, NOTHING, type Query } from './evidence.ts';
+import type { LogEvidence } from './evidence.ts';
+import { factsOfFinding, hasNeverRun, type Lookup, lookupOf, UNKNOWN } from './lookup.ts';
+import { MarkedCalls, type Question, type Reply } from './marked-calls.ts';
 import type { Namesakes } from './namesakes.ts';
 import type { OomKills } from './oom-kills.ts';
 import { PacedCalls } from './paced-calls.ts';
+import { type Finding, INCOMPLETE, NOTHING, type Query } from './run-lines.ts';
+import type { LogTrust } from './supervisor-log.ts';
 
 /** After this a reason is unknown. */
 const DEADLINE_MS = 3_000;
 /** Processes in one call. */
 const MAX_QUERIES = 50;
-/** Calls whose marker is awaited; with a full event buffer it may have been discarded. */
-const MAX_CALLS = 64;
-
-/** `spawnerr` of a process that was started and exited within `startsecs`. */
-const EXITED_TOO_QUICKLY = 'Exited too quickly (process log may have details)';
-const EXITED_TOO_QUICKLY_PREFIX = 'Exited too quickly';
-
-const UNKNOWN: TerminationFacts = { reason: { kind: 'unknown' } };
-
-/** `pending`: whether the log is supervisord's is not established yet. */
-export type LogTrust = 'trusted' | 'pending' | 'none';
 
 export interface MissingEvents {
   /** Whether skipped serials may still be received. */
@@ -68,27 +54,6 @@ export interface ExitReasonsOptions {
   readonly oomKills?: Pick<OomKills, 'decide'> | undefined;
 }
 
-/** A termination whose reason is looked up. */
-interface Lookup {
-  readonly id: ProcessId;
-  readonly terminationId: number;
-  readonly query: Omit<Query, 'isShared'>;
-  readonly began: number;
-}
-
-/** A call whose marker was not received yet. */
-interface Call {
-  readonly marker: string;
-  /** The end of what had been read of supervisord's log before it was made. */
-  readonly place: number;
-  readonly lookups: readonly (readonly [ProcessKey, Lookup])[];
-  readonly early: readonly ProcessKey[];
-  /** By process; undefined before the reply. */
-  infos: ReadonlyMap<ProcessKey, ProcessInfo | undefined> | undefined;
-  /** The lookups of the last end of each process when the marker was received; undefined before. */
-  atMarker: ReadonlyMap<ProcessKey, Lookup> | undefined;
-}
-
 export class ExitReasons {
   readonly #options: ExitReasonsOptions;
   /** Those that the log did not settle; of each process the latest. The oldest first. */
@@ -97,18 +62,14 @@ export class ExitReasons {
   #waiting: Lookup[] = [];
   /** Processes that have ended and whose event was not received yet. */
   readonly #early = new Map<ProcessKey, ProcessId>();
-  /** Distinguishes our markers from those of others and of earlier lives. */
-  readonly #markerPrefix = `exits ${Date.now()}-${Math.random()}`;
-  #markers = 0;
   /** Events that were lost when that was last looked at. */
   #lost = 0;
-  /** By marker: calls whose reply or marker was not received yet. The oldest first. */
-  readonly #asked = new Map<string, Call>();
+  readonly #calls: MarkedCalls | undefined;
   /** Those of #lookups that no call has asked about. */
   readonly #unasked = new Set<ProcessKey>();
   /** Whether a marker is to be sent although no process is asked about. */
   #needsMarker = false;
-  readonly #calls = new PacedCalls(() => this.#call());
+  readonly #pace = new PacedCalls(() => this.#call());
   #deadline: NodeJS.Timeout | undefined;
   /** Whether the last call failed. */
   #isRpcFailing = false;
@@ -121,6 +82,14 @@ export class ExitReasons {
 
   constructor(options: ExitReasonsOptions) {
     this.#options = options;
+    const { client } = options;
+    this.#calls =
+      client &&
+      new MarkedCalls({
+        client,
+        onReply: (question, reply) => this.#replyReceived(question, reply),
+        onAbandoned: (question) => this.#callAbandoned(question),
+      });
     options.changes.subscribe((change) => this.#handle(change));
   }
 
@@ -148,31 +117,31 @@ export class ExitReasons {
    * supervisord. Returns false where that has to wait, or cannot be done.
    */
   askEarly(ended: readonly ProcessId[]): boolean {
-    if (this.#options.client === undefined || this.#isRpcFailing) return false;
+    if (this.#calls === undefined || this.#isRpcFailing) return false;
     for (const id of ended) this.#early.set(keyOf(id), id);
-    return this.#calls.request();
+    return this.#pace.request();
   }
 
   /** Lines of the log are missing, or it is not known which line reports the next end of some process. */
   requestMarker(): void {
     this.#needsMarker = true;
-    if (this.#options.client !== undefined) this.#calls.request();
+    if (this.#calls !== undefined) this.#pace.request();
   }
 
   /** A marker was received, and with it all events from before its call, unless serials are missing. */
   markerReceived(marker: string): void {
-    const asked = this.#asked.get(marker);
-    if (asked === undefined || asked.atMarker !== undefined) return;
-    const isComplete = this.#areEventsComplete();
-    asked.atMarker = isComplete ? this.#lookupsOfLastEnds() : new Map();
-    if (isComplete) this.#options.evidence.settle(asked.place);
-    this.#complete(asked);
+    this.#calls?.markerReceived(marker, (place) => {
+      if (!this.#areEventsComplete()) return new Map();
+      // Further exits are logged after what was read before the call.
+      this.#options.evidence.settle(place);
+      return this.#lookupsOfLastEnds();
+    });
   }
 
   /** A tick of `when` (epoch seconds): every event from before it was received, unless serials are missing. */
   tickReceived(when: number): void {
-    const { client, evidence } = this.#options;
-    if (client === undefined && this.#areEventsComplete()) evidence.settleBefore(when);
+    if (this.#calls !== undefined || !this.#areEventsComplete()) return;
+    this.#options.evidence.settleBefore(when);
   }
 
   /** Whether no event is missing before the present one. If one is, its line is not that of a later end. */
@@ -203,7 +172,8 @@ export class ExitReasons {
     }
     if (change.kind === 'exited') {
       const { settled } = this.#options.evidence;
-      this.#lookUp(lookupOf(change.process, change.termination, settled));
+      const began = performance.now();
+      this.#lookUp(lookupOf(change.process, change.termination, settled, began));
     }
   }
 
@@ -233,15 +203,15 @@ export class ExitReasons {
     this.#keep(lookup);
     const key = keyOf(lookup.id);
     // The reply to a question from before the event may still come.
-    if ([...this.#asked.values()].some(({ early }) => early.includes(key))) return;
+    if (this.#calls?.isAskedEarly(key)) return;
     this.#unasked.add(key);
-    this.#calls.request();
+    this.#pace.request();
   }
 
   /** What is known without a further call; undefined where XML-RPC may know more. */
   #factsWithoutLog(lookup: Lookup): TerminationFacts | undefined {
     // A snapshot has reported all that XML-RPC knows.
-    const isAskable = this.#options.client !== undefined && lookup.query.end !== 'any';
+    const isAskable = this.#calls !== undefined && lookup.query.end !== 'any';
     return isAskable ? undefined : UNKNOWN;
   }
 
@@ -338,28 +308,27 @@ export class ExitReasons {
   }
 
   async #call(): Promise<void> {
-    const { client, readLog } = this.#options;
-    const isPending = readLog() === 'pending';
+    const isPending = this.#options.readLog() === 'pending';
     const lookups = isPending ? [] : this.#takeUnasked();
     const early = [...this.#early].slice(0, MAX_QUERIES - lookups.length);
     const isDue = this.#needsMarker || lookups.length + early.length > 0;
-    if (client === undefined || !isDue) return;
+    if (this.#calls === undefined || !isDue) return;
     this.#needsMarker = false;
     for (const [key] of early) this.#early.delete(key);
-    const asked = this.#newCall(lookups, early);
-    const ids = [...new Map([...lookups.map(([key, { id }]) => [key, id] as const), ...early])];
     try {
-      const calls = [sendMarker(asked.marker), ...ids.map(([, id]) => processInfoCall(id))];
-      const [, ...infos] = await client.multicallSettled(calls);
-      asked.infos = new Map(ids.map(([key], index) => [key, readProcessInfo(infos[index])]));
+      await this.#calls.make({ place: this.#options.evidence.end, lookups, early });
       this.#isRpcFailing = false;
       this.success = true;
-      this.#complete(asked);
     } catch (error) {
-      this.#callFailed(asked, error);
+      // The resync reports what is wrong with XML-RPC.
+      this.#isRpcFailing = true;
+      if (lookups.length > 0) this.success = false;
+      const reason = messageOf(error);
+      this.#options.log.debug?.('exit reasons could not be looked up', { reason });
+      if (early.length > 0) this.#options.onAskEarlyFailed();
     }
     const hasUnasked = !isPending && this.#unasked.size > 0;
-    if (hasUnasked || this.#early.size > 0 || this.#needsMarker) this.#calls.request();
+    if (hasUnasked || this.#early.size > 0 || this.#needsMarker) this.#pace.request();
   }
 
   #takeUnasked(): readonly (readonly [ProcessKey, Lookup])[] {
@@ -371,48 +340,17 @@ export class ExitReasons {
     });
   }
 
-  #newCall(lookups: Call['lookups'], early: readonly (readonly [ProcessKey, unknown])[]): Call {
-    this.#markers += 1;
-    const asked: Call = {
-      marker: `${this.#markerPrefix} ${this.#markers}`,
-      place: this.#options.evidence.end,
-      lookups,
-      early: early.map(([key]) => key),
-      infos: undefined,
-      atMarker: undefined,
-    };
-    this.#asked.set(asked.marker, asked);
-    const [oldest] = this.#asked.values();
-    if (this.#asked.size > MAX_CALLS && oldest !== undefined) this.#abandon(oldest);
-    return asked;
-  }
-
-  #callFailed(asked: Call, error: unknown): void {
-    // The resync reports what is wrong with XML-RPC.
-    this.#isRpcFailing = true;
-    if (asked.lookups.length > 0) this.success = false;
-    this.#options.log.debug?.('exit reasons could not be looked up', { reason: messageOf(error) });
-    if (asked.early.length > 0) this.#options.onAskEarlyFailed();
-    this.#abandon(asked);
-  }
-
-  /** No reply to this call can be used any more. */
-  #abandon(asked: Call): void {
-    this.#asked.delete(asked.marker);
-    const ofEarly = asked.early.map((key) => [key, this.#lookups.get(key)] as const);
-    for (const [key, lookup] of [...asked.lookups, ...ofEarly]) {
+  #callAbandoned({ lookups, early }: Question): void {
+    const ofEarly = early.map(([key]) => [key, this.#lookups.get(key)] as const);
+    for (const [key, lookup] of [...lookups, ...ofEarly]) {
       if (lookup !== undefined) this.#answer(key, lookup, undefined);
     }
   }
 
-  /** Uses the reply once both it and its marker were received. */
-  #complete(asked: Call): void {
-    const { lookups, early, infos, atMarker } = asked;
-    if (infos === undefined || atMarker === undefined) return;
-    this.#asked.delete(asked.marker);
-    for (const key of [...lookups.map(([each]) => each), ...early]) {
-      const lookup = atMarker.get(key);
-      if (lookup !== undefined) this.#answer(key, lookup, infos.get(key), asked.place);
+  #replyReceived({ place, lookups, early }: Question, reply: Reply): void {
+    for (const [key] of [...lookups, ...early]) {
+      const lookup = reply.lookups.get(key);
+      if (lookup !== undefined) this.#answer(key, lookup, reply.infos.get(key), place);
     }
     for (const [key, lookup] of lookups) this.#answer(key, lookup, undefined);
   }
@@ -441,7 +379,7 @@ export class ExitReasons {
 
   #factsOfFailedStart({ spawnError }: ProcessInfo, lookup: Lookup): TerminationFacts {
     if (spawnError === undefined) return UNKNOWN;
-    const neverRan = !spawnError.startsWith(EXITED_TOO_QUICKLY_PREFIX);
+    const neverRan = hasNeverRun(spawnError);
     const isLogged = !neverRan && this.#options.readLog() === 'trusted';
     const finding = isLogged ? this.#find(lookup) : NOTHING;
     const found = finding.kind === 'found' ? factsOfFinding(finding, lookup) : undefined;
@@ -456,47 +394,4 @@ export class ExitReasons {
       process: displayName(id),
     });
   }
-}
-
-function lookupOf(process: Readonly<Process>, termination: Termination, since: number): Lookup {
-  const { id: terminationId, pid, window, reason } = termination;
-  const { id } = process;
-  const known =
-    reason.kind === 'exited' ? reason.exitCode : reason.kind === 'signalled' ? 'signal' : undefined;
-  const end = endOf(process, termination);
-  const query = { name: id.name, pid, window, since, end, known } as const;
-  return { id, terminationId, query, began: performance.now() };
-}
-
-function endOf({ failedStart }: Readonly<Process>, termination: Termination): Query['end'] {
-  if (failedStart?.id === termination.id) return 'failed-start';
-  if (termination.serial === undefined) return 'any';
-  if (termination.expected === undefined) return 'stopped';
-  return termination.expected ? 'expected' : 'unexpected';
-}
-
-/** undefined where the log does not settle it. */
-function factsOfFinding(finding: Finding, { query }: Lookup): TerminationFacts | undefined {
-  switch (finding.kind) {
-    case 'found':
-      return {
-        reason: finding.reason,
-        finishedAt: finding.at,
-        ...(query.end === 'failed-start' ? { spawnError: EXITED_TOO_QUICKLY } : {}),
-      };
-    case 'spawn-error':
-      return { ...UNKNOWN, spawnError: finding.text, neverRan: true };
-    case 'contradictory':
-    case 'incomplete':
-    case 'nothing':
-      return undefined;
-    default: {
-      const unhandled: never = finding;
-      throw new Error(`unhandled finding ${JSON.stringify(unhandled)}`);
-    }
-  }
-}
-
-function sendMarker(marker: string) {
-  return { methodName: 'supervisor.sendRemoteCommEvent', params: [MARKER_TYPE, marker] };
 }

@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Finding, LogEvidence, type Query } from '../../src/exits/evidence.ts';
+import { LogEvidence } from '../../src/exits/evidence.ts';
 import type { LogMessage } from '../../src/exits/log-lines.ts';
+import type { Finding, Query } from '../../src/exits/run-lines.ts';
 
 const match = suite('evidence of terminations');
 

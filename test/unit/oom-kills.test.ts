@@ -48,7 +48,7 @@ class Scene {
         sharesCgroup: () => sharesCgroup,
       },
     });
-    for (const pid of [101, 102]) this.subject.started(keyOf(id(`p${pid}`)), pid);
+    for (const pid of [101, 102]) this.subject.members?.add(keyOf(id(`p${pid}`)), pid);
     this.pass(5);
   }
 

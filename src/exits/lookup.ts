@@ -1,0 +1,70 @@
+/** A termination whose reason is looked up, and the facts that the sources establish about it. Pure. */
+
+import type { Process } from '../processes/process.ts';
+import type { Termination, TerminationFacts } from '../processes/termination.ts';
+import type { ProcessId } from '../supervisor/process-id.ts';
+import type { Finding, Query } from './run-lines.ts';
+
+/** `spawnerr` of a process that was started and exited within `startsecs`. */
+const EXITED_TOO_QUICKLY = 'Exited too quickly (process log may have details)';
+const EXITED_TOO_QUICKLY_PREFIX = 'Exited too quickly';
+
+export const UNKNOWN: TerminationFacts = { reason: { kind: 'unknown' } };
+
+export interface Lookup {
+  readonly id: ProcessId;
+  readonly terminationId: number;
+  readonly query: Omit<Query, 'isShared'>;
+  /** Milliseconds, monotonic. */
+  readonly began: number;
+}
+
+/** What is to be found about a termination whose event follows the place `since` of the log. */
+export function lookupOf(
+  process: Readonly<Process>,
+  termination: Termination,
+  since: number,
+  began: number,
+): Lookup {
+  const { id: terminationId, pid, window, reason } = termination;
+  const { id } = process;
+  const known =
+    reason.kind === 'exited' ? reason.exitCode : reason.kind === 'signalled' ? 'signal' : undefined;
+  const end = endOf(process, termination);
+  const query = { name: id.name, pid, window, since, end, known } as const;
+  return { id, terminationId, query, began };
+}
+
+function endOf({ failedStart }: Readonly<Process>, termination: Termination): Query['end'] {
+  if (failedStart?.id === termination.id) return 'failed-start';
+  if (termination.serial === undefined) return 'any';
+  if (termination.expected === undefined) return 'stopped';
+  return termination.expected ? 'expected' : 'unexpected';
+}
+
+/** undefined where the log does not settle it. */
+export function factsOfFinding(finding: Finding, { query }: Lookup): TerminationFacts | undefined {
+  switch (finding.kind) {
+    case 'found':
+      return {
+        reason: finding.reason,
+        finishedAt: finding.at,
+        ...(query.end === 'failed-start' ? { spawnError: EXITED_TOO_QUICKLY } : {}),
+      };
+    case 'spawn-error':
+      return { ...UNKNOWN, spawnError: finding.text, neverRan: true };
+    case 'contradictory':
+    case 'incomplete':
+    case 'nothing':
+      return undefined;
+    default: {
+      const unhandled: never = finding;
+      throw new Error(`unhandled finding ${JSON.stringify(unhandled)}`);
+    }
+  }
+}
+
+/** Whether a start failed before there was a process, by what supervisord reports as its error. */
+export function hasNeverRun(spawnError: string): boolean {
+  return !spawnError.startsWith(EXITED_TOO_QUICKLY_PREFIX);
+}
