@@ -8,6 +8,7 @@ import {
   type ExitReason,
   exitSignalOf,
   exitStatusOf,
+  hasNeverRun,
   oomKilledOf,
 } from '../processes/termination.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
@@ -16,9 +17,6 @@ import type { AlertCause, FatalEnd, StartFailure, UnexpectedExit } from './activ
 
 /** Processes that SupervisorManyExits names. */
 const MAX_NAMED = 10;
-
-/** supervisord's error of a start that was a run; any other start never was one. */
-const RAN = /^Exited too quickly/;
 
 export function describe(cause: AlertCause, instance: string): string {
   switch (cause.name) {
@@ -62,7 +60,7 @@ function describeFatal(
   { spawnError, reason }: StartFailure,
   end: FatalEnd | undefined,
 ): string {
-  const ran = spawnError === undefined || RAN.test(spawnError);
+  const ran = spawnError === undefined || !hasNeverRun(spawnError);
   const why = ran && reason !== undefined ? describeReason(reason) : '';
   return [
     `${name} on ${instance} is FATAL: supervisord could not start it and has stopped retrying.`,

@@ -7,7 +7,6 @@ import type { Finding, Query } from './run-lines.ts';
 
 /** `spawnerr` of a process that was started and exited within `startsecs`. */
 const EXITED_TOO_QUICKLY = 'Exited too quickly (process log may have details)';
-const EXITED_TOO_QUICKLY_PREFIX = 'Exited too quickly';
 
 export const UNKNOWN: TerminationFacts = { reason: { kind: 'unknown' } };
 
@@ -62,9 +61,4 @@ export function factsOfFinding(finding: Finding, { query }: Lookup): Termination
       throw new Error(`unhandled finding ${JSON.stringify(unhandled)}`);
     }
   }
-}
-
-/** Whether a start failed before there was a process, by what supervisord reports as its error. */
-export function hasNeverRun(spawnError: string): boolean {
-  return !spawnError.startsWith(EXITED_TOO_QUICKLY_PREFIX);
 }

@@ -8,14 +8,14 @@
 import { reasonOfInfo } from '../processes/apply-snapshot.ts';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import { SIGKILL, type TerminationFacts } from '../processes/termination.ts';
+import { hasNeverRun, SIGKILL, type TerminationFacts } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
 import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { LogEvidence } from './evidence.ts';
-import { factsOfFinding, hasNeverRun, type Lookup, lookupOf, UNKNOWN } from './lookup.ts';
+import { factsOfFinding, type Lookup, lookupOf, UNKNOWN } from './lookup.ts';
 import { MarkedCalls, type Question, type Reply } from './marked-calls.ts';
 import type { Namesakes } from './namesakes.ts';
 import type { OomKills } from './oom-kills.ts';

@@ -4,7 +4,7 @@ import type { ProcessStateEvent } from '../supervisor/events.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import type { ProcessSettings } from '../supervisor/snapshot.ts';
 import { isAlive, type ProcessState, type Transition } from '../supervisor/states.ts';
-import { exitSignalOf, exitStatusOf, type Termination } from './termination.ts';
+import { exitSignalOf, exitStatusOf, hasNeverRun, type Termination } from './termination.ts';
 
 /**
  * All times are epoch seconds. An event is stamped when it is received, with fractions; a
@@ -95,6 +95,19 @@ export function exitSignal(process: Readonly<Process>): number | undefined {
   const { termination, rpcExitStatus } = process;
   if (termination !== undefined) return exitSignalOf(termination.reason);
   return rpcExitStatus === undefined ? undefined : 0;
+}
+
+/**
+ * The last end of a run or failed start; undefined where the last start failed without a run: the
+ * last termination is then that of an earlier run, and not why the process is down.
+ */
+export function causeOf({
+  spawnError,
+  failedStart,
+  termination,
+}: Readonly<Process>): Termination | undefined {
+  const hasRun = spawnError === undefined || !hasNeverRun(spawnError);
+  return hasRun ? (failedStart ?? termination) : undefined;
 }
 
 /** The last termination; undefined while a failed start is not known to have been a run. */

@@ -69,6 +69,14 @@ export interface StartFacts {
   readonly startedAt: number;
 }
 
+/** supervisord's error of a start that was a run, which ended within `startsecs`. */
+const RAN = /^Exited too quickly/;
+
+/** Whether a start failed before there was a process, by the error that supervisord reports. */
+export function hasNeverRun(spawnError: string): boolean {
+  return !RAN.test(spawnError);
+}
+
 /** Seconds that an event may be received after what it reports. */
 export const EVENT_DELAY_SECONDS = 2;
 

@@ -8,7 +8,12 @@ import type { LogTail } from '../processes/log-tail.ts';
 import type { Process } from '../processes/process.ts';
 import { ALL_PROCESSES, type Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import { coreDumpedOf, oomKilledOf, type Termination } from '../processes/termination.ts';
+import {
+  coreDumpedOf,
+  hasNeverRun,
+  oomKilledOf,
+  type Termination,
+} from '../processes/termination.ts';
 import { type Trouble, troubleOf } from '../processes/trouble.ts';
 import { displayName, type ProcessId } from '../supervisor/process-id.ts';
 import { signalName } from '../supervisor/signals.ts';
@@ -200,12 +205,13 @@ function terminationReport({ finishedAt, pid, expected, reason }: Termination) {
 function describeTrouble(process: ProcessReport): string | undefined {
   const { trouble, spawnError, backoffTries, lastTermination } = process;
   if (trouble === undefined) return undefined;
-  const why = spawnError ?? lastTermination?.reason;
+  const hasRun = spawnError === undefined || !hasNeverRun(spawnError);
+  const why = [spawnError, hasRun ? lastTermination?.reason : undefined];
   const details = [
     trouble === 'unreported exit' ? 'gone, but supervisord has not reported the exit' : undefined,
     trouble === 'down' ? 'exited unexpectedly' : undefined,
     backoffTries > 0 ? `failed starts: ${backoffTries}` : undefined,
-    trouble === 'unreported exit' ? undefined : why,
+    ...(trouble === 'unreported exit' ? [] : why),
   ].filter((detail) => detail !== undefined);
   const more = details.length === 0 ? '' : `, ${details.join(', ')}`;
   return `${nameOf(process)} is ${process.state}${more}`;

@@ -57,6 +57,31 @@ page('a row holds the facts of the process table', () => {
   );
 });
 
+page('the reason of an earlier run is not that of a start that never ran', () => {
+  const table = new ProcessTable();
+  const killed = { kind: 'signalled', source: 'log', signal: 9, coreDumped: false } as const;
+  for (const [serial, step] of [
+    'RUNNING>EXITED',
+    'EXITED>STARTING',
+    'STARTING>BACKOFF',
+  ].entries()) {
+    table.apply(event(serial, 'web', step), 110 + serial);
+    const last = table.get(id('web'))?.failedStart ?? table.get(id('web'))?.termination;
+    if (last === undefined) throw new Error('no termination');
+    if (serial === 0) table.setTerminationFacts(id('web'), last.id, { reason: killed });
+    if (serial < 2) continue;
+    const spawnError = "can't find command '/x'";
+    const facts = { reason: { kind: 'unknown' }, spawnError, neverRan: true } as const;
+    table.setTerminationFacts(id('web'), last.id, facts);
+  }
+  const { spawnError, reason, exitedAt } = rowOf(
+    table.get(id('web')) ?? new Process(id('none'), 'UNKNOWN'),
+    NO_FACTS,
+    NAME,
+  );
+  assert.equal([spawnError, reason, exitedAt], ["can't find command '/x'", undefined, undefined]);
+});
+
 page('a transition holds the facts of its event', () => {
   const exit = event(3, 'group:web', 'RUNNING>EXITED', { expected: false, pid: 7 });
   assert.equal(transitionOf({ number: 9, event: exit, at: 12.5, termination: undefined }, NAME), {

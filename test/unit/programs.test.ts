@@ -121,6 +121,32 @@ programs('a kept log of a process in trouble is in the text, and no other', asyn
   assert.not.match((await request('?group=db', { logTailOf })).text, /end of the log/);
 });
 
+const FAILED = [
+  ['Exited too quickly (process log may have details)', ', exit status 3'],
+  ["can't find command '/x'", ''],
+] as const;
+
+for (const [spawnError, why] of FAILED) {
+  programs(
+    `the exit status of a run explains a failed start only if it was one: ${spawnError}`,
+    async () => {
+      const table = new ProcessTable();
+      table.apply(event(0, 'web', 'RUNNING>EXITED', { expected: false }), 1_000);
+      const run = table.get(id('web'))?.termination?.id ?? 0;
+      const reason = { kind: 'exited', source: 'log', exitCode: 3 } as const;
+      table.setTerminationFacts(id('web'), run, { reason });
+      table.apply(event(1, 'web', 'EXITED>STARTING'), 1_001);
+      table.apply(event(2, 'web', 'STARTING>BACKOFF', { tries: 1 }), 1_002);
+      const failed = table.get(id('web'))?.failedStart?.id ?? 0;
+      const facts =
+        why === '' ? ({ reason: { kind: 'unknown' }, neverRan: true } as const) : { reason };
+      table.setTerminationFacts(id('web'), failed, { ...facts, spawnError });
+      const { text } = await request('', { table });
+      assert.is(text, `trouble\nweb is BACKOFF, failed starts: 1, ${spawnError}${why}\n`);
+    },
+  );
+}
+
 programs('while the table is not complete the reason is given', async () => {
   const whyNotSynced = () => 'waiting for the first snapshot of supervisord';
   for (const query of ['', '?group=db', '?name=nothing']) {

@@ -1,6 +1,6 @@
 /** The data of the page: built by the server, sent as JSON, rendered by server and browser. */
 
-import type { Process } from '../../processes/process.ts';
+import { causeOf, type Process } from '../../processes/process.ts';
 import { type Trouble, troubleOf } from '../../processes/trouble.ts';
 import { keyOf, type ProcessKey } from '../../supervisor/process-id.ts';
 import { isAlive, type ProcessState } from '../../supervisor/states.ts';
@@ -54,9 +54,9 @@ export interface Row {
   readonly exits: number;
   readonly unexpected: number;
   readonly lastUnexpectedExit: number | undefined;
-  /** When it last exited. */
+  /** When it last exited; undefined where a start has failed since without a run. */
   readonly exitedAt: number | undefined;
-  /** The reason of the last exit; undefined where it is not known. */
+  /** The reason of that exit; undefined where it is not known. */
   readonly reason: string | undefined;
   /** Why it could not be started; in BACKOFF and FATAL only. */
   readonly spawnError: string | undefined;
@@ -107,7 +107,7 @@ export interface RowFacts {
 
 export function rowOf(process: Readonly<Process>, facts: RowFacts, nameOf: SignalName): Row {
   const hasProcess = isAlive(process.state) && !facts.isUnreported;
-  const last = process.failedStart ?? process.termination;
+  const cause = causeOf(process);
   return {
     group: process.id.group,
     name: process.id.name,
@@ -120,8 +120,8 @@ export function rowOf(process: Readonly<Process>, facts: RowFacts, nameOf: Signa
     exits: process.exits,
     unexpected: process.unexpectedExits,
     lastUnexpectedExit: process.lastUnexpectedExit?.finishedAt,
-    exitedAt: last?.finishedAt,
-    reason: last && describeReason(last.reason, nameOf),
+    exitedAt: cause?.finishedAt,
+    reason: cause && describeReason(cause.reason, nameOf),
     spawnError: process.spawnError,
     cpu: hasProcess ? facts.cpu : undefined,
     // A zombie has no memory: the process is gone, so nothing of it can be measured.
