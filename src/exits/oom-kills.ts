@@ -8,6 +8,7 @@
  */
 
 import type { ProcessKey } from '../supervisor/process-id.ts';
+import { dropOldest } from '../util/drop-oldest.ts';
 import { CgroupMembers } from './cgroup-members.ts';
 import { IncreaseLog, NOTICED_WITHIN_SECONDS, REMEMBERED_SECONDS } from './increase-log.ts';
 
@@ -65,6 +66,13 @@ interface Candidate {
   retries: number;
 }
 
+/** The last end of a process that was to be decided. A snapshot and an event may both report it. */
+interface End {
+  readonly at: number;
+  decision: OomDecision | 'pending';
+  readonly askers: Candidate['done'][];
+}
+
 export interface OomKillsOptions {
   readonly sources: OomSources;
   /** Epoch seconds. */
@@ -90,6 +98,7 @@ export class OomKills {
   #awaitingLog: Candidate[] = [];
   /** Those that wait until no other process can have been killed at the same time. */
   #settling: Candidate[] = [];
+  readonly #ends = new Map<ProcessKey, End>();
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Needed only where the kernel's log cannot be read; undefined elsewhere. */
   readonly members: CgroupMembers | undefined;
@@ -135,9 +144,24 @@ export class OomKills {
 
   /** Calls `done` with whether the OOM killer ended it, undefined where that cannot be known; mostly at once. */
   decide(killed: KilledProcess, done: (decision: OomDecision) => void): void {
+    const known = this.#ends.get(killed.key);
+    if (known?.at !== killed.at || known.decision === undefined) this.#decideNew(killed, done);
+    else if (known.decision === 'pending') known.askers.push(done);
+    else done(known.decision);
+  }
+
+  #decideNew(killed: KilledProcess, done: (decision: OomDecision) => void): void {
+    const end: End = { at: killed.at, decision: 'pending', askers: [done] };
+    this.#ends.delete(killed.key);
+    this.#ends.set(killed.key, end);
+    dropOldest(this.#ends, MAX_VICTIMS);
     // The clock may have been set back since the last reading.
     if (this.#readAt <= killed.at + STAMP_SECONDS || this.#readAt > this.#now()) this.read();
-    this.#consider({ killed, done, retries: 0 });
+    const decided = (decision: OomDecision) => {
+      end.decision = decision;
+      for (const asker of end.askers) asker(decision);
+    };
+    this.#consider({ killed, done: decided, retries: 0 });
   }
 
   #takeVictims({ pids, isComplete }: KernelLog, at: number): void {
@@ -162,6 +186,8 @@ export class OomKills {
     if (pid !== undefined && this.#victims.delete(pid)) {
       this.#cgroup.match();
       done(true);
+    } else if (pid === undefined && this.#victims.size > 0) {
+      done(undefined);
     } else if (this.#host.unmatched === 0 && this.#host.isReadable) {
       done(this.#host.covers(at) ? false : undefined);
     } else if (isLogUsable && retries < LOG_RETRIES) this.#await(candidate);

@@ -244,8 +244,9 @@ export class ExitReasons {
     return evidence.findAcrossGap({ ...query, known, isShared: this.#isShared(query.name) }, place);
   }
 
-  #settle(lookup: Lookup, facts: TerminationFacts): void {
+  #settle(lookup: Lookup, found: TerminationFacts): void {
     const { oomKills, table, changes } = this.#options;
+    const facts = lookup.query.end === 'any' ? { ...found, isUncounted: true } : found;
     const { reason } = facts;
     const mayBeOomKill =
       reason.kind === 'signalled' && (reason.signal === undefined || reason.signal === SIGKILL);

@@ -22,7 +22,7 @@ export function setTerminationFacts(
   const known = [termination, failedStart, lastUnexpectedExit].find(
     (candidate) => candidate?.id === terminationId,
   );
-  countKill(process, facts, facts.finishedAt ?? known?.finishedAt);
+  if (facts.isUncounted !== true) countKill(process, facts, facts.finishedAt ?? known?.finishedAt);
   if (known === undefined) return;
   const completed = complete(known, facts);
   if (termination?.id === terminationId) process.termination = completed;

@@ -60,6 +60,8 @@ export interface TerminationFacts {
   readonly neverRan?: boolean | undefined;
   /** Whether supervisord killed the process because its stop took longer than `stopwaitsecs`. */
   readonly killedAtStop?: boolean | undefined;
+  /** Whether only a snapshot has reported the end: then it counts nowhere, as its event may follow. */
+  readonly isUncounted?: boolean | undefined;
 }
 
 /** What supervisord's log reports about the begin of a run. */

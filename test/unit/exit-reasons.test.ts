@@ -248,6 +248,25 @@ reasons(
 );
 
 reasons(
+  'an OOM kill that a snapshot reports before its event counts once',
+  inScene(
+    (scene) => {
+      scene.logs(KILLED);
+      const exited = info('web', 'EXITED', { start: AT - 50, stop: AT - 1, exitStatus: -1 });
+      scene.changes.publish(scene.table.applyUnorderedSnapshot(snapshot([exited]), 0));
+      scene.decideOom?.(true);
+      assert.equal(scene.reason, { ...KILLED, source: 'log', oomKilled: true });
+      assert.is(scene.table.get(id('web'))?.oomKills, 0);
+      scene.exit();
+      scene.decideOom?.(true);
+      assert.is(scene.table.get(id('web'))?.oomKills, 1);
+    },
+    true,
+    true,
+  ),
+);
+
+reasons(
   'the exit status after a later start that failed is not that of the exit',
   inScene(async (scene) => {
     scene.reply = async () => reply({ state: 0, start: AT, exitstatus: 0 });

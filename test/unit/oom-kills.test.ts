@@ -100,6 +100,28 @@ oomKills(
 );
 
 oomKills(
+  'a process whose pid is not known may be the one that the log of the kernel names',
+  inScene({}, async (scene) => {
+    assert.is(await scene.exit(undefined), false, 'the OOM killer has killed none');
+    assert.is(await scene.oom(101).exit(undefined), undefined);
+  }),
+);
+
+for (const hasLog of [true, false]) {
+  oomKills(
+    `an end that a snapshot and an event report is decided once, ${hasLog ? 'with' : 'without'} the log of the kernel`,
+    inScene({ hasLog, sharesCgroup: true }, async (scene) => {
+      const bySnapshot = scene.oom(101).exit(101);
+      const at = scene.clock;
+      const decisions = [bySnapshot, scene.exit(101, { at })];
+      assert.equal(await Promise.all(decisions), [true, true]);
+      assert.is(await scene.exit(101, { at }), true);
+      assert.is(await scene.pass(5).exit(101), false, 'a later end');
+    }),
+  );
+}
+
+oomKills(
   'each of several victims is identified by its pid, even if another process is killed meanwhile',
   inScene({}, async (scene) => {
     const decisions = [scene.oom(101).oom(102).exit(101), scene.exit(102), scene.exit(103)];

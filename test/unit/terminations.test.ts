@@ -488,6 +488,16 @@ terminations('a stop that took longer than stopwaitsecs counts, at the time of i
   assert.is(history.web.lastStopKillAt, 60.25);
 });
 
+terminations(
+  'a kill that only a snapshot has reported does not count, as its event may follow',
+  () => {
+    const reason = { ...KILLED_REASON, oomKilled: true };
+    const history = new History().exit(20).lookUp(0, { reason, isUncounted: true });
+    assert.is(history.web.oomKills, 0);
+    assert.equal(history.web.termination?.reason, reason);
+  },
+);
+
 terminations('a kill counts though the process has ended again since', () => {
   const killed = { reason: { ...KILLED_REASON, oomKilled: true }, killedAtStop: true };
   const history = new History().exit(20, 7, true).restart(20.1, 8).exit(30, 8, true);
