@@ -213,6 +213,8 @@ export class LogTails {
     );
     if (found === undefined) return;
     this.#kept.set(key, { ...found.tail, at: termination.finishedAt });
+    // The event of an end that only a snapshot has reported may follow.
+    if (termination.serial === undefined) return;
     this.#waiting = this.#waiting.filter(
       (each) => !isOfProcess(each) || each.exit.at > found.exit.at,
     );

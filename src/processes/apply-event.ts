@@ -1,6 +1,7 @@
 /** What an event changes in the record of a process. */
 
 import type { ProcessStateEvent } from '../supervisor/events.ts';
+import { datedBy } from './apply-snapshot.ts';
 import { effectOfEvent } from './effects.ts';
 import type { Process } from './process.ts';
 import type { NewTermination, Termination } from './termination.ts';
@@ -83,6 +84,28 @@ export function enterState(
       throw new Error(`unhandled effect ${unhandled}`);
     }
   }
+}
+
+/**
+ * Records an event that led to the state which an unordered snapshot has found already. The event
+ * reports what the snapshot does not: the pid, whether an exit was expected, and failed starts.
+ * Returns the id of the termination if the snapshot has reported it as well.
+ */
+export function completeState(
+  process: Process,
+  event: ProcessStateEvent,
+  at: number,
+  termination: Termination | undefined,
+): number | undefined {
+  const { run, backoffTries } = effectOfEvent(event.from, event.to);
+  process.lastTransitionTime ??= at;
+  if (backoffTries === 'reported') process.backoffTries = event.tries ?? process.backoffTries;
+  if (termination === undefined) return undefined;
+  const before = process.termination;
+  const isOfSnapshot = before?.timeSource === 'snapshot';
+  if (run === 'fails') process.failedStart = termination;
+  else process.termination = isOfSnapshot ? datedBy(before.finishedAt, termination) : termination;
+  return before?.serial === undefined ? before?.id : undefined;
 }
 
 function endRun(process: Process, termination: Termination | undefined): void {

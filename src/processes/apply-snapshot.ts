@@ -85,17 +85,15 @@ function terminationOfSnapshot(info: ProcessInfo, { id, reason }: NewTermination
 function confirm(known: Termination, info: ProcessInfo): Termination {
   const isOpen = known.reason.kind === 'pending' || known.reason.kind === 'unknown';
   const reason = (isOpen ? reasonOfInfo(info) : undefined) ?? known.reason;
-  const finishedAt =
-    known.timeSource === 'log' ? known.finishedAt : moreExact(known.finishedAt, info.stop);
-  const isLate = finishedAt !== undefined && finishedAt !== known.finishedAt;
-  if (reason.kind === known.reason.kind && !isLate) return known;
-  if (!isLate) return { ...known, reason };
-  return {
-    ...known,
-    reason,
-    finishedAt,
-    timeSource: 'snapshot',
-  };
+  const dated = datedBy(info.stop, known);
+  return reason.kind === dated.reason.kind ? dated : { ...dated, reason };
+}
+
+/** The same termination with the second that a snapshot reports, unless a finer time fits it. */
+export function datedBy(stop: number, known: Termination): Termination {
+  if (known.timeSource === 'log') return known;
+  const finishedAt = moreExact(known.finishedAt, stop) ?? known.finishedAt;
+  return finishedAt === known.finishedAt ? known : { ...known, finishedAt, timeSource: 'snapshot' };
 }
 
 /** XML-RPC reports the exit code until the process is started again, and -1 for any signal. */

@@ -21,6 +21,8 @@ export type Change =
       readonly kind: 'exited';
       readonly process: Readonly<Process>;
       readonly termination: Termination;
+      /** The id of the same termination, if a snapshot has reported it before the event. */
+      readonly replaces: number | undefined;
     }
   /** A lookup has finished. */
   | {

@@ -11,7 +11,7 @@ import type { ProcessStateEvent } from '../supervisor/events.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo, ProcessSettings, Snapshot } from '../supervisor/snapshot.ts';
 import { dropOldest } from '../util/drop-oldest.ts';
-import { countTransition, enterState, terminationOf } from './apply-event.ts';
+import { completeState, countTransition, enterState, terminationOf } from './apply-event.ts';
 import { setStartFacts, setTerminationFacts } from './apply-lookup.ts';
 import { snapshotUpdate } from './apply-snapshot.ts';
 import type { Change } from './changes.ts';
@@ -80,10 +80,10 @@ export class ProcessTable {
     this.#latestSerial = Math.max(this.#latestSerial, event.serial);
     const process = this.#processOfEvent(event);
     const termination = process && terminationOf(process, event, at, this.#newTermination());
-    if (process !== undefined) this.#applyTo(process, event, at, termination);
+    const replaces = process && this.#applyTo(process, event, at, termination);
     this.#changes.push({ kind: 'transition', event, at, termination });
     if (process !== undefined && termination !== undefined) {
-      this.#changes.push({ kind: 'exited', process, termination });
+      this.#changes.push({ kind: 'exited', process, termination, replaces });
     }
     return this.#takeChanges();
   }
@@ -175,24 +175,24 @@ export class ProcessTable {
     return this.#takeChanges();
   }
 
+  /** Returns the id of the termination if an unordered snapshot has reported it before. */
   #applyTo(
     process: Process,
     event: ProcessStateEvent,
     at: number,
     termination: Termination | undefined,
-  ): void {
+  ): number | undefined {
     countTransition(process, event, termination);
     const { serial, to: state } = event;
-    if (process.ordered !== undefined && serial <= process.ordered.serial) return;
+    if (process.ordered !== undefined && serial <= process.ordered.serial) return undefined;
     process.ordered = { source: 'event', serial, state, event, at, termination };
     // After an unordered snapshot, older events change nothing or lead in a circle back to the
     // same state; newer ones start from it.
     if (this.#isUnordered && event.from !== process.state) {
-      // It led to the state that the snapshot found, which did not report since when.
-      if (state === process.state) process.lastTransitionTime ??= at;
-      return;
+      return state === process.state ? completeState(process, event, at, termination) : undefined;
     }
     enterState(process, event, at, termination);
+    return undefined;
   }
 
   /** The process of an event; undefined where it is known to have been removed since. */
@@ -254,7 +254,7 @@ export class ProcessTable {
     this.#updated(process);
     const { termination } = process;
     if (termination !== undefined && termination.id !== before?.id) {
-      this.#changes.push({ kind: 'exited', process, termination });
+      this.#changes.push({ kind: 'exited', process, termination, replaces: undefined });
     }
   }
 

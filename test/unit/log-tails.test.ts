@@ -11,7 +11,7 @@ import type { LogMessage } from '../../src/exits/log-lines.ts';
 import { LogTails } from '../../src/exits/log-tails.ts';
 import { Namesakes } from '../../src/exits/namesakes.ts';
 import { hasWrittenNothing } from '../../src/exits/run-activity.ts';
-import { ChangeFeed } from '../../src/processes/changes.ts';
+import { type Change, ChangeFeed } from '../../src/processes/changes.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import type { RpcCall } from '../../src/rpc/client.ts';
 import { RpcError } from '../../src/util/errors.ts';
@@ -204,7 +204,17 @@ class Scene {
   event(finishedAt: number | undefined): this {
     this.#serial += 1;
     const exited = event(this.#serial, 'web', 'RUNNING>EXITED', { expected: false, pid: 1 });
-    for (const change of this.table.apply(exited, AT + 5)) {
+    return this.#publish(this.table.apply(exited, AT + 5), finishedAt);
+  }
+
+  /** A snapshot reports the exit before its event. */
+  snapshot(finishedAt: number): this {
+    const exited = info('web', 'EXITED', { start: AT - 50, stop: AT, exitStatus: 3 });
+    return this.#publish(this.table.applyUnorderedSnapshot(snapshot([exited]), 0), finishedAt);
+  }
+
+  #publish(changes: readonly Change[], finishedAt: number | undefined): this {
+    for (const change of changes) {
       this.changes.publish([change]);
       if (change.kind !== 'exited') continue;
       const facts = { reason: { kind: 'unknown' }, finishedAt } as const;
@@ -242,6 +252,14 @@ tails(
     assert.is(scene.text, undefined, 'not before the event');
     scene.event(AT);
     assert.equal(scene.subject.of(id('web')), { stream: 'stderr', text: 'first\n', at: AT });
+  }),
+);
+
+tails(
+  'the tail of an exit that a snapshot reports first stays once its event is received',
+  inScene((scene) => {
+    assert.is(scene.exit(AT, 'first\n').snapshot(AT).text, 'first\n');
+    assert.is(scene.event(AT).text, 'first\n');
   }),
 );
 

@@ -57,6 +57,21 @@ class Followed {
   }
 }
 
+page('an end that a snapshot reports before its event is remembered once', () => {
+  const history = new Followed();
+  history.apply('STARTING>RUNNING', 51, { pid: 7 });
+  history.snapshot('EXITED', 95);
+  assert.equal(
+    history.web.terminations.map(({ expected }) => expected),
+    [undefined],
+  );
+  history.apply('RUNNING>EXITED', 95.1, { pid: 7, expected: false });
+  assert.equal(
+    history.web.terminations.map(({ expected }) => expected),
+    [false],
+  );
+});
+
 page('a run is remembered with its duration, and its reason once that is known', () => {
   const followed = new Followed();
   followed.apply('STOPPED>STARTING', 100, { tries: 0 });

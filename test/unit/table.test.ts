@@ -14,11 +14,16 @@ const table = suite('process table');
 const PENDING: NewTermination = { id: 1, reason: { kind: 'pending' } };
 const SIGKILLED: ExitReason = { kind: 'signalled', source: 'log', signal: 9, coreDumped: false };
 
+const EXITED_WITH_3 = info('cat', 'EXITED', { start: 50, stop: 60, exitStatus: 3 });
+
 interface Derived {
   readonly stopTime: number | undefined;
   readonly exitStatus: number | undefined;
   readonly exitSignal: number | undefined;
   readonly lastUnexpectedExitTime: number | undefined;
+  readonly expected: boolean | undefined;
+  readonly terminationPid: number | undefined;
+  readonly failedStartAt: number | undefined;
   readonly transitions: Record<string, number>;
 }
 type Expected = Partial<Omit<Process, 'transitions'> & Derived>;
@@ -241,6 +246,36 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
         state: 'STOPPING',
         transitions: { 'STOPPED>STARTING': 1, 'STARTING>RUNNING': 1, 'RUNNING>STOPPING': 1 },
       },
+    ],
+  ],
+  'an unordered snapshot reports an exit before its event': [
+    ['it runs', (t) => t.apply(event(0, 'cat', 'STARTING>RUNNING', { pid: 9 }), 50), { pid: 9 }],
+    [
+      'the snapshot does not report whether it was expected',
+      (t) => t.applyUnorderedSnapshot(snapshot([EXITED_WITH_3]), 0),
+      { state: 'EXITED', exitStatus: 3, expected: undefined, terminationPid: undefined },
+    ],
+    [
+      'the event does',
+      (t) => t.apply(event(1, 'cat', 'RUNNING>EXITED', { expected: true, pid: 9 }), 60.5),
+      { state: 'EXITED', expected: true, terminationPid: 9, stopTime: 60.5, exits: 1 },
+    ],
+    [
+      'the marker: the snapshot has the status',
+      (t) => assert.is(t.applySnapshotAt(snapshot([EXITED_WITH_3]), 2).corrections, 0),
+      { state: 'EXITED', exitStatus: 3, expected: true, terminationPid: 9, stopTime: 60.5 },
+    ],
+  ],
+  'an unordered snapshot finds a process in BACKOFF, before its events': [
+    [
+      'the snapshot',
+      (t) => t.applyUnorderedSnapshot(snapshot([info('cat', 'BACKOFF', { stop: 60 })]), -1),
+      { state: 'BACKOFF', backoffTries: 0, failedStartAt: undefined },
+    ],
+    [
+      'its last event',
+      (t) => t.apply(event(1, 'cat', 'STARTING>BACKOFF', { tries: 2 }), 60.1),
+      { state: 'BACKOFF', backoffTries: 2, failedStartAt: 60.1 },
     ],
   ],
   'an unordered snapshot finds a process FATAL that never ran, before its event': [
@@ -666,6 +701,9 @@ function derive(process: Readonly<Process>): Derived {
     exitStatus: exitStatus(process),
     exitSignal: exitSignal(process),
     lastUnexpectedExitTime: process.lastUnexpectedExit?.finishedAt,
+    expected: process.termination?.expected,
+    terminationPid: process.termination?.pid,
+    failedStartAt: process.failedStart?.finishedAt,
     transitions: Object.fromEntries(process.transitions),
   };
 }

@@ -48,7 +48,14 @@ export class ProcessHistory {
     if (this.#transitions.length > 2 * MAX_TRANSITIONS_KEPT) this.#transitions.splice(0, 2);
   }
 
-  addTermination(termination: Termination, process: Readonly<Process>): void {
+  /** `replaces`: the id of the same termination as a snapshot has reported it. */
+  addTermination(
+    termination: Termination,
+    process: Readonly<Process>,
+    replaces: number | undefined,
+  ): void {
+    const known = this.terminations.findIndex((each) => each.id === replaces);
+    if (known >= 0) this.terminations.splice(known, 1);
     const { id, pid, expected, finishedAt, reason } = termination;
     const { startTime } = process;
     const startedAt = startTime !== undefined && startTime <= finishedAt ? startTime : undefined;
@@ -126,7 +133,7 @@ export class Histories {
       case 'exited':
         this.#histories
           .get(keyOf(change.process.id))
-          ?.addTermination(change.termination, change.process);
+          ?.addTermination(change.termination, change.process, change.replaces);
         break;
       case 'reason':
         this.#handleReason(change);
