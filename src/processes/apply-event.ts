@@ -57,9 +57,7 @@ export function enterState(
   process.lastTransitionTime = at;
   process.pid = effect.run === 'continues' ? (event.pid ?? process.pid) : undefined;
   if (effect.spawnError === 'cleared') process.spawnError = undefined;
-  if (effect.backoffTries === 'reported')
-    process.backoffTries = event.tries ?? process.backoffTries;
-  if (effect.backoffTries === 'reset') process.backoffTries = 0;
+  countTries(process, event);
   switch (effect.run) {
     case 'begins':
       process.startTime = at;
@@ -87,25 +85,32 @@ export function enterState(
 }
 
 /**
- * Records an event that led to the state which an unordered snapshot has found already. The event
- * reports what the snapshot does not: the pid, whether an exit was expected, and failed starts.
+ * Records an event that preceded an unordered snapshot, which has set the state. The event
+ * reports what the snapshot does not: pids, whether an exit was expected, and failed starts.
  * Returns the id of the termination if the snapshot has reported it as well.
  */
-export function completeState(
+export function completeSnapshot(
   process: Process,
   event: ProcessStateEvent,
   at: number,
   termination: Termination | undefined,
 ): number | undefined {
-  const { run, backoffTries } = effectOfEvent(event.from, event.to);
-  process.lastTransitionTime ??= at;
-  if (backoffTries === 'reported') process.backoffTries = event.tries ?? process.backoffTries;
+  const { state, termination: before } = process;
+  countTries(process, event);
+  if (event.to === state) process.lastTransitionTime ??= at;
   if (termination === undefined) return undefined;
-  const before = process.termination;
-  const isOfSnapshot = before?.timeSource === 'snapshot';
-  if (run === 'fails') process.failedStart = termination;
-  else process.termination = isOfSnapshot ? datedBy(before.finishedAt, termination) : termination;
-  return before?.serial === undefined ? before?.id : undefined;
+  const reported = before?.serial === undefined ? before : undefined;
+  const dated = reported ? datedBy(reported.finishedAt, termination) : termination;
+  const isFailedStart = effectOfEvent(event.from, event.to).run === 'fails';
+  process.failedStart = isFailedStart ? dated : undefined;
+  if (!isFailedStart) process.termination = dated;
+  return reported?.id;
+}
+
+function countTries(process: Process, { from, to, tries }: ProcessStateEvent): void {
+  const { backoffTries } = effectOfEvent(from, to);
+  if (backoffTries === 'reported') process.backoffTries = tries ?? process.backoffTries;
+  if (backoffTries === 'reset') process.backoffTries = 0;
 }
 
 function endRun(process: Process, termination: Termination | undefined): void {

@@ -11,7 +11,7 @@ import type { ProcessStateEvent } from '../supervisor/events.ts';
 import { keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo, ProcessSettings, Snapshot } from '../supervisor/snapshot.ts';
 import { dropOldest } from '../util/drop-oldest.ts';
-import { completeState, countTransition, enterState, terminationOf } from './apply-event.ts';
+import { completeSnapshot, countTransition, enterState, terminationOf } from './apply-event.ts';
 import { setStartFacts, setTerminationFacts } from './apply-lookup.ts';
 import { snapshotUpdate } from './apply-snapshot.ts';
 import type { Change } from './changes.ts';
@@ -189,7 +189,7 @@ export class ProcessTable {
     // After an unordered snapshot, older events change nothing or lead in a circle back to the
     // same state; newer ones start from it.
     if (this.#isUnordered && event.from !== process.state) {
-      return state === process.state ? completeState(process, event, at, termination) : undefined;
+      return completeSnapshot(process, event, at, termination);
     }
     enterState(process, event, at, termination);
     return undefined;
