@@ -1,6 +1,12 @@
 /** The metric families of the process table. */
 
-import { exitSignal, exitStatus, lastTermination, type Process } from '../processes/process.ts';
+import {
+  exitSignal,
+  exitStatus,
+  lastTermination,
+  type Process,
+  wasExpected,
+} from '../processes/process.ts';
 import { coreDumpedOf, type ExitReason, oomKilledOf } from '../processes/termination.ts';
 import {
   endsOf,
@@ -52,6 +58,11 @@ export const PROCESS_FAMILIES: readonly ProcessFamily[] = [
     help: 'Whether the last run of the process ended with a core dump; absent where that is not known.',
     value: (process) => ofLastExit(process, coreDumpedOf),
     ofExitReasons: true,
+  },
+  {
+    name: 'supervisord_exit_expected',
+    help: 'Whether the last exit was with one of the exitcodes of the process; absent for a stop and where that is not known.',
+    value: (process) => toSample(wasExpected(process)),
   },
   {
     name: 'supervisord_start_time_seconds',

@@ -98,6 +98,20 @@ export function exitSignal(process: Readonly<Process>): number | undefined {
 }
 
 /**
+ * Whether the last exit was expected, as its event has reported or, where only a snapshot has, as
+ * the exit codes of the configuration say. Undefined for a stop, and while it is not known.
+ */
+export function wasExpected(process: Readonly<Process>): boolean | undefined {
+  const { state, settings } = process;
+  const termination = lastTermination(process);
+  if (termination === undefined || termination.serial !== undefined) return termination?.expected;
+  const status = exitStatusOf(termination.reason);
+  // A snapshot of another state does not report whether the last run exited or was stopped.
+  if (state !== 'EXITED' || status === undefined) return undefined;
+  return settings?.exitCodes?.includes(status);
+}
+
+/**
  * The last end of a run or failed start; undefined where the last start failed without a run: the
  * last termination is then that of an earlier run, and not why the process is down.
  */

@@ -4,7 +4,7 @@
  * should be. Pure.
  */
 
-import { exitStatus, type Process } from './process.ts';
+import { exitStatus, type Process, wasExpected } from './process.ts';
 
 export type Trouble =
   | 'fatal'
@@ -44,11 +44,11 @@ export function troubleOf(process: Readonly<Process>, isUnreported: boolean): Tr
 }
 
 /**
- * A snapshot does not report whether an exit was expected. Then any status but 0 counts as
- * unexpected, and an exit whose status is not known yet does not.
+ * Where it is not known whether an exit was expected, any status but 0 counts as unexpected, and
+ * an exit whose status is not known yet does not.
  */
 function isUnexpectedlyDown(process: Readonly<Process>): boolean {
-  const expected = process.termination?.expected;
+  const expected = wasExpected(process);
   if (expected !== undefined) return !expected;
   const status = exitStatus(process);
   return status !== undefined && status !== 0;

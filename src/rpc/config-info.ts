@@ -19,7 +19,7 @@ export function parseConfigInfo(result: unknown): ProcessConfig[] {
   if (!Array.isArray(result)) throw unexpected('getAllConfigInfo', 'a list', result);
   return result.map((entry) => {
     const config = readStruct(entry, 'an entry');
-    const { autostart, startretries, stopwaitsecs } = config;
+    const { autostart, startretries, stopwaitsecs, exitcodes } = config;
     return {
       group: readString(config['group'], 'group'),
       name: readString(config['name'], 'name'),
@@ -27,9 +27,15 @@ export function parseConfigInfo(result: unknown): ProcessConfig[] {
         autostart: typeof autostart === 'boolean' ? autostart : undefined,
         startRetries: readCount(startretries),
         stopWaitSeconds: readCount(stopwaitsecs),
+        exitCodes: readCodes(exitcodes),
       },
     };
   });
+}
+
+function readCodes(value: unknown): readonly number[] | undefined {
+  const isCodes = Array.isArray(value) && value.every((code) => Number.isInteger(code));
+  return isCodes ? value : undefined;
 }
 
 function readCount(value: unknown): number | undefined {

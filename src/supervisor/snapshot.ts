@@ -51,4 +51,6 @@ export interface ProcessSettings {
   readonly startRetries: number | undefined;
   /** Seconds that it is given to stop before it is killed. */
   readonly stopWaitSeconds: number | undefined;
+  /** Exit codes that are expected; not reported before Supervisor 4. */
+  readonly exitCodes: readonly number[] | undefined;
 }

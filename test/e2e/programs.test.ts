@@ -92,4 +92,51 @@ for (const [query, status] of [
   );
 }
 
+/** Two runs that end at once; the exit codes of the second do not include 0. */
+const ENDED = `
+[program:job]
+command=sh -c 'exit 2'
+startsecs=0
+exitcodes=0,2
+autorestart=false
+
+[program:surprise]
+command=sh -c 'exit 0'
+startsecs=0
+exitcodes=2
+autorestart=false
+`;
+
+programs(
+  'an exporter that was started later knows by the exit codes whether an exit was expected',
+  timed(60_000, async () => {
+    const story = new Supervisord(
+      { conf: 'quiet', files: { 'ended.conf': ENDED } },
+      await freePort(),
+    );
+    try {
+      const assertAnswers = async () => {
+        const job = await fetch(story.url('/-/programs?name=job'));
+        assert.is(job.status, 200, await job.text());
+        const surprise = await fetch(story.url('/-/programs?name=surprise'));
+        assert.match(
+          await surprise.text(),
+          /surprise is EXITED, exited unexpectedly, exit status 0/,
+        );
+      };
+      await eventually(20_000, assertAnswers);
+      const { pid } = await story.call<{ pid: number }>('supervisor.getProcessInfo', 'exporter');
+      process.kill(pid, 'SIGKILL');
+      await story.until(20_000, (metrics) => {
+        assert.is(metrics.value('supervisord_process_exits_total', { name: 'job' }), 0);
+        assert.is(metrics.value('supervisord_exit_expected', { name: 'job' }), 1);
+        assert.is(metrics.value('supervisord_exit_expected', { name: 'surprise' }), 0);
+      });
+      await assertAnswers();
+    } finally {
+      await story.stop();
+    }
+  }),
+);
+
 programs.run();

@@ -89,7 +89,7 @@ export function detailOfScene(now = Date.now() / 1000): Detail {
   return {
     group: 'celery-default',
     name: 'celery-default-0',
-    settings: { autostart: true, startRetries: 3, stopWaitSeconds: 10 },
+    settings: { autostart: true, startRetries: 3, stopWaitSeconds: 10, exitCodes: [0] },
     cpuSeconds: 4711,
     logTail: {
       at: now - 15,

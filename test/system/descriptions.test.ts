@@ -208,6 +208,7 @@ function play(steps: readonly Step[]): {
       autostart: true,
       startRetries: 3,
       stopWaitSeconds: name === 'web' ? 10 : undefined,
+      exitCodes: [0],
     });
   }
   const active = new ActiveAlerts({ reasonTimeout: 1 });

@@ -50,11 +50,17 @@ function fillTable(): ProcessTable {
       info('web:worker', 'RUNNING', { pid: 102, start: 1_700_000_000 }),
       info('broken', 'FATAL', { stop: 1_700_000_003, spawnError: 'can\'t find command "broken"' }),
       info('done', 'EXITED', { start: 1_700_000_000, stop: 1_700_000_009, exitStatus: 3 }),
+      info('batch', 'RUNNING', { pid: 103, start: 1_700_000_000 }),
       info('with space\\and "quotes"', 'STOPPED'),
     ]),
     0,
   );
-  table.configure(id('web:web'), { autostart: true, startRetries: 3, stopWaitSeconds: 10 });
+  table.configure(id('web:web'), {
+    autostart: true,
+    startRetries: 3,
+    stopWaitSeconds: 10,
+    exitCodes: [0],
+  });
   const at = 1_700_000_100;
   const exit = event(1, 'web:worker', 'RUNNING>EXITED', { expected: false, pid: 102 });
   settle(table, table.apply(exit, at), {
@@ -71,6 +77,10 @@ function fillTable(): ProcessTable {
   table.apply(event(6, 'web:web', 'STOPPED>STARTING', { tries: 0 }), at + 2);
   table.apply(event(7, 'web:web', 'STARTING>RUNNING', { pid: 101 }), at + 3);
   table.apply(event(8, 'done', 'EXITED>UNKNOWN'), at + 4);
+  const batchExit = event(9, 'batch', 'RUNNING>EXITED', { expected: true, pid: 103 });
+  settle(table, table.apply(batchExit, at + 5), {
+    reason: { kind: 'exited', source: 'log', exitCode: 2 },
+  });
   return table;
 }
 

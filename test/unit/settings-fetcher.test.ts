@@ -17,7 +17,7 @@ fetcher.after.each(() => {
   mock.restoreAll();
 });
 
-const SETTINGS = { autostart: true, startRetries: 3, stopWaitSeconds: 10 };
+const SETTINGS = { autostart: true, startRetries: 3, stopWaitSeconds: 10, exitCodes: [0] };
 
 /** supervisord at the other end: the test answers its calls. */
 class World {
@@ -88,8 +88,13 @@ class World {
   }
 
   async answer(...names: readonly string[]): Promise<void> {
-    const { autostart, startRetries, stopWaitSeconds } = SETTINGS;
-    const settings = { autostart, startretries: startRetries, stopwaitsecs: stopWaitSeconds };
+    const { autostart, startRetries, stopWaitSeconds, exitCodes } = SETTINGS;
+    const settings = {
+      autostart,
+      startretries: startRetries,
+      stopwaitsecs: stopWaitSeconds,
+      exitcodes: exitCodes,
+    };
     this.#answer?.resolve(names.map((name) => ({ ...id(name), ...settings })));
     this.#answer = undefined;
     await settle();

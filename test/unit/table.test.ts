@@ -670,7 +670,12 @@ table('each change names the process that it is about', () => {
     ...subject.setStartFacts(id('cat'), { pid: 7, startedAt: 99.9 }),
     ...subject.apply(event(1, 'cat', 'RUNNING>EXITED', { expected: false }), 101),
     ...subject.setTerminationFacts(id('cat'), 2, { reason }),
-    ...subject.configure(id('cat'), { autostart: true, startRetries: 3, stopWaitSeconds: 10 }),
+    ...subject.configure(id('cat'), {
+      autostart: true,
+      startRetries: 3,
+      stopWaitSeconds: 10,
+      exitCodes: [0],
+    }),
     ...subject.removeGroup('cat', 2),
   ];
   assert.equal(

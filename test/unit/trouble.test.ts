@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { wasExpected } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import { type Trouble, troubleOf } from '../../src/processes/trouble.ts';
 import type { Snapshot } from '../../src/supervisor/snapshot.ts';
@@ -100,6 +101,52 @@ for (const [title, reported, expected] of SNAPSHOTS) {
     assert.is(troubleIn(table), expected);
   });
 }
+
+const WITH_EXIT_CODES: readonly (readonly [
+  title: string,
+  snapshot: Snapshot,
+  exitCodes: readonly number[] | undefined,
+  expected: boolean | undefined,
+])[] = [
+  ['EXITED with status 3', exited(3), [0, 3], true],
+  ['EXITED with status 3', exited(3), [0], false],
+  ['EXITED with status 3', exited(3), undefined, undefined],
+  ['EXITED with status 0', exited(0), [3], false],
+  ['EXITED by a signal', exited(-1), [0], false],
+  ['STOPPED', snapshot([info('web', 'STOPPED', { stop: 90, exitStatus: -1 })]), [0], undefined],
+  [
+    'RUNNING after an exit',
+    snapshot([info('web', 'RUNNING', { start: 91, stop: 90 })]),
+    [0],
+    undefined,
+  ],
+];
+
+for (const [title, reported, exitCodes, expected] of WITH_EXIT_CODES) {
+  trouble(`${title} by a snapshot, with exitcodes=${exitCodes}, was expected: ${expected}`, () => {
+    const table = new ProcessTable();
+    table.applyUnorderedSnapshot(reported, -1);
+    const settings = { autostart: true, startRetries: 3, stopWaitSeconds: 10, exitCodes };
+    table.configure(id('web'), settings);
+    const web = table.get(id('web'));
+    assert.is(web && wasExpected(web), expected);
+    if (expected !== undefined) assert.is(troubleIn(table), expected ? undefined : 'down');
+  });
+}
+
+trouble('an exit was expected if its event says so, whatever the exit codes', () => {
+  for (const expected of [true, false]) {
+    const table = new ProcessTable();
+    table.apply(event(0, 'web', 'RUNNING>EXITED', { expected, pid: 7 }), 100);
+    const settings = { autostart: true, startRetries: 3, stopWaitSeconds: 10, exitCodes: [0, 3] };
+    table.configure(id('web'), settings);
+    const run = table.get(id('web'))?.termination?.id ?? 0;
+    const reason = { kind: 'exited', source: 'log', exitCode: expected ? 4 : 3 } as const;
+    table.setTerminationFacts(id('web'), run, { reason });
+    const web = table.get(id('web'));
+    assert.is(web && wasExpected(web), expected);
+  }
+});
 
 /** With a process that is known to be gone, and no event of that. */
 const UNREPORTED: Readonly<Record<ProcessState, Trouble | undefined>> = {

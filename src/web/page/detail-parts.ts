@@ -91,6 +91,7 @@ function facts(
     ['autostart', settings?.autostart === undefined ? undefined : String(settings.autostart)],
     ['startretries', numberOf(settings?.startRetries)],
     ['stopwaitsecs', numberOf(settings?.stopWaitSeconds)],
+    ['exitcodes', settings?.exitCodes?.join(', ')],
   ];
   const items = pairs.flatMap(([name, value]) =>
     value === undefined ? [] : [h('div', {}, h('dt', {}, name), h('dd', {}, value))],
