@@ -72,6 +72,10 @@ export interface UnexpectedExit {
   readonly recentExits: number;
 }
 
+interface KnownExit extends UnexpectedExit {
+  readonly terminationId: number;
+}
+
 /** An active alert is sent again this often, since Alertmanager loses its alerts when it restarts. */
 export const RESEND_SECONDS = 30;
 
@@ -111,6 +115,8 @@ export class ActiveAlerts {
   readonly #recentExits = new RecentCounts();
   readonly #recentOomKills = new RecentCounts();
   readonly #recentStopKills = new RecentCounts();
+  /** Exits that are in SupervisorManyExits and are no alert of their own, also once that has ended. */
+  #coveredExits: ReadonlyMap<ProcessKey, number> = new Map();
   readonly #options: ActiveAlertsOptions;
 
   constructor(options: ActiveAlertsOptions) {
@@ -120,7 +126,7 @@ export class ActiveAlerts {
   /** Takes the processes as they are at `at`, and returns the alerts that are to be sent now. */
   evaluate(processes: Iterable<Readonly<Process>>, at: number): Alert[] {
     const present = new Map<ProcessKey, Readonly<Process>>();
-    const exits: UnexpectedExit[] = [];
+    const exits: KnownExit[] = [];
     for (const process of processes) {
       present.set(keyOf(process.id), process);
       if (process.state === 'FATAL') this.#openFatal(process, at);
@@ -183,22 +189,32 @@ export class ActiveAlerts {
   }
 
   /** The last unexpected exit, while it counts and its reason is not awaited. */
-  #currentExit(process: Readonly<Process>, at: number): UnexpectedExit | undefined {
+  #currentExit(process: Readonly<Process>, at: number): KnownExit | undefined {
     const { id, lastUnexpectedExit: exit, unexpectedExits } = process;
     const recentExits = this.#recentExits.observe(keyOf(id), unexpectedExits, at);
     if (exit === undefined) return undefined;
     const exitedAt = pastTime(exit.finishedAt, at);
     if (exitedAt + UNEXPECTED_EXIT_SECONDS <= at) return undefined;
     if (isReasonPending(exit.reason) && this.#waitsForReason(exitedAt, at)) return undefined;
-    return { process: id, at: exitedAt, reason: exit.reason, recentExits };
+    const { id: terminationId, reason } = exit;
+    return { process: id, at: exitedAt, reason, recentExits, terminationId };
   }
 
-  /** The first of many exits are alerts of their own, because they are sent before the others are known. */
-  #evaluateExits(exits: readonly UnexpectedExit[], at: number): void {
+  /**
+   * Up to three of many exits are alerts of their own: those that were sent before the others were
+   * known. SupervisorManyExits comes first, so that it covers all that become known with it.
+   */
+  #evaluateExits(exits: readonly KnownExit[], at: number): void {
     const oldestFirst = [...exits].sort((a, b) => a.at - b.at);
-    for (const exit of oldestFirst.slice(0, MANY_EXITS - 1)) this.#openExit(exit, at);
     this.#openManyExits(oldestFirst);
-    for (const exit of oldestFirst.slice(MANY_EXITS - 1)) this.#openExit(exit, at);
+    const isMany = this.#ongoing(MANY_EXITS_KEY, at) !== undefined;
+    const covered = new Map<ProcessKey, number>();
+    for (const exit of oldestFirst) {
+      const key = keyOf(exit.process);
+      const isCovered = isMany || this.#coveredExits.get(key) === exit.terminationId;
+      if (!this.#openExit(exit, isCovered)) covered.set(key, exit.terminationId);
+    }
+    this.#coveredExits = covered;
   }
 
   #openManyExits(oldestFirst: readonly UnexpectedExit[]): void {
@@ -214,15 +230,16 @@ export class ActiveAlerts {
   /**
    * A further exit while the condition holds prolongs the alert, which is sent again at its next
    * turn and not for each exit. Once the condition has ended, an exit is a new alert, unless
-   * SupervisorManyExits covers it.
+   * SupervisorManyExits covers it. Returns whether the exit is an alert of its own.
    */
-  #openExit(exit: UnexpectedExit, at: number): void {
+  #openExit(exit: UnexpectedExit, isCovered: boolean): boolean {
     const name = 'SupervisorProcessUnexpectedExit';
     const key = alertKey(name, exit.process);
     const ongoing = this.#ongoing(key, exit.at);
-    if (ongoing === undefined && this.#ongoing(MANY_EXITS_KEY, at) !== undefined) return;
+    if (ongoing === undefined && isCovered) return false;
     const cause = { name, process: exit.process, exit } as const;
     this.#open(key, { cause, ...lasting(exit.at) }, ongoing);
+    return true;
   }
 
   /** The alert, if its condition still holds at `at`. */

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ActiveAlerts } from '../../src/alertmanager/active-alerts.ts';
@@ -270,15 +271,64 @@ alerts('exits of the same process, and those further apart, are not many', () =>
   );
 });
 
-alerts('eight exits at once are three alerts and one of all eight', () => {
+alerts('eight exits that become known at once are one alert of all eight', () => {
   const table = new ProcessTable({ looksUpReasons: false });
   for (let nth = 0; nth < 8; nth++) {
     table.apply(event(nth, `w-${nth}`, 'RUNNING>EXITED', { expected: false }), 100);
   }
   const sent = new ActiveAlerts({ reasonTimeout: 1 }).evaluate(table.values(), 100);
-  assert.is(sent.length, 4);
-  const many = sent.find(({ name }) => name === 'SupervisorManyExits');
+  assert.equal(
+    sent.map(({ name }) => name),
+    ['SupervisorManyExits'],
+  );
+  const [many] = sent;
   assert.is(many?.name === 'SupervisorManyExits' && many.exits.length, 8);
+});
+
+alerts('of many exits only those known before the fourth are ever alerts of their own', () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+  const each = { minLength: names.length, maxLength: names.length };
+  // Of several exits the log has the same millisecond; others are up to 50 s apart.
+  const offsets = fc.array(fc.constantFrom(0, 0.001, 0.002, 1, 20, 50), each);
+  const order = fc.shuffledSubarray(names, each);
+  const evaluations = fc.array(fc.boolean(), each);
+  fc.assert(
+    fc.property(offsets, order, evaluations, (offsetOf, reasonOrder, isEvaluated) => {
+      const table = new ProcessTable();
+      const establish = new Map(
+        names.map((name, nth) => {
+          const changes = table.apply(event(nth, name, 'RUNNING>EXITED', { expected: false }), 151);
+          const exit = changes.find((change) => change.kind === 'exited');
+          if (exit?.kind !== 'exited') throw new Error('no exit');
+          const facts = { reason: EXITED_3, finishedAt: 100 + (offsetOf[nth] ?? 0) };
+          return [name, () => table.setTerminationFacts(id(name), exit.termination.id, facts)];
+        }),
+      );
+      const active = new ActiveAlerts({ reasonTimeout: 2 });
+      const sent: string[] = [];
+      const evaluate = (at: number) => {
+        for (const alert of active.evaluate(table.values(), at)) {
+          sent.push('process' in alert ? alert.process.name : alert.name);
+        }
+      };
+      const expected = new Set<string>();
+      for (const [nth, name] of reasonOrder.entries()) {
+        establish.get(name)?.();
+        if (isEvaluated[nth] !== true && nth < names.length - 1) continue;
+        if (nth < 3) for (const known of reasonOrder.slice(0, nth + 1)) expected.add(known);
+        evaluate(151);
+      }
+      // SupervisorManyExits ends while some of them are less than two minutes old.
+      for (let at = 152; at < 350; at++) evaluate(at + 0.0015);
+      assert.equal(new Set(sent), new Set([...expected, 'SupervisorManyExits']));
+    }),
+  );
+});
+
+alerts('an exit after many exits have ended is a new alert, also of a process among them', () => {
+  const many = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name, nth) => [name, 100 + nth] as const);
+  assert.equal(sentFor([...many, ['h', 225]]), ['a', 'b', 'c', 'many: 4', 'h']);
+  assert.equal(sentFor([...many, ['g', 225]]), ['a', 'b', 'c', 'many: 4', 'g']);
 });
 
 alerts('the text says how many exits there were within ten minutes', () => {
