@@ -7,11 +7,14 @@
 
 import { reasonOfInfo } from '../processes/apply-snapshot.ts';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
+import { lastTermination } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import { hasNeverRun, SIGKILL, type TerminationFacts } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
+import type { ProcessStateEvent } from '../supervisor/events.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
 import type { ProcessInfo } from '../supervisor/snapshot.ts';
+import { isUp } from '../supervisor/states.ts';
 import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { LogEvidence } from './evidence.ts';
@@ -167,7 +170,7 @@ export class ExitReasons {
       this.#early.delete(key);
       this.#options.evidence.unalign(change.process.id.name);
     }
-    if (change.kind === 'transition' && change.event.to === 'RUNNING') {
+    if (change.kind === 'transition' && carriesPidFirst(change.event)) {
       this.#correctStart(change.event.process, change.event.pid);
     }
     if (change.kind === 'exited') {
@@ -177,12 +180,20 @@ export class ExitReasons {
     }
   }
 
-  /** The event of RUNNING is the first of a run that carries its pid. */
   #correctStart(id: ProcessId, pid: number | undefined): void {
     const { table, changes, evidence, readLog } = this.#options;
     if (pid === undefined || readLog() !== 'trusted') return;
     const startedAt = evidence.beganAt(id.name, pid);
     if (startedAt !== undefined) changes.publish(table.setStartFacts(id, { pid, startedAt }));
+  }
+
+  /** No event of a failed start carries the pid, which the line of its end is found with. */
+  #correctFailedStart(lookup: Lookup, facts: TerminationFacts): void {
+    const { id, terminationId, query } = lookup;
+    const process = this.#options.table.get(id);
+    if (query.end !== 'failed-start' || process === undefined || isUp(process.state)) return;
+    if (lastTermination(process)?.id !== terminationId) return;
+    this.#correctStart(id, this.#pidOf(lookup, facts));
   }
 
   #lookUp(lookup: Lookup): void {
@@ -281,6 +292,7 @@ export class ExitReasons {
     this.success ??= true;
     this.durationSeconds = (performance.now() - began) / 1000;
     changes.publish(table.setTerminationFacts(id, terminationId, facts));
+    this.#correctFailedStart(lookup, facts);
   }
 
   #wasKilledAtStop({ query }: Lookup, { reason }: TerminationFacts): boolean {
@@ -395,4 +407,9 @@ export class ExitReasons {
       process: displayName(id),
     });
   }
+}
+
+/** Whether the event is the first of a run that carries its pid. */
+function carriesPidFirst({ from, to }: ProcessStateEvent): boolean {
+  return to === 'RUNNING' || (from === 'STARTING' && to === 'STOPPING');
 }

@@ -5,7 +5,8 @@
  * Durations are differences of a monotonic clock, so a step of the system's clock does not count.
  * Two corrections follow from supervisord's log, once it has been read: the begin and the end of a
  * run precede their events by up to a second, and by more on a busy machine. They are differences
- * of the system's clock, and are ignored where that clock was set in between.
+ * of the system's clock, and are ignored where that clock was set in between. The log does not say
+ * when a stop began, except that it was before the end of the run.
  *
  * A process that is up when it is first seen counts from then on.
  */
@@ -24,6 +25,8 @@ interface UpTime {
   upSince: number | undefined;
   /** When the event of the last begin was received, until the log has corrected it. */
   begunAt: Moment | undefined;
+  /** The last period, until the event of the end of its run: a stop ends it before that. */
+  ended: Ended | undefined;
   /** The highest value that was read: a correction may be negative, and a counter never decreases. */
   shown: number;
 }
@@ -70,11 +73,8 @@ export class UpTimes {
     switch (change.kind) {
       case 'transition': {
         const { event, termination } = change;
-        const ended = this.#enterState(event.process, now, 'event');
-        if (ended && termination) {
-          this.#ended.set(termination.id, ended);
-          dropOldest(this.#ended, MAX_ENDED);
-        }
+        this.#enterState(event.process, now, 'event');
+        if (termination) this.#expectEnd(event.process, termination.id);
         break;
       }
       case 'updated':
@@ -115,22 +115,32 @@ export class UpTimes {
     this.#offset = offset;
   }
 
-  /** Returns the period that this ends, if any. */
-  #enterState(id: ProcessId, now: Moment, source: 'event' | 'snapshot'): Ended | undefined {
+  #enterState(id: ProcessId, now: Moment, source: 'event' | 'snapshot'): void {
     const process = this.#table.get(id);
-    if (process === undefined) return undefined;
+    if (process === undefined) return;
     const upTime = this.#upTimeOf(process);
     const { upSince } = upTime;
-    if (isUp(process.state) === (upSince !== undefined)) return undefined;
+    if (isUp(process.state) === (upSince !== undefined)) return;
+    upTime.ended = undefined;
     if (upSince === undefined) {
       upTime.upSince = now.monotonic;
       upTime.begunAt = source === 'event' ? now : undefined;
-      return undefined;
+      return;
     }
     const seconds = now.monotonic - upSince;
     upTime.seconds += seconds;
     upTime.upSince = undefined;
-    return { upTime, at: now, seconds };
+    if (source === 'event') upTime.ended = { upTime, at: now, seconds };
+  }
+
+  /** The run of the last period is over, and the time of its end is being looked up. */
+  #expectEnd(id: ProcessId, terminationId: number): void {
+    const process = this.#table.get(id);
+    const upTime = process && this.#upTimes.get(process);
+    if (upTime?.ended === undefined) return;
+    this.#ended.set(terminationId, upTime.ended);
+    upTime.ended = undefined;
+    dropOldest(this.#ended, MAX_ENDED);
   }
 
   #correctBegin(id: ProcessId, startedAt: number): void {
@@ -160,7 +170,13 @@ export class UpTimes {
   #upTimeOf(process: Readonly<Process>): UpTime {
     const known = this.#upTimes.get(process);
     if (known !== undefined) return known;
-    const upTime: UpTime = { seconds: 0, upSince: undefined, begunAt: undefined, shown: 0 };
+    const upTime: UpTime = {
+      seconds: 0,
+      upSince: undefined,
+      begunAt: undefined,
+      ended: undefined,
+      shown: 0,
+    };
     this.#upTimes.set(process, upTime);
     return upTime;
   }

@@ -462,4 +462,45 @@ for (const [title, reportsStarts, expected] of [
   );
 }
 
+/** The pid that the event of the end of STARTING carries. */
+for (const [title, transition, pid] of [
+  ['that fails to start', 'STARTING>BACKOFF', undefined],
+  ['that is stopped while it starts', 'STARTING>STOPPING', 102],
+] as const) {
+  reasons(
+    `supervisord's log corrects the begin of a run ${title}`,
+    inScene(({ table, changes, evidence }) => {
+      const spawned = { kind: 'spawned', name: 'web', pid: 102 } as const;
+      const ended = { kind: 'ended', name: 'web', expected: false, reason: KILLED } as const;
+      evidence.add({ at: AT + 0.25, message: spawned, isCertain: true });
+      evidence.add({ at: AT + 1.5, message: ended, isCertain: true });
+      const extra = pid === undefined ? { tries: 1 } : { pid };
+      changes.publish(table.apply(event(1, 'web', 'EXITED>STARTING', { tries: 0 }), AT + 1));
+      changes.publish(table.apply(event(2, 'web', transition, extra), AT + 2));
+      assert.is(table.get(id('web'))?.startTime, AT + 0.25);
+      changes.publish(table.apply(event(3, 'web', 'BACKOFF>STARTING', { tries: 1 }), AT + 3));
+      assert.is(table.get(id('web'))?.startTime, AT + 3);
+    }),
+  );
+}
+
+reasons(
+  'the begin of a failed start that is established late is not that of the next run',
+  inScene((scene) => {
+    const { table, changes, evidence } = scene;
+    scene.trust = 'pending';
+    const spawned = { kind: 'spawned', name: 'web', pid: 102 } as const;
+    const ended = { kind: 'ended', name: 'web', expected: false, reason: KILLED } as const;
+    evidence.add({ at: AT + 0.25, message: spawned, isCertain: true });
+    evidence.add({ at: AT + 1.5, message: ended, isCertain: true });
+    changes.publish(table.apply(event(1, 'web', 'EXITED>STARTING', { tries: 0 }), AT + 1));
+    changes.publish(table.apply(event(2, 'web', 'STARTING>BACKOFF', { tries: 1 }), AT + 2));
+    changes.publish(table.apply(event(3, 'web', 'BACKOFF>STARTING', { tries: 1 }), AT + 3));
+    scene.trust = 'trusted';
+    scene.reasons.trustEstablished();
+    assert.equal(table.get(id('web'))?.termination?.reason, KILLED);
+    assert.is(table.get(id('web'))?.startTime, AT + 3);
+  }),
+);
+
 reasons.run();

@@ -184,6 +184,30 @@ for (const [title, finishedAt, expected] of [
   });
 }
 
+for (const [title, finishedAt, expected] of [
+  ['was over before the event of the stop was received', 14.25, 4.25],
+  ['took time to stop', 18, 5],
+] as const) {
+  upTime(`a stop ends the time of a run that ${title}`, () => {
+    const history = new History();
+    history.transition(10, 'EXITED>STARTING');
+    history.transition(10.1, 'STARTING>RUNNING', 7);
+    history.transition(15, 'RUNNING>STOPPING', 7);
+    history.transition(18.5, 'STOPPING>STOPPED', 7);
+    history.logEnd(history.wallClock(finishedAt));
+    assert.is(history.seconds(20), expected);
+  });
+}
+
+upTime('the end of a run that a snapshot has ended is not corrected', () => {
+  const history = new History();
+  history.snapshot(10, 'RUNNING');
+  history.snapshot(15, 'EXITED');
+  history.transition(16, 'RUNNING>EXITED', 7);
+  history.logEnd(history.wallClock(14));
+  assert.is(history.seconds(20), 5);
+});
+
 upTime('a lookup without a time changes nothing', () => {
   const history = new History();
   history.transition(10, 'EXITED>STARTING');
