@@ -162,6 +162,12 @@ for (const [title, conf] of [
   );
 }
 
+/**
+ * The other programs that exit, which do not start. If they all exited together, it would depend on
+ * their order which of them are alerts of their own: SupervisorManyExits covers the others.
+ */
+const OTHERS = ['merged', 'plain', 'container', 'silent', 'rotated', 'binary', 'crash'];
+
 tails(
   'pushed alerts have the tail as an annotation, even if HTTP does not show it',
   timed(120_000, async () => {
@@ -190,11 +196,17 @@ tails(
       `--web.listen-address=0.0.0.0:${open}`,
     ];
     try {
-      await play({ conf: 'log-tail', flags, files: INFO }, async (supervisord) => {
+      const others = OTHERS.map((name) => `[program:${name}]\nautostart=false\n`).join('');
+      const files = { ...INFO, 'others.conf': `${others}[program:files]\nautostart=false\n` };
+      await play({ conf: 'log-tail', flags, files }, async (supervisord) => {
+        // The exporter follows the events when the process starts.
+        await eventually(60_000, () =>
+          assert.ok(annotations.has('SupervisorProcessFatal missing')),
+        );
+        await supervisord.ctl('start', 'files');
         await eventually(60_000, () => {
           assert.match(annotations.get('SupervisorProcessUnexpectedExit files') ?? '', /on stderr/);
           assert.match(annotations.get('SupervisorProcessFatal hasty') ?? '', /attempt of/);
-          assert.ok(annotations.has('SupervisorProcessFatal missing'));
         });
         assert.is(annotations.get('SupervisorProcessFatal missing'), undefined);
         const report = (await reports(supervisord)).get('files');
