@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { type Webhook, withAlertmanager } from './alertmanager.ts';
 import { eventually } from './deadline.ts';
 import { freePort } from './ports.ts';
-import { withShippedPrometheus } from './prometheus.ts';
+import { type Prometheus, withShippedPrometheus } from './prometheus.ts';
 import { play, type Supervisord } from './supervisord.ts';
 
 const WORKERS = ['0', '1', '2', '3', '4', '5', '6'];
@@ -58,14 +58,14 @@ export function playNotifications({
       });
       const target = `127.0.0.1:${supervisord.port}`;
       const shipped = { target, alertmanagers: [alertmanager.address], adaptRules };
-      await withShippedPrometheus(shipped, async () => {
+      await withShippedPrometheus(shipped, async (prometheus) => {
         await supervisord.ctl('start', 'failing');
         await eventually(60_000, () => assert.is(webhook.notified(FATAL).length, 1));
         assert.is(webhook.notified(BACKOFF).length, 1, 'it failed to start for some seconds');
         writeFileSync(join(supervisord.dir, 'repaired'), '');
         await supervisord.ctl('start', 'failing');
         rotateLog(supervisord);
-        await killWorkers(supervisord, webhook);
+        await killWorkers(supervisord, webhook, prometheus);
         const further = isDisturbed ? [RPC_DOWN, HUNG, EXPORTER_DOWN, MANY_EXITS] : [];
         if (isDisturbed) {
           await restartWithWrongPassword(supervisord, webhook);
@@ -125,7 +125,11 @@ async function stopAll(supervisord: Supervisord, webhook: Webhook): Promise<void
   await supervisord.ctl('start', 'all');
 }
 
-async function killWorkers(supervisord: Supervisord, webhook: Webhook): Promise<void> {
+async function killWorkers(
+  supervisord: Supervisord,
+  webhook: Webhook,
+  prometheus: Prometheus,
+): Promise<void> {
   const pids = await Promise.all(
     WORKERS.map(async (name) => {
       const { pid } = await supervisord.call<{ pid: number }>(
@@ -137,7 +141,13 @@ async function killWorkers(supervisord: Supervisord, webhook: Webhook): Promise<
   );
   for (const pid of pids.slice(0, FEWEST_OF_MANY)) process.kill(pid, 'SIGKILL');
   await eventually(20_000, () => assert.is(webhook.notified(MANY_EXITS).length, 1));
-  // SupervisorManyExits ends before these are two minutes old, and they are no alerts of their own.
+  // The next are killed an evaluation later: when SupervisorManyExits ends, they still count as recent.
+  await eventually(20_000, async () => {
+    const [evaluations] = await prometheus.query(
+      'count_over_time(ALERTS{alertname="SupervisorManyExits", alertstate="firing"}[1m])',
+    );
+    assert.ok(Number(evaluations?.value[1]) >= 2);
+  });
   for (const pid of pids.slice(FEWEST_OF_MANY)) process.kill(pid, 'SIGKILL');
   await supervisord.until(20_000, (metrics) => {
     for (const name of WORKERS) {
