@@ -179,6 +179,7 @@ export class LogTails {
       case 'reason':
         // The time of its line in supervisord's log is known.
         this.#match(change.id);
+        this.#readLate(change.id, change.terminationId);
         return;
       default:
     }
@@ -193,6 +194,19 @@ export class LogTails {
     const { expected, pid } = termination;
     const isUnread = expected === false && !this.#kept.has(key) && !this.#options.readLog();
     if (isUnread && pid !== undefined) this.noticed(id, pid);
+  }
+
+  /** Reads the log of an exit whose line was written before the exporter followed supervisord's log. */
+  #readLate(id: ProcessId, terminationId: number): void {
+    const process = this.#options.table.get(id);
+    if (process?.termination?.id !== terminationId || this.#kept.has(keyOf(id))) return;
+    const { expected, timeSource, finishedAt: at } = process.termination;
+    const isFailedStart = process.state === 'BACKOFF' || process.state === 'FATAL';
+    if (timeSource !== 'log' || (expected !== false && !isFailedStart)) return;
+    if (!this.#options.readLog() || !this.#isBeforeNextOutput(id.name, at)) return;
+    const tail = this.#readFiles(id);
+    if (tail === undefined || !this.#options.readLog()) return;
+    this.keep([{ exit: { kind: 'logged', id, at }, tail }]);
   }
 
   #addTail(tail: TailOfExit): void {

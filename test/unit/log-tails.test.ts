@@ -284,6 +284,17 @@ tails(
 );
 
 tails(
+  'the log of an exit from before the exporter followed the log is read with its event',
+  inScene((scene) => {
+    scene.logExit(AT, 'last words\n');
+    assert.is(scene.event(AT).text, 'last words\n');
+    scene.logExit(AT + 2, 'of the next run\n');
+    scene.start(AT + 3);
+    assert.is(scene.event(AT + 2).text, undefined, 'a further run may have written it');
+  }),
+);
+
+tails(
   'a log that was read after the next start is discarded',
   inScene((scene) => {
     const entry = scene.logExit(AT, 'of the next run\n');
