@@ -3,6 +3,7 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { messageOf } from '../util/errors.ts';
+import { limitInterimAnswers } from '../util/interim-answers.ts';
 import { basicAuthorization, describeHttpUrl, type HttpUrl, parseUrl } from '../util/url.ts';
 import type { TlsOptions } from './http-client-config.ts';
 
@@ -10,8 +11,6 @@ const MAX_BODY_BYTES = 64 * 1024;
 /** Redirects that keep the method and the body (RFC 9110, 15.4.8 and 15.4.9). */
 const FOLLOWED_STATUSES: readonly number[] = [307, 308];
 const MAX_SHOWN_LOCATION = 200;
-/** Answers of status 1xx before the real one. A server that sends them without end would delay events. */
-const MAX_INTERIM_ANSWERS = 10;
 
 export interface HttpAnswer {
   readonly kind: 'answered';
@@ -122,12 +121,7 @@ async function send(
       ...(authorization !== undefined && { Authorization: authorization }),
     },
   });
-  let interimAnswers = 0;
-  request.on('information', () => {
-    interimAnswers += 1;
-    if (interimAnswers > MAX_INTERIM_ANSWERS)
-      request.destroy(new Error('too many HTTP status 1xx'));
-  });
+  limitInterimAnswers(request);
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     request.on('response', resolve);
     request.on('error', reject);

@@ -3,6 +3,7 @@
 import http from 'node:http';
 import { describeSystemError } from '../util/errno.ts';
 import { messageOf, RpcError, type RpcErrorCode } from '../util/errors.ts';
+import { limitInterimAnswers } from '../util/interim-answers.ts';
 import { basicAuthorization } from '../util/url.ts';
 import type { AdaptiveTimeout } from './adaptive-timeout.ts';
 import { describeEndpoint, type SupervisorEndpoint } from './endpoint.ts';
@@ -203,12 +204,13 @@ export class RpcClient {
         : { host: endpoint.host, port: endpoint.port }),
     };
     return new Promise((resolve, reject) => {
-      request(options, resolve)
-        .on('error', (error) => {
-          const reason = transportReason(error);
-          reject(this.#error('ERR_RPC_UNREACHABLE', `cannot be reached: ${reason}`, error));
-        })
-        .end(xml);
+      const call = request(options, resolve);
+      limitInterimAnswers(call);
+      call.on('error', (error) => {
+        const reason = transportReason(error);
+        reject(this.#error('ERR_RPC_UNREACHABLE', `cannot be reached: ${reason}`, error));
+      });
+      call.end(xml);
     });
   }
 

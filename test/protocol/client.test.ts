@@ -185,6 +185,12 @@ const FAILURES: ReadonlyArray<
     'ERR_RPC_UNREACHABLE',
     /cannot be reached: connection closed/,
   ],
+  [
+    'status 100 without end',
+    ({ socket }) => void socket.write('HTTP/1.1 100 Continue\r\n\r\n'.repeat(20)),
+    'ERR_RPC_UNREACHABLE',
+    /cannot be reached: too many HTTP status 1xx/,
+  ],
   ['silence', () => {}, 'ERR_RPC_TIMEOUT', /did not answer within 0.5 s$/],
   [
     'an answer that stalls',
