@@ -1,7 +1,7 @@
 /**
  * The exporter, put together:
  *
- *     stdin -> split2(frameMatcher) -> parseEvent -> event handler -> process table -> changes -> page, notifier, exit reasons
+ *     stdin -> split2(FrameMatcher) -> parseEvent -> event handler -> process table -> changes -> page, notifier, exit reasons
  *                                   (then RESULT, READY)                /        \
  *     XML-RPC -> parseSnapshot -> resync (finds its place in the order) -          -> metrics -> HTTP
  *     /proc   -> tree -> CPU accumulator -> resource usage ----------------------/

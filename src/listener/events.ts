@@ -15,8 +15,11 @@ import { PROCESS_STATES, type ProcessState, stateOfName } from '../supervisor/st
  */
 const HEADER = /^ver:\S+ server:.* serial:\d+ pool:.* poolserial:(\d+) eventname:(\S+) len:\d+$/s;
 
-/** Reads one event. Never throws: a malformed event is a value. */
-export function parseEvent(header: string, payload: string): SupervisorEvent | MalformedEvent {
+/** Reads one event; a payload that is too long is undefined. Never throws: a malformed event is a value. */
+export function parseEvent(
+  header: string,
+  payload: string | undefined,
+): SupervisorEvent | MalformedEvent {
   const fields = HEADER.exec(header);
   const serial = Number(fields?.[1]);
   const name = fields?.[2];
@@ -26,6 +29,7 @@ export function parseEvent(header: string, payload: string): SupervisorEvent | M
 
   const readBody = READERS.get(name);
   if (readBody === undefined) return malformed('unknown_event', name, serial);
+  if (payload === undefined) return malformed('payload', `too long: ${header}`, serial);
   const body = readBody(payload);
   if (body === undefined) return malformed('payload', `${name} ${payload}`, serial);
   // V8 copies this ten times faster than with the spread first.

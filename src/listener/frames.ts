@@ -15,38 +15,61 @@ const LENGTH_FIELD = / len:(\d+)$/;
 /** supervisord writes about 150 characters; long names and identifiers stay far below this. */
 export const MAX_HEADER_LENGTH = 64 * 1024;
 
-/** The longest payload accepted, in the characters that `len` counts. */
+/** A payload of more characters, as `len` counts them, is skipped. */
 export const MAX_PAYLOAD_LENGTH = 16 * 1024 * 1024;
 
 export type Frame =
-  | { readonly kind: 'whole'; readonly header: string; readonly payload: string }
+  /** The payload is undefined where it was skipped. */
+  | { readonly kind: 'whole'; readonly header: string; readonly payload: string | undefined }
   /** The stream ended inside it. */
   | { readonly kind: 'partial' }
   /** Where the next frame begins is not known. */
   | { readonly kind: 'unframeable'; readonly reason: string };
 
-/**
- * Divides text into whole frames; the last element is the rest, to be tried again with more.
- * Never throws: text that cannot be framed is returned as one frame, which `readFrame` reports.
- */
-export function splitFrames(text: string): string[] {
-  const frames: string[] = [];
-  let start = 0;
-  for (;;) {
-    const end = frameEnd(text, start);
-    if (end === undefined) break;
-    frames.push(text.slice(start, end));
-    start = end;
+/** A matcher for `split2` and `String.prototype.split`, for one stream. */
+export class FrameMatcher {
+  readonly #maxPayloadLength: number;
+  /** The header of a payload that is being skipped, and how many of its characters are still to come. */
+  #header = '';
+  #left = 0;
+
+  constructor(maxPayloadLength = MAX_PAYLOAD_LENGTH) {
+    this.#maxPayloadLength = maxPayloadLength;
   }
-  frames.push(text.slice(start));
-  return frames;
+
+  /**
+   * Divides text into whole frames, without payloads that are too long; the last element is the
+   * rest, to be tried again with more. Never throws: text that cannot be framed is returned as one
+   * frame, which `readFrame` reports.
+   */
+  [Symbol.split](text: string): string[] {
+    const frames: string[] = [];
+    let start = 0;
+    for (;;) {
+      if (this.#left > 0) {
+        [start, this.#left] = skipCodePoints(text, start, this.#left);
+        if (this.#left > 0) break;
+        frames.push(this.#header);
+      }
+      const header = readHeader(text, start);
+      if (header.kind === 'header' && header.payloadLength > this.#maxPayloadLength) {
+        this.#header = text.slice(start, header.payloadStart);
+        this.#left = header.payloadLength;
+        start = header.payloadStart;
+        continue;
+      }
+      const end = frameEnd(text, header);
+      if (end === undefined) break;
+      frames.push(text.slice(start, end));
+      start = end;
+    }
+    frames.push(text.slice(start));
+    return frames;
+  }
 }
 
-/** `splitFrames` as a matcher for `split2` and `String.prototype.split`. */
-export const frameMatcher = { [Symbol.split]: splitFrames };
-
-/** Reads one element of the result of `splitFrames`. */
-export function readFrame(text: string): Frame {
+/** Reads one element of what a matcher with the same limit has divided. */
+export function readFrame(text: string, maxPayloadLength = MAX_PAYLOAD_LENGTH): Frame {
   const header = readHeader(text, 0);
   switch (header.kind) {
     case 'more':
@@ -54,27 +77,14 @@ export function readFrame(text: string): Frame {
     case 'unframeable':
       return header;
     case 'header': {
-      const end = skipCodePoints(text, header.payloadStart, header.payloadLength);
+      const { payloadStart, payloadLength } = header;
+      const line = text.slice(0, payloadStart - 1);
+      if (payloadLength > maxPayloadLength)
+        return { kind: 'whole', header: line, payload: undefined };
+      const end = frameEnd(text, header);
       if (end === undefined) return { kind: 'partial' };
-      return {
-        kind: 'whole',
-        header: text.slice(0, header.payloadStart - 1),
-        payload: text.slice(header.payloadStart, end),
-      };
+      return { kind: 'whole', header: line, payload: text.slice(payloadStart, end) };
     }
-  }
-}
-
-/** Where the frame at `start` ends; undefined as long as it is incomplete. */
-function frameEnd(text: string, start: number): number | undefined {
-  const header = readHeader(text, start);
-  switch (header.kind) {
-    case 'more':
-      return undefined;
-    case 'unframeable':
-      return text.length;
-    case 'header':
-      return skipCodePoints(text, header.payloadStart, header.payloadLength);
   }
 }
 
@@ -94,9 +104,7 @@ function readHeader(text: string, start: number): Header {
   const digits = LENGTH_FIELD.exec(text.slice(start, newline))?.[1];
   if (digits === undefined) return unframeable('a header that does not end with len', text, start);
   const payloadLength = Number(digits);
-  if (payloadLength > MAX_PAYLOAD_LENGTH) {
-    return unframeable(`a payload of more than ${MAX_PAYLOAD_LENGTH} characters`, text, start);
-  }
+  if (!Number.isSafeInteger(payloadLength)) return unframeable('an absurd len', text, start);
   return { kind: 'header', payloadStart: newline + 1, payloadLength };
 }
 
@@ -105,19 +113,29 @@ function unframeable(what: string, text: string, start: number): Header {
   return { kind: 'unframeable', reason: `${what}: ${excerpt}` };
 }
 
+/** Where the frame ends; undefined as long as it is incomplete. */
+function frameEnd(text: string, header: Header): number | undefined {
+  if (header.kind === 'unframeable') return text.length;
+  if (header.kind === 'more') return undefined;
+  const { payloadStart, payloadLength } = header;
+  // Counting all that has come each time that more comes would take quadratic time.
+  if (text.length - payloadStart < payloadLength) return undefined;
+  const [end, left] = skipCodePoints(text, payloadStart, payloadLength);
+  return left === 0 ? end : undefined;
+}
+
 /**
- * The index `count` code points further; undefined where the text ends before that.
+ * The index `count` code points further, at most the end of the text, and how many are left then.
  *
  * `len` counts code points (Python's `len` of a str, before it is encoded): not bytes, as the
  * manual says, and not the UTF-16 units of a JavaScript string.
  */
-function skipCodePoints(text: string, start: number, count: number): number | undefined {
-  if (text.length - start < count) return undefined;
+function skipCodePoints(text: string, start: number, count: number): [index: number, left: number] {
   let index = start;
-  for (let left = count; left > 0; left--) {
+  let left = count;
+  for (; left > 0 && index < text.length; left--)
     index += isHighSurrogate(text.charCodeAt(index)) ? 2 : 1;
-  }
-  return index <= text.length ? index : undefined;
+  return [index, left];
 }
 
 function isHighSurrogate(unit: number): boolean {

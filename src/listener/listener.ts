@@ -9,7 +9,7 @@ import split2 from 'split2';
 import type { MalformedEvent, SupervisorEvent } from '../supervisor/events.ts';
 import { ACKNOWLEDGEMENT } from './dialogue.ts';
 import { parseEvent } from './events.ts';
-import { type Frame, frameMatcher, readFrame } from './frames.ts';
+import { type Frame, FrameMatcher, readFrame } from './frames.ts';
 import type { Input } from './input.ts';
 
 export interface ListenerHandlers {
@@ -29,7 +29,7 @@ export function listen(
   send: (text: string) => void,
   { onEvent, onUnframeable, onEnd }: ListenerHandlers,
 ): void {
-  const frames = split2(frameMatcher, readFrame);
+  const frames = split2(new FrameMatcher(), readFrame);
   frames.on('data', (frame: Frame) => {
     switch (frame.kind) {
       case 'whole': {

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { MAX_PAYLOAD_LENGTH } from '../../src/listener/frames.ts';
 import { eventually, timed } from '../support/deadline.ts';
 import { PROGRAM } from '../support/exporter.ts';
 import type { Exposition } from '../support/exposition.ts';
@@ -42,6 +43,27 @@ survival(
       );
     });
   }),
+);
+
+survival(
+  'a client of XML-RPC sends an event with a huge payload: it is skipped, and the exporter goes on',
+  timed(120_000, () =>
+    play({ conf: 'quiet' }, async (supervisord) => {
+      await supervisord.until(15_000, (metrics) =>
+        assert.is(metrics.value('supervisord_exporter_synced'), 1),
+      );
+      const data = 'é'.repeat(MAX_PAYLOAD_LENGTH);
+      assert.ok(await supervisord.call('supervisor.sendRemoteCommEvent', 'huge', data));
+      await supervisord.ctl('restart', 'steady');
+      await supervisord.until(60_000, (metrics) => {
+        const malformed = 'supervisord_exporter_events_malformed_total';
+        assert.is(metrics.value(malformed, { reason: 'payload' }), 1);
+        assert.is(metrics.value('supervisord_exporter_events_lost_total'), 0);
+        assert.is(metrics.transitions('steady:steady')['STARTING>RUNNING'], 1);
+      });
+      assert.not.match(supervisord.log, 'exited: exporter');
+    }),
+  ),
 );
 
 survival(

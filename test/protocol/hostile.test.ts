@@ -86,16 +86,23 @@ hostile(
 );
 
 hostile(
-  'the longest payload is taken, and one longer is refused by its header',
+  'the longest payload is taken, and one longer is skipped: counted, logged and acknowledged',
   timed(60_000, () =>
     withExporter({}, async (exporter) => {
       const payload = 'é'.repeat(MAX_PAYLOAD_LENGTH);
-      exporter.child.stdin.write(wire({ name: 'PROCESS_LOG_STDOUT', payload, serial: 0 }));
-      await eventually(45_000, () => assert.is(exporter.stdout, `READY\n${ACKNOWLEDGED}`));
       exporter.child.stdin.write(
-        `ver:3.0 server:s serial:1 pool:p poolserial:1 eventname:TICK_5 len:${MAX_PAYLOAD_LENGTH + 1}\n`,
+        wire({ name: 'PROCESS_LOG_STDOUT', payload, serial: 0 }) +
+          wire({ name: 'PROCESS_LOG_STDOUT', payload: `${payload}é`, serial: 1 }) +
+          tick(2, 5, 5),
       );
-      await assertLeaves(exporter);
+      await eventually(45_000, () =>
+        assert.is(exporter.stdout, `READY\n${ACKNOWLEDGED.repeat(3)}`),
+      );
+      assert.match(exporter.stderr, `text="too long: ver:3.0 `);
+      const metrics = await exporter.metrics();
+      const reason = { reason: 'payload' };
+      assert.is(metrics.value('supervisord_exporter_events_malformed_total', reason), 1);
+      assert.is(metrics.value('supervisord_exporter_events_lost_total'), 0);
     }),
   ),
 );

@@ -4,11 +4,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   type Frame,
-  frameMatcher,
+  FrameMatcher,
   MAX_HEADER_LENGTH,
   MAX_PAYLOAD_LENGTH,
   readFrame,
-  splitFrames,
 } from '../../src/listener/frames.ts';
 import { everyChunking } from '../support/chunks.ts';
 import { timed, within } from '../support/deadline.ts';
@@ -58,6 +57,49 @@ for (const [title, events] of CASES) {
   );
 }
 
+const TOO_LONG: ReadonlyArray<readonly [title: string, wire: readonly string[]]> = [
+  ['a payload of one character more', [wire({ name: 'A', payload: '12345678' })]],
+  [
+    'payloads among others',
+    ['éé\n\n é\n len:3\né', '🚀'.repeat(8), '🚀'.repeat(7), 'x'.repeat(40), ''].map((payload) =>
+      wire({ name: 'A', payload }),
+    ),
+  ],
+];
+
+for (const [title, events] of TOO_LONG) {
+  frames(
+    `${title}, too long: skipped, whole, byte by byte and cut at each offset`,
+    timed(10_000, async () => {
+      const expected = events.map((event) => {
+        const newline = event.indexOf('\n');
+        const payload = event.slice(newline + 1);
+        const isTooLong = [...payload].length > 7;
+        return {
+          kind: 'whole',
+          header: event.slice(0, newline),
+          payload: isTooLong ? undefined : payload,
+        };
+      });
+      const bytes = Buffer.from(events.join(''));
+      for (const [how, chunks] of everyChunking(bytes)) {
+        assert.equal(await readAll(chunks, 7), expected, how);
+      }
+      const cut = await readAll([bytes.subarray(0, -1)], 7);
+      assert.equal(
+        cut.filter(({ kind }) => kind === 'whole'),
+        expected.slice(0, -1),
+      );
+    }),
+  );
+}
+
+frames('of a payload that is too long nothing is kept', () => {
+  const matcher = new FrameMatcher(7);
+  const splits = ['ver:3.0 len:9\nab', 'cdef', 'ghi', 'ver'].map((text) => text.split(matcher));
+  assert.equal(splits, [[''], [''], ['ver:3.0 len:9\n', ''], ['ver']]);
+});
+
 frames('the rest of the text is kept until more arrives', () => {
   const event = tick(0, 5, 1201063880);
   assert.equal(splitFrames(''), ['']);
@@ -74,8 +116,7 @@ const UNFRAMEABLE: ReadonlyArray<readonly [title: string, text: string, reason: 
   ['a negative len', 'ver:3.0 len:-5\nwhen:5', /does not end with len/],
   ['a len that is no number', 'ver:3.0 len:five\nwhen:5', /does not end with len/],
   ['text after len', 'ver:3.0 len:5 \nwhen:5', /does not end with len/],
-  ['an absurd len', `ver:3.0 len:${'9'.repeat(400)}\n`, /payload of more than/],
-  ['a len one over the limit', `ver:3.0 len:${MAX_PAYLOAD_LENGTH + 1}\n`, /payload of more than/],
+  ['an absurd len', `ver:3.0 len:${'9'.repeat(400)}\n`, /an absurd len/],
   ['an endless header', 'x'.repeat(MAX_HEADER_LENGTH + 1), /header of more than/],
   ['binary', '\u0000\ufffd\u0001\n', /does not end with len: "\\u0000/],
 ];
@@ -99,8 +140,14 @@ frames('the longest allowed payload is accepted', () => {
   assert.equal(splitFrames(`ver:3.0 len:${MAX_PAYLOAD_LENGTH}\n${payload}x`).at(-1), 'x');
 });
 
-function readAll(chunks: readonly Buffer[]): Promise<Frame[]> {
-  const stream = Readable.from(chunks, { objectMode: false }).pipe(split2(frameMatcher, readFrame));
+function splitFrames(text: string): string[] {
+  return text.split(new FrameMatcher());
+}
+
+function readAll(chunks: readonly Buffer[], maxPayloadLength?: number): Promise<Frame[]> {
+  const stream = Readable.from(chunks, { objectMode: false }).pipe(
+    split2(new FrameMatcher(maxPayloadLength), (text) => readFrame(text, maxPayloadLength)),
+  );
   return within(5_000, 'frames', stream.toArray());
 }
 
