@@ -4,6 +4,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { ByAddress } from '../util/by-address.ts';
 
 /** Together they delay an event by 100 ms at most. */
 export const MAX_HANDSHAKES = 20;
@@ -17,7 +18,8 @@ export interface HandshakeQueueOptions {
 
 export class HandshakeQueue {
   readonly #waitMs: number;
-  readonly #waiting = new Map<Socket, () => void>();
+  /** What begins each. */
+  readonly #waiting = new ByAddress<() => void>();
   /** When each began, in milliseconds of a monotonic clock; the oldest first. */
   readonly #begun = new Map<Socket, number>();
   #eviction: NodeJS.Timeout | undefined;
@@ -26,19 +28,21 @@ export class HandshakeQueue {
     this.#waitMs = waitMs;
   }
 
-  /** Calls `begin` once it is the connection's turn, which is at once where none waits. */
+  /** Calls `begin` once it is the connection's turn, which is at once where none waits. The addresses of clients take turns. */
   add(socket: Socket, begin: () => void): void {
     const late = setTimeout(() => socket.destroy(), this.#waitMs);
+    const beginHandshake = () => {
+      clearTimeout(late);
+      this.#begun.set(socket, performance.now());
+      begin();
+    };
     socket.on('error', () => {});
     socket.once('close', () => {
       clearTimeout(late);
-      this.#waiting.delete(socket);
+      this.#waiting.delete(beginHandshake);
       this.end(socket);
     });
-    this.#waiting.set(socket, () => {
-      clearTimeout(late);
-      begin();
-    });
+    this.#waiting.add(beginHandshake, socket.remoteAddress);
     this.#beginNext();
   }
 
@@ -49,12 +53,8 @@ export class HandshakeQueue {
   }
 
   #beginNext(): void {
-    for (const [socket, begin] of this.#waiting) {
-      if (this.#begun.size >= MAX_HANDSHAKES) break;
-      this.#waiting.delete(socket);
-      this.#begun.set(socket, performance.now());
-      begin();
-    }
+    while (this.#begun.size < MAX_HANDSHAKES && this.#waiting.size > 0)
+      this.#waiting.takeNext()?.();
     this.#scheduleEviction();
   }
 

@@ -55,7 +55,8 @@ export type ProgramsAnswer = (request: IncomingMessage, response: ServerResponse
 
 export function createProgramsAnswer(options: ProgramsOptions): ProgramsAnswer {
   const answers = new AnswerQueue();
-  return (request, response) => answers.run(response, () => sendReport(options, request, response));
+  return (request, response) =>
+    answers.run(request, response, () => sendReport(options, request, response));
 }
 
 async function sendReport(

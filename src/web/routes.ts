@@ -35,7 +35,7 @@ export function createAnswer(routes: Routes): Answer {
     const [path = '/'] = (request.url ?? '/').split('?');
     switch (path) {
       case routes.telemetryPath:
-        return scrapes.run(response, async () =>
+        return scrapes.run(request, response, async () =>
           sendKept(request, response, routes.contentType, await routes.render()),
         );
       case HEALTHY_PATH:

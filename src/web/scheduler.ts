@@ -1,20 +1,22 @@
 /** Divides the parsing of requests, over all connections, into time slices: events are acknowledged in between. */
 
+import { ByAddress } from '../util/by-address.ts';
 import { TimeSlice } from '../util/time-slice.ts';
 
 export interface Parseable {
+  readonly remoteAddress: string | undefined;
   /** Parses at most one request. */
   parseNext(): void;
 }
 
 export class RequestScheduler {
-  readonly #waiting = new Set<Parseable>();
+  readonly #waiting = new ByAddress<Parseable>();
   readonly #slice = new TimeSlice();
   #isRunning = false;
 
   /** Lets a connection parse once it is its turn, which is at once where no other waits. */
   add(connection: Parseable): void {
-    this.#waiting.add(connection);
+    this.#waiting.add(connection, connection.remoteAddress);
     if (!this.#isRunning) void this.#run();
   }
 
@@ -22,11 +24,12 @@ export class RequestScheduler {
     this.#waiting.delete(connection);
   }
 
-  /** A connection that is added meanwhile comes last, so each gets its turn. */
+  /** The addresses of clients take turns, and a connection that is added meanwhile comes last. */
   async #run(): Promise<void> {
     this.#isRunning = true;
-    for (const connection of this.#waiting) {
-      this.#waiting.delete(connection);
+    for (;;) {
+      const connection = this.#waiting.takeNext();
+      if (connection === undefined) break;
       connection.parseNext();
       await this.#slice.pause();
     }

@@ -11,6 +11,7 @@ import {
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ListenAddress } from '../util/address.ts';
+import { ByAddress } from '../util/by-address.ts';
 import { errorCode } from '../util/errno.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type BoundAddress, listenOn } from './listen.ts';
@@ -25,6 +26,11 @@ export type Answer = (request: IncomingMessage, response: ServerResponse) => Pro
 /** Makes a server of HTTP, or of HTTPS. */
 export type CreateServer = (options: ServerOptions, listener: RequestListener) => Server;
 
+interface Limits extends UnsentLimits {
+  /** At once, to each address. One more closes the oldest of the client's address that has the most. */
+  readonly maxConnections: number;
+}
+
 export interface WebOptions {
   readonly addresses: readonly ListenAddress[];
   /** Plain HTTP if left out. */
@@ -34,7 +40,7 @@ export interface WebOptions {
   readonly onError: (error: unknown) => void;
   /** Stops listening and ends all connections at once. */
   readonly signal: AbortSignal;
-  readonly limits?: Partial<UnsentLimits>;
+  readonly limits?: Partial<Limits>;
 }
 
 /** A request head larger than this is answered 431; Prometheus sends about 300 bytes. */
@@ -44,16 +50,15 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer than the 60 s between two scrapes, so that a scraper keeps its connection. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 /** Prometheus gives up a scrape after 10 s by default. */
-const UNSENT_LIMITS: UnsentLimits = { sendTimeoutMs: 15_000, maxUnsent: 40 };
-/** Connections at once, to each address; further ones are closed. */
-const MAX_CONNECTIONS = 1_000;
+const LIMITS: Limits = { sendTimeoutMs: 15_000, maxUnsent: 40, maxConnections: 1_000 };
 
 /** Listens on every address, or rejects with ListenError and listens on none. */
 export async function serve(options: WebOptions): Promise<readonly BoundAddress[]> {
   const servers: Server[] = [];
+  const limits = { ...LIMITS, ...options.limits };
   const connectionOptions = {
     scheduler: new RequestScheduler(),
-    unsent: new UnsentAnswers({ ...UNSENT_LIMITS, ...options.limits }),
+    unsent: new UnsentAnswers(limits),
   };
   const close = () => {
     for (const server of servers) {
@@ -63,6 +68,7 @@ export async function serve(options: WebOptions): Promise<readonly BoundAddress[
   };
   const create = () => {
     const server = createServer(options, connectionOptions);
+    limitConnections(server, limits);
     servers.push(server);
     return server;
   };
@@ -90,7 +96,6 @@ function createServer(options: WebOptions, connectionOptions: ConnectionOptions)
     },
     handle,
   );
-  server.maxConnections = MAX_CONNECTIONS;
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
@@ -107,6 +112,15 @@ function createServer(options: WebOptions, connectionOptions: ConnectionOptions)
   interpose(server, (socket) => new Connection(socket, connectionOptions));
   answerPlainHttp(server);
   return server;
+}
+
+function limitConnections(server: Server, { maxConnections }: Limits): void {
+  const open = new ByAddress<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket, socket.remoteAddress);
+    socket.once('close', () => open.delete(socket));
+    if (open.size > maxConnections) open.takeFromLargest()?.destroy();
+  });
 }
 
 async function handleRequest(

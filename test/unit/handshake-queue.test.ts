@@ -48,11 +48,25 @@ handshakes(
   ),
 );
 
+handshakes(
+  'addresses take turns',
+  timed(20_000, () =>
+    withQueue({ waitMs: 15_000 }, async ({ queue, begun, open }) => {
+      await open(MAX_HANDSHAKES + 5);
+      await open(1, '127.0.0.2');
+      await eventually(5_000, () => assert.is(begun.length, MAX_HANDSHAKES));
+      for (const socket of begun.slice(0, 2)) queue.end(socket);
+      const [one, other] = begun.slice(MAX_HANDSHAKES);
+      assert.equal([one?.remoteAddress, other?.remoteAddress], ['127.0.0.1', '127.0.0.2']);
+    }),
+  ),
+);
+
 interface Fixture {
   readonly queue: HandshakeQueue;
   /** The server's side of those that have begun. */
   readonly begun: readonly Socket[];
-  readonly open: (connections: number) => Promise<readonly Socket[]>;
+  readonly open: (connections: number, localAddress?: string) => Promise<readonly Socket[]>;
 }
 
 async function withQueue(
@@ -65,9 +79,9 @@ async function withQueue(
   const server = createServer((socket) => queue.add(socket, () => begun.push(socket)));
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
-  const open = async (connections: number) => {
+  const open = async (connections: number, localAddress = '127.0.0.1') => {
     for (let number = 0; number < connections; number++) {
-      const client = connect(port, '127.0.0.1')
+      const client = connect({ port, host: '127.0.0.1', localAddress })
         .on('error', () => {})
         .resume();
       clients.push(client);

@@ -99,10 +99,10 @@ export class Page {
     response: ServerResponse,
   ): Promise<void> | undefined {
     if (path === '/') {
-      return this.#answers.run(response, () => this.#sendDocument(request, response));
+      return this.#answers.run(request, response, () => this.#sendDocument(request, response));
     }
     if (path === EVENTS_PATH) {
-      return this.#answers.run(response, () => this.#sendStream(request, response));
+      return this.#answers.run(request, response, () => this.#sendStream(request, response));
     }
     const asset = ASSETS.get(path);
     return asset && sendAsset(asset, request, response);
