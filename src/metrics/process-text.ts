@@ -14,7 +14,6 @@ import type { ProcessTable } from '../processes/table.ts';
 import type { UpTimes } from '../processes/up-time.ts';
 import type { UsageSource } from '../resources/resources.ts';
 import { TRANSITIONS, type Transition } from '../supervisor/states.ts';
-import { Mutex } from '../util/mutex.ts';
 import { TimeSlice } from '../util/time-slice.ts';
 import { COMPAT_FAMILIES, type Compat } from './compat.ts';
 import {
@@ -102,7 +101,6 @@ export class ProcessText {
   #processes: readonly Readonly<Process>[] = [];
   #labels: readonly string[] = [];
   #chunks: readonly Chunk[] = [];
-  readonly #mutex = new Mutex();
 
   constructor(table: ProcessTable, options: ProcessTextOptions) {
     this.#table = table;
@@ -110,12 +108,11 @@ export class ProcessText {
     this.#chunks = this.#createChunks();
   }
 
-  /** The values of each process are of one moment, which is after the call. */
-  render(): Promise<readonly CachedText[]> {
-    return this.#mutex.run(() => this.#render());
-  }
-
-  async #render(): Promise<readonly CachedText[]> {
+  /**
+   * The values of each process are of one moment, which is after the call. Must not be called before
+   * the previous call has settled.
+   */
+  async render(): Promise<readonly CachedText[]> {
     const slice = new TimeSlice();
     const { upTimes, resources, exits } = this.#options;
     this.#adoptTable();

@@ -1,6 +1,7 @@
 /** What each path answers. No request waits on supervisord. */
 
 import type { CachedText } from '../exposition/cached-text.ts';
+import { SharedWork } from '../util/shared-work.ts';
 import { AnswerQueue } from './answer-queue.ts';
 import type { Page } from './page/page.ts';
 import { HEALTHY_PATH, PROGRAMS_PATH, READY_PATH } from './paths.ts';
@@ -23,6 +24,7 @@ const METHODS = 'GET, HEAD, OPTIONS';
 
 export function createAnswer(routes: Routes): Answer {
   const scrapes = new AnswerQueue();
+  const rendering = new SharedWork(routes.render);
   return async (request, response) => {
     if (request.method === 'OPTIONS') {
       response.setHeader('Allow', METHODS);
@@ -35,9 +37,13 @@ export function createAnswer(routes: Routes): Answer {
     const [path = '/'] = (request.url ?? '/').split('?');
     switch (path) {
       case routes.telemetryPath:
-        return scrapes.run(request, response, async () =>
-          sendKept(request, response, routes.contentType, await routes.render()),
-        );
+        return rendering
+          .next()
+          .then((texts) =>
+            scrapes.run(request, response, () =>
+              sendKept(request, response, routes.contentType, texts),
+            ),
+          );
       case HEALTHY_PATH:
         return sendText(request, response, 200, 'healthy\n');
       case READY_PATH: {

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { SharedWork } from '../../src/util/shared-work.ts';
 import { AnswerQueue } from '../../src/web/answer-queue.ts';
 import { RequestScheduler } from '../../src/web/scheduler.ts';
 import { serve, type WebOptions } from '../../src/web/server.ts';
@@ -13,6 +14,38 @@ const fairness = suite('fairness');
 
 const MANY = '127.0.0.1';
 const OTHER = '127.0.0.2';
+
+fairness(
+  'those who ask while work runs share the next run, which begins after they have asked',
+  async () => {
+    const ends: (() => void)[] = [];
+    const work = new SharedWork(async () => {
+      const run = ends.length;
+      await new Promise<void>((resolve) => ends.push(resolve));
+      return run;
+    });
+    const first = work.next();
+    await eventually(1_000, () => assert.is(ends.length, 1));
+    const waiting = Array.from({ length: 100 }, () => work.next());
+    ends[0]?.();
+    assert.is(await first, 0);
+    await eventually(1_000, () => assert.is(ends.length, 2));
+    ends[1]?.();
+    assert.equal(new Set(await Promise.all(waiting)), new Set([1]));
+  },
+);
+
+fairness('work that has failed runs again', async () => {
+  let runs = 0;
+  const work = new SharedWork(async () => {
+    runs += 1;
+    if (runs === 1) throw new Error('no');
+    return runs;
+  });
+  const both = await Promise.allSettled([work.next(), work.next()]);
+  assert.equal(new Set(both.map(({ status }) => status)), new Set(['rejected']));
+  assert.is(await work.next(), 2);
+});
 
 const ADDRESSES = [MANY, MANY, MANY, OTHER, OTHER, MANY];
 const IN_TURNS = [MANY, OTHER, MANY, OTHER, MANY, MANY];

@@ -9,7 +9,7 @@ import { isClientConnected } from '../../src/web/connection.ts';
 import type { BoundAddress } from '../../src/web/listen.ts';
 import { hasForeignHost } from '../../src/web/request.ts';
 import { sendKept } from '../../src/web/respond.ts';
-import { createAnswer } from '../../src/web/routes.ts';
+import { createAnswer, type Routes } from '../../src/web/routes.ts';
 import { type Answer, serve, type WebOptions } from '../../src/web/server.ts';
 import { eventually, timed, within } from '../support/deadline.ts';
 import { chop, random } from '../support/fuzz.ts';
@@ -21,14 +21,15 @@ const METRIC_TEXTS = [METRICS.slice(0, 2_000), '', METRICS.slice(2_000)].map(
   (text) => new CachedText(text),
 );
 
-const ROUTES = createAnswer({
+const ROUTING: Routes = {
   programs: async () => {},
   telemetryPath: '/metrics',
   contentType: 'text/plain; version=0.0.4',
   render: async () => METRIC_TEXTS,
   notReady: () => 'no snapshot',
   page: undefined,
-});
+};
+const ROUTES = createAnswer(ROUTING);
 
 const GET = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 const LAST = 'GET /-/healthy HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
@@ -252,6 +253,29 @@ for (const isCompressed of [false, true]) {
     }),
   );
 }
+
+web(
+  'clients that request /metrics while it is rendered share the next rendering',
+  timed(20_000, () => {
+    let asked = 0;
+    let renderings = 0;
+    const render = async () => {
+      renderings += 1;
+      await eventually(10_000, () => assert.is(asked, 30));
+      return METRIC_TEXTS;
+    };
+    const answer = createAnswer({ ...ROUTING, render });
+    const counted: Answer = (incoming, response) => {
+      asked += 1;
+      return answer(incoming, response);
+    };
+    return withServer({ answer: counted }, async ({ port }) => {
+      const said = Array.from({ length: 30 }, () => say(port, GET('/metrics')));
+      for (const text of await Promise.all(said)) assert.match(text, METRICS);
+      assert.is(renderings, 2);
+    });
+  }),
+);
 
 web(
   'an answer without an end goes on for longer than an answer may take to be read',
