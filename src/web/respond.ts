@@ -1,7 +1,9 @@
 /** Answers: their heads, and whether they may be compressed. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { constants, gzip } from 'node:zlib';
+import { pipeline } from 'node:stream';
+import { promisify } from 'node:util';
+import { constants, createGunzip, gzip } from 'node:zlib';
 import { type CachedText, joinCompressed } from '../exposition/cached-text.ts';
 
 /** Whether an Accept-Encoding names gzip (RFC 9110, section 12.5.3), and not with a weight of 0. */
@@ -37,34 +39,47 @@ function sendParts(
   contentType: string,
   parts: readonly (string | Buffer)[],
 ): void {
-  response.writeHead(status, {
-    'Content-Type': contentType,
-    'Content-Length': parts.reduce((length, part) => length + Buffer.byteLength(part), 0),
-    'X-Content-Type-Options': 'nosniff',
-  });
+  writeHead(response, status, contentType, parts);
   const sent = request.method === 'HEAD' ? [] : parts;
   for (const part of sent.slice(0, -1)) response.write(part);
   response.end(sent.at(-1));
 }
 
-/** The same, gzipped if the client accepts that: for long and repetitive texts. */
-export function sendCompressible(
+function writeHead(
+  response: ServerResponse,
+  status: number,
+  contentType: string,
+  parts: readonly (string | Buffer)[],
+): void {
+  response.writeHead(status, {
+    'Content-Type': contentType,
+    'Content-Length': parts.reduce((length, part) => length + Buffer.byteLength(part), 0),
+    'X-Content-Type-Options': 'nosniff',
+  });
+}
+
+/**
+ * The same for long and repetitive texts: gzipped if the client accepts that. Otherwise it is
+ * decompressed as the client reads, so that one that does not read takes little memory.
+ */
+export async function sendCompressible(
   request: IncomingMessage,
   response: ServerResponse,
   status: number,
   contentType: string,
   text: string | Buffer,
-): void {
+): Promise<void> {
+  const compressed = await promisify(gzip)(text, { level: constants.Z_BEST_SPEED });
   response.setHeader('Vary', 'Accept-Encoding');
-  if (!acceptsGzip(request.headers['accept-encoding'])) {
-    send(request, response, status, contentType, text);
-    return;
-  }
-  gzip(text, { level: constants.Z_BEST_SPEED }, (error, compressed) => {
-    if (error) return send(request, response, status, contentType, text);
+  if (acceptsGzip(request.headers['accept-encoding'])) {
     response.setHeader('Content-Encoding', 'gzip');
-    send(request, response, status, contentType, compressed);
-  });
+    return send(request, response, status, contentType, compressed);
+  }
+  writeHead(response, status, contentType, [text]);
+  if (request.method === 'HEAD') return void response.end();
+  const decompression = createGunzip();
+  pipeline(decompression, response, () => {});
+  decompression.end(compressed);
 }
 
 /**

@@ -1,6 +1,8 @@
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CachedText } from '../../src/exposition/cached-text.ts';
@@ -8,11 +10,14 @@ import { ListenError } from '../../src/util/errors.ts';
 import { isClientConnected } from '../../src/web/connection.ts';
 import type { BoundAddress } from '../../src/web/listen.ts';
 import { hasForeignHost } from '../../src/web/request.ts';
-import { sendKept } from '../../src/web/respond.ts';
+import { sendCompressible, sendKept } from '../../src/web/respond.ts';
 import { createAnswer, type Routes } from '../../src/web/routes.ts';
 import { type Answer, serve, type WebOptions } from '../../src/web/server.ts';
 import { eventually, timed, within } from '../support/deadline.ts';
 import { chop, random } from '../support/fuzz.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
 
 const web = suite('web server');
 
@@ -273,6 +278,31 @@ web(
       const said = Array.from({ length: 30 }, () => say(port, GET('/metrics')));
       for (const text of await Promise.all(said)) assert.match(text, METRICS);
       assert.is(renderings, 2);
+    });
+  }),
+);
+
+web(
+  'clients that do not read a long text take the memory of its compressed form',
+  timed(20_000, async () => {
+    const answer: Answer = (incoming, response) =>
+      sendCompressible(incoming, response, 200, 'text/html', Buffer.alloc(20_000_000, 'text '));
+    await withServer({ answer }, async ({ port }) => {
+      assert.ok((await say(port, GET('/'))).endsWith(`\r\n\r\n${'text '.repeat(4_000_000)}`));
+      assert.match(await say(port, 'HEAD / HTTP/1.0\r\n\r\n'), /: 20000000\r\n.*\r\n\r\n$/s);
+      const before = process.memoryUsage().arrayBuffers;
+      const clients: Socket[] = [];
+      for (let number = 0; number < 10; number++) {
+        const client = await connected(port, GET('/'));
+        clients.push(client);
+        await new Promise((resolve) => client.once('readable', resolve));
+      }
+      await eventually(2_000, () => {
+        collectGarbage();
+        const grown = process.memoryUsage().arrayBuffers - before;
+        assert.ok(grown < 30_000_000, `${grown} bytes`);
+      });
+      for (const client of clients) client.destroy();
     });
   }),
 );

@@ -131,7 +131,7 @@ export class Page {
     response.setHeader('Content-Security-Policy', CONTENT_SECURITY_POLICY);
     response.setHeader('Referrer-Policy', 'no-referrer');
     const status = query.process !== undefined && row === undefined ? 404 : 200;
-    sendCompressible(request, response, status, 'text/html; charset=utf-8', html);
+    await sendCompressible(request, response, status, 'text/html; charset=utf-8', html);
   }
 
   async #sendStream(request: IncomingMessage, response: ServerResponse): Promise<void> {
