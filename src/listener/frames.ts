@@ -104,7 +104,8 @@ function readHeader(text: string, start: number): Header {
   const digits = LENGTH_FIELD.exec(text.slice(start, newline))?.[1];
   if (digits === undefined) return unframeable('a header that does not end with len', text, start);
   const payloadLength = Number(digits);
-  if (!Number.isSafeInteger(payloadLength)) return unframeable('an absurd len', text, start);
+  if (!Number.isSafeInteger(payloadLength))
+    return unframeable('a len that is not a safe integer', text, start);
   return { kind: 'header', payloadStart: newline + 1, payloadLength };
 }
 
