@@ -71,6 +71,7 @@ export function enterState(
       endRun(process, termination);
       break;
     case 'fails':
+      process.mayHaveEndedSince ||= process.failedStart !== undefined;
       process.failedStart = termination;
       process.rpcExitStatus = 0;
       break;
@@ -116,6 +117,7 @@ function countTries(process: Process, { from, to, tries }: ProcessStateEvent): v
 function endRun(process: Process, termination: Termination | undefined): void {
   process.termination = termination;
   process.failedStart = undefined;
+  process.mayHaveEndedSince = false;
   process.rpcExitStatus = undefined;
 }
 

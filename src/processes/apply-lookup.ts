@@ -4,6 +4,7 @@ import { isUp } from '../supervisor/states.ts';
 import type { Process } from './process.ts';
 import {
   EVENT_DELAY_SECONDS,
+  hasNeverRun,
   oomKilledOf,
   type StartFacts,
   type Termination,
@@ -63,14 +64,18 @@ export function setStartFacts(process: Process, { pid, startedAt }: StartFacts):
   return true;
 }
 
-/** A failed start with an exit reason was a run. */
+/** A failed start with an exit reason was a run, also where only supervisord's error says so. */
 function settleFailedStart(
   process: Process,
   completed: Termination,
-  { reason, neverRan = false }: TerminationFacts,
+  { reason, spawnError, neverRan = false }: TerminationFacts,
 ): void {
-  const wasRun = reason.kind === 'exited' || reason.kind === 'signalled';
-  if (wasRun) process.termination = completed;
+  const hasReason = reason.kind === 'exited' || reason.kind === 'signalled';
+  const wasRun = hasReason || (spawnError !== undefined && !hasNeverRun(spawnError));
+  if (wasRun) {
+    process.termination = completed;
+    process.mayHaveEndedSince = false;
+  }
   process.failedStart = wasRun || neverRan ? undefined : completed;
 }
 

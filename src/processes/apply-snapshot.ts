@@ -48,13 +48,19 @@ function terminationUpdate(
   newTermination: () => NewTermination,
 ): Partial<Process> {
   const { termination, failedStart, lastUnexpectedExit, lastTransitionTime } = process;
-  if (info.stop === 0) return { termination: undefined, failedStart: undefined };
+  if (info.stop === 0) {
+    return { termination: undefined, failedStart: undefined, mayHaveEndedSince: false };
+  }
   const isLater = process.state !== info.state && SNAPSHOT_EFFECTS[info.state].hasEnded;
   const covering = isLater
     ? undefined
     : [termination, failedStart].find((known) => known && info.stop <= known.finishedAt);
   if (covering === undefined) {
-    return { termination: terminationOfSnapshot(info, newTermination()), failedStart: undefined };
+    return {
+      termination: terminationOfSnapshot(info, newTermination()),
+      failedStart: undefined,
+      mayHaveEndedSince: false,
+    };
   }
   // Without its place, a snapshot may report a later exit whose event was not received yet.
   if (covering !== termination || !isOrdered) return {};

@@ -28,6 +28,8 @@ export class Process {
   termination: Termination | undefined;
   /** Of a failed start, as long as it is not established whether there was a run. */
   failedStart: Termination | undefined;
+  /** Whether an earlier failed start may have been a run that ended after that of `termination`. */
+  mayHaveEndedSince = false;
   /** Of the last EXITED event that was not expected. */
   lastUnexpectedExit: Termination | undefined;
   /**
@@ -84,14 +86,14 @@ export function livePid({ state, pid }: Readonly<Process>): number | undefined {
  * is known; of a process that never ended, what XML-RPC reports.
  */
 export function exitStatus(process: Readonly<Process>): number | undefined {
-  if (process.failedStart !== undefined) return undefined;
+  if (!isLastKnown(process)) return undefined;
   const { termination, rpcExitStatus } = process;
   return termination === undefined ? rpcExitStatus : exitStatusOf(termination.reason);
 }
 
 /** The signal of the last exit, 0 for none; undefined from an exit until it is known. */
 export function exitSignal(process: Readonly<Process>): number | undefined {
-  if (process.failedStart !== undefined) return undefined;
+  if (!isLastKnown(process)) return undefined;
   const { termination, rpcExitStatus } = process;
   if (termination !== undefined) return exitSignalOf(termination.reason);
   return rpcExitStatus === undefined ? undefined : 0;
@@ -124,7 +126,11 @@ export function causeOf({
   return hasRun ? (failedStart ?? termination) : undefined;
 }
 
-/** The last termination; undefined while a failed start is not known to have been a run. */
+/** The last termination; undefined while a later failed start is not known to have been a run, or none. */
 export function lastTermination(process: Readonly<Process>): Termination | undefined {
-  return process.failedStart === undefined ? process.termination : undefined;
+  return isLastKnown(process) ? process.termination : undefined;
+}
+
+function isLastKnown({ failedStart, mayHaveEndedSince }: Readonly<Process>): boolean {
+  return failedStart === undefined && !mayHaveEndedSince;
 }

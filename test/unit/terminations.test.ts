@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Change } from '../../src/processes/changes.ts';
-import { exitSignal, exitStatus } from '../../src/processes/process.ts';
+import { exitSignal, exitStatus, lastTermination } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import {
   type ExitReason,
@@ -336,6 +336,30 @@ terminations('a failed start with an exit reason was a run', () => {
   assert.equal(history.shown, { status: 78, signal: 0 });
   assert.is(history.web.termination?.finishedAt, 22.2);
 });
+
+/** What is established about a failed start that was a run with an unknown reason. */
+for (const [title, facts] of [
+  ['supervisord reports that it was a run', { ...UNKNOWN, spawnError: 'Exited too quickly (x)' }],
+  ['nothing is established', UNKNOWN],
+  ['its lookup has not finished', undefined],
+] as const) {
+  terminations(`a start that never ran after one that may have been a run: ${title}`, () => {
+    for (const isRunBefore of [true, false]) {
+      const history = new History().snapshot('STOPPED', { start: 10 });
+      if (isRunBefore)
+        history.snapshot('RUNNING', { pid: 7, start: 10 }).exit(20).lookUp(0, exited(3));
+      history.event(21, 'EXITED>STARTING').event(21.2, 'STARTING>BACKOFF', { tries: 1 });
+      if (facts !== undefined) history.lookUp(-1, facts);
+      history.event(22, 'BACKOFF>STARTING').event(22.1, 'STARTING>BACKOFF', { tries: 2 });
+      history.lookUp(-1, { ...UNKNOWN, spawnError: 'no file', neverRan: true });
+      assert.equal(history.shown, NO_SAMPLE, 'not the reason of an earlier run, nor of none');
+      assert.is(lastTermination(history.web)?.reason.kind, facts?.spawnError && 'unknown');
+      history.event(23, 'BACKOFF>STARTING').event(23.1, 'STARTING>BACKOFF', { tries: 3 });
+      history.lookUp(-1, exited(4));
+      assert.equal(history.shown, { status: 4, signal: 0 });
+    }
+  });
+}
 
 terminations('an exit that only a snapshot reports is published once', () => {
   const history = new History().snapshot('RUNNING', { pid: 8, start: 50, stop: 49 });
