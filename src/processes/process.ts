@@ -99,6 +99,11 @@ export function exitSignal(process: Readonly<Process>): number | undefined {
   return rpcExitStatus === undefined ? undefined : 0;
 }
 
+/** The last end of a run or failed start; undefined where none is known, or it may be unknown. */
+export function lastEnd(process: Readonly<Process>): Termination | undefined {
+  return process.failedStart ?? lastTermination(process);
+}
+
 /**
  * Whether the last exit was expected, as its event has reported or, where only a snapshot has, as
  * the exit codes of the configuration say. Undefined for a stop, and while it is not known.
@@ -114,16 +119,13 @@ export function wasExpected(process: Readonly<Process>): boolean | undefined {
 }
 
 /**
- * The last end of a run or failed start; undefined where the last start failed without a run: the
- * last termination is then that of an earlier run, and not why the process is down.
+ * The last end; undefined where the last start failed without a run: the last termination is then
+ * that of an earlier run, and not why the process is down.
  */
-export function causeOf({
-  spawnError,
-  failedStart,
-  termination,
-}: Readonly<Process>): Termination | undefined {
+export function causeOf(process: Readonly<Process>): Termination | undefined {
+  const { spawnError } = process;
   const hasRun = spawnError === undefined || !hasNeverRun(spawnError);
-  return hasRun ? (failedStart ?? termination) : undefined;
+  return hasRun ? lastEnd(process) : undefined;
 }
 
 /** The last termination; undefined while a later failed start is not known to have been a run, or none. */

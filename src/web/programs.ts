@@ -5,7 +5,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LogTail } from '../processes/log-tail.ts';
-import type { Process } from '../processes/process.ts';
+import { lastEnd, type Process } from '../processes/process.ts';
 import { ALL_PROCESSES, type Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import {
@@ -169,7 +169,7 @@ function reportOf(
   logTail: LogTail | undefined,
 ) {
   const { id, state, lastTransitionTime, pid, exits, unexpectedExits, backoffTries } = process;
-  const last = process.failedStart ?? process.termination;
+  const last = lastEnd(process);
   return {
     group: id.group,
     name: id.name,

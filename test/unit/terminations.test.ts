@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Change } from '../../src/processes/changes.ts';
-import { exitSignal, exitStatus, lastTermination } from '../../src/processes/process.ts';
+import { exitSignal, exitStatus, lastEnd } from '../../src/processes/process.ts';
 import { ProcessTable } from '../../src/processes/table.ts';
 import {
   type ExitReason,
@@ -353,7 +353,7 @@ for (const [title, facts] of [
       history.event(22, 'BACKOFF>STARTING').event(22.1, 'STARTING>BACKOFF', { tries: 2 });
       history.lookUp(-1, { ...UNKNOWN, spawnError: 'no file', neverRan: true });
       assert.equal(history.shown, NO_SAMPLE, 'not the reason of an earlier run, nor of none');
-      assert.is(lastTermination(history.web)?.reason.kind, facts?.spawnError && 'unknown');
+      assert.is(lastEnd(history.web)?.reason.kind, facts?.spawnError && 'unknown');
       history.event(23, 'BACKOFF>STARTING').event(23.1, 'STARTING>BACKOFF', { tries: 3 });
       history.lookUp(-1, exited(4));
       assert.equal(history.shown, { status: 4, signal: 0 });
