@@ -74,6 +74,8 @@ export interface Judgement {
 
 /** A scrape may begin shortly before or after the event that removes a process. */
 const REMOVAL_SECONDS = 3;
+/** Of a process whose statement is false. */
+const NAMED_ENDS = 8;
 const BACKOFF = 30;
 const FATAL = 200;
 
@@ -190,7 +192,7 @@ export class Truth {
         const [end] = possible;
         const id = `${life.pid} ${key} ${end?.number} ${stated.ends}`;
         if (!possible.some((each) => isTrue(stated, each))) {
-          wrong.set(id, `${key}: ${describe(stated)} of ${possible.map(describeEnd).join(' | ')}`);
+          wrong.set(id, this.#describeWrong(key, stated, possible, scrape));
         }
         if (end === undefined || stated.ends === 0 || end.how === 'removed') continue;
         const known = isKnown(stated, end);
@@ -233,6 +235,16 @@ export class Truth {
     });
     const earliest = Math.min(...counted.map(({ number }) => number));
     return [...counted, ...all.filter(({ number, at }) => number > earliest && at <= resyncAt)];
+  }
+
+  #describeWrong(key: string, stated: Stated, possible: readonly End[], scrape: Scrape): string {
+    const { from, to, resyncAt, startedAt } = scrape;
+    const last = (this.#ends.get(key) ?? []).filter(({ at }) => at <= to).slice(-NAMED_ENDS);
+    return [
+      `${key}: ${describe(stated)}, ${JSON.stringify({ from, to, resyncAt, startedAt })}`,
+      `possible: ${possible.map(({ number }) => number).join(', ')}`,
+      ...last.map(describeEnd),
+    ].join('\n  ');
   }
 }
 

@@ -12,7 +12,7 @@ import { atEnd, cleaningUp, kill } from './clean-up.ts';
 import { progress } from './progress.ts';
 import { type Judgement, type Scrape, scrapeOf, Truth } from './reasons-truth.ts';
 import { formatTable, type Goal, reportGoals } from './report.ts';
-import { killWithChildren, PYTHON } from './supervisord.ts';
+import { killWithChildren } from './supervisord.ts';
 
 interface Situation {
   readonly title: string;
@@ -37,12 +37,12 @@ const { values } = parseArgs({
 });
 const seconds = Number(values.seconds);
 
-const WITNESS = fileURLToPath(new URL('reasons_witness.py', import.meta.url));
+const WITNESS = fileURLToPath(new URL('reasons-witness', import.meta.url));
 const PROGRAM_FILE = fileURLToPath(new URL('reasons_program.sh', import.meta.url));
 /** Unknown reasons of a situation that are printed. */
 const EXAMPLES = 8;
 
-const SITUATIONS: readonly Situation[] = [
+const LOGS: readonly Situation[] = [
   { title: 'plain' },
   { title: 'loglevel=warn', log: 'loglevel=warn' },
   { title: 'loglevel=debug, and programs print lines as supervisord', log: 'loglevel=debug' },
@@ -58,7 +58,18 @@ const SITUATIONS: readonly Situation[] = [
     },
   },
   {
-    title: 'the exporter is frozen for seconds',
+    title: 'events= without REMOTE_COMMUNICATION',
+    story: {
+      section: { events: 'PROCESS_STATE,PROCESS_GROUP,SUPERVISOR_STATE_CHANGE,TICK_60' },
+    },
+  },
+  { title: 'no HTTP server', story: { conf: 'no-http' } },
+];
+
+const DISTURBANCES: readonly Situation[] = [
+  { title: '' },
+  {
+    title: ', the exporter is frozen for seconds',
     disturb: async ({ supervisord, pick }) => {
       const exporter = pidOf(supervisord, 'exporter');
       await sleep(500 + pick(3_000));
@@ -68,20 +79,26 @@ const SITUATIONS: readonly Situation[] = [
     },
   },
   {
-    title: 'the exporter is killed',
+    title: ', the exporter is killed',
     disturb: async ({ supervisord, pick }) => {
       await sleep(2_000 + pick(6_000));
-      await killExporter(supervisord);
+      const exporter = pidOf(supervisord, 'exporter');
+      kill(exporter);
+      await eventually(20_000, () => {
+        if (pidOf(supervisord, 'exporter') === exporter) throw new Error('not restarted');
+      });
     },
   },
-  {
-    title: 'events= without REMOTE_COMMUNICATION',
-    story: {
-      section: { events: 'PROCESS_STATE,PROCESS_GROUP,SUPERVISOR_STATE_CHANGE,TICK_60' },
-    },
-  },
-  { title: 'no HTTP server', story: { conf: 'no-http' } },
 ];
+
+/** Each log with each disturbance. */
+const SITUATIONS = DISTURBANCES.flatMap((disturbance) =>
+  LOGS.map((log) => ({
+    ...log,
+    title: `${log.title}${disturbance.title}`,
+    disturbances: [log.disturb, disturbance.disturb],
+  })),
+);
 
 /** In the folder of the story; `lost-N` disappear. */
 const COMMANDS = ['ends', 'lost-0', 'lost-1'];
@@ -122,18 +139,6 @@ function pidOf(supervisord: Supervisord, name: string): number {
 
 function witnessOf({ dir }: Supervisord): string {
   return readFileSync(join(dir, 'witness'), 'utf8');
-}
-
-/** Until the next one has received events: each life of the exporter is known by those. */
-async function killExporter(supervisord: Supervisord): Promise<void> {
-  const before = pidOf(supervisord, 'exporter');
-  kill(before);
-  await eventually(20_000, async () => {
-    if (pidOf(supervisord, 'exporter') === before) throw new Error('not restarted');
-    if ((await supervisord.metrics()).value('supervisord_exporter_synced') !== 1) {
-      throw new Error('not synced');
-    }
-  });
 }
 
 /** Something that happens to a program. Faults are part of it: the process may just have ended. */
@@ -179,7 +184,7 @@ async function repeat(until: number, action: () => Promise<unknown>): Promise<vo
   while (performance.now() < until) await action();
 }
 
-async function watch({ supervisord, pick }: Run, { disturb }: Situation): Promise<Scrape[]> {
+async function watch({ supervisord, pick }: Run, { disturbances }: Played): Promise<Scrape[]> {
   const scrapes: Scrape[] = [];
   const until = performance.now() + seconds * 1_000;
   const scrapeOnce = async () => {
@@ -195,14 +200,18 @@ async function watch({ supervisord, pick }: Run, { disturb }: Situation): Promis
       await meddle({ supervisord, pick });
       await sleep(100 + pick(600));
     }),
-    disturb && repeat(until, () => disturb({ supervisord, pick })),
+    ...disturbances.map(
+      (disturb) => disturb && repeat(until, () => disturb({ supervisord, pick })),
+    ),
   ]);
   return scrapes;
 }
 
+type Played = (typeof SITUATIONS)[number];
+
 let running: Supervisord | undefined;
 
-async function judge(situation: Situation, pick: Run['pick']): Promise<Judgement> {
+async function judge(situation: Played, pick: Run['pick']): Promise<Judgement> {
   const { log = '', story } = situation;
   let judgement: Judgement | undefined;
   const files = {
@@ -215,19 +224,15 @@ async function judge(situation: Situation, pick: Run['pick']): Promise<Judgement
       chmodSync(join(dir, command), 0o755);
     }
   };
-  const wrapper = [PYTHON, WITNESS];
-  const environment = { REASONS_SEED: values.seed };
-  await play(
-    { conf: 'quiet', files, prepare, wrapper, environment, ...story },
-    async (supervisord) => {
-      running = supervisord;
-      await supervisord.until(60_000, () => {
-        if (pidOf(supervisord, 'exporter') === 0) throw new Error('the exporter does not run');
-      });
-      const scrapes = await watch({ supervisord, pick }, situation);
-      judgement = new Truth(witnessOf(supervisord)).judge(scrapes);
-    },
-  );
+  const environment = { REASONS_SEED: values.seed, PYTHONPATH: WITNESS };
+  await play({ conf: 'quiet', files, prepare, environment, ...story }, async (supervisord) => {
+    running = supervisord;
+    await supervisord.until(60_000, () => {
+      if (pidOf(supervisord, 'exporter') === 0) throw new Error('the exporter does not run');
+    });
+    const scrapes = await watch({ supervisord, pick }, situation);
+    judgement = new Truth(witnessOf(supervisord)).judge(scrapes);
+  });
   running = undefined;
   if (judgement === undefined) throw new Error('no judgement');
   return judgement;

@@ -1,4 +1,6 @@
-"""Runs supervisord, which writes how each process really ended, and what each listener was sent.
+"""Has supervisord write how each process really ended, and what each listener was sent.
+
+Python imports this file at its start where PYTHONPATH names the folder.
 
 The lines of $STORY_DIR/witness are JSON: an event with the wait status that the kernel reported, the
 removal of a group, or that an event was sent to the process of a listener.
@@ -9,10 +11,9 @@ import functools
 import itertools
 import json
 import os
-import sys
 import time
 
-from supervisor import events, process, supervisord
+from supervisor import events, process
 from supervisor.states import getProcessStateDescription
 
 # supervisord closes the low descriptors at its start, and the lowest one is taken for its log.
@@ -82,6 +83,3 @@ process.Subprocess.spawn = witnessed_spawn
 process.Subprocess.finish = witnessed_finish
 events.notify = witnessed_notify
 process.EventListenerPool._dispatchEvent = witnessed_dispatch
-
-# The first argument is the name of the command, which the exporter looks for.
-supervisord.main(sys.argv[2:])
