@@ -7,18 +7,21 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { eventually } from '../test/support/deadline.ts';
 import { random } from '../test/support/fuzz.ts';
-import { play, type Story, type Supervisord } from '../test/support/supervisord.ts';
-import { atEnd, cleaningUp, kill } from './clean-up.ts';
+import { play, type Supervisord } from '../test/support/supervisord.ts';
+import { atEnd, cleaningUp, kill, temporaryFolder } from './clean-up.ts';
 import { progress } from './progress.ts';
 import { type Judgement, type Scrape, scrapeOf, Truth } from './reasons-truth.ts';
 import { formatTable, type Goal, reportGoals } from './report.ts';
-import { killWithChildren } from './supervisord.ts';
+import { copyOfExporter, killWithChildren } from './supervisord.ts';
 
 interface Situation {
   readonly title: string;
   /** Lines of [supervisord]. */
   readonly log?: string;
-  readonly story?: Partial<Story>;
+  /** Of the story; undefined: quiet.conf. */
+  readonly conf?: string;
+  /** Of the exporter's section; undefined: the shipped ones. */
+  readonly events?: string;
   /** Done again and again, besides what happens to the programs. */
   readonly disturb?: (run: Run) => Promise<void>;
 }
@@ -39,6 +42,7 @@ const seconds = Number(values.seconds);
 
 const WITNESS = fileURLToPath(new URL('reasons-witness', import.meta.url));
 const PROGRAM_FILE = fileURLToPath(new URL('reasons_program.sh', import.meta.url));
+const exporter = copyOfExporter(temporaryFolder());
 /** Unknown reasons of a situation that are printed. */
 const EXAMPLES = 8;
 
@@ -59,11 +63,9 @@ const LOGS: readonly Situation[] = [
   },
   {
     title: 'events= without REMOTE_COMMUNICATION',
-    story: {
-      section: { events: 'PROCESS_STATE,PROCESS_GROUP,SUPERVISOR_STATE_CHANGE,TICK_60' },
-    },
+    events: 'PROCESS_STATE,PROCESS_GROUP,SUPERVISOR_STATE_CHANGE,TICK_60',
   },
-  { title: 'no HTTP server', story: { conf: 'no-http' } },
+  { title: 'no HTTP server', conf: 'no-http' },
 ];
 
 const DISTURBANCES: readonly Situation[] = [
@@ -212,7 +214,7 @@ type Played = (typeof SITUATIONS)[number];
 let running: Supervisord | undefined;
 
 async function judge(situation: Played, pick: Run['pick']): Promise<Judgement> {
-  const { log = '', story } = situation;
+  const { log = '', conf = 'quiet', events } = situation;
   let judgement: Judgement | undefined;
   const files = {
     'log.conf': `[supervisord]\nloglevel=info\n${log}\n`,
@@ -225,7 +227,9 @@ async function judge(situation: Played, pick: Run['pick']): Promise<Judgement> {
     }
   };
   const environment = { REASONS_SEED: values.seed, PYTHONPATH: WITNESS };
-  await play({ conf: 'quiet', files, prepare, environment, ...story }, async (supervisord) => {
+  const command = [process.execPath, exporter, '--web.listen-address=127.0.0.1:%(ENV_STORY_PORT)s'];
+  const section = { command: command.join(' '), ...(events === undefined ? {} : { events }) };
+  await play({ conf, files, prepare, environment, section }, async (supervisord) => {
     running = supervisord;
     await supervisord.until(60_000, () => {
       if (pidOf(supervisord, 'exporter') === 0) throw new Error('the exporter does not run');

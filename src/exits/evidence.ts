@@ -77,6 +77,7 @@ export class LogEvidence {
     this.#used.clear();
     this.#aligned.clear();
     if (at > 0) this.#gapBefore(alive);
+    else this.#gap = 0;
     this.#completeSince = at;
   }
 

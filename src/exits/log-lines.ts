@@ -1,6 +1,7 @@
 /**
  * Lines of supervisord's own log that report what happened to a process. Pure.
  *
+ *     2026-11-25 13:20:00,456 INFO supervisord started with pid 4242
  *     2026-11-25 13:20:01,123 INFO spawned: 'web' with pid 4711
  *     2026-11-25 13:20:02,124 INFO success: web entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)
  *     2026-11-25 13:20:05,456 WARN exited: web (exit status 3; not expected)
@@ -22,6 +23,8 @@ import { signalNumber } from '../supervisor/signals.ts';
 export type LoggedReason = Extract<ExitReason, { readonly kind: 'exited' | 'signalled' }>;
 
 export type LogMessage =
+  /** supervisord itself, before it starts any process. */
+  | { readonly kind: 'began'; readonly pid: number }
   | { readonly kind: 'spawned'; readonly name: string; readonly pid: number }
   | {
       readonly kind: 'ended';
@@ -50,6 +53,7 @@ export interface LogLine {
 }
 
 const LINE = /^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d),(\d{3}) ([A-Z]{4}) (.*)$/s;
+const BEGAN = /^supervisord started with pid (\d+)$/;
 const SPAWNED = /^spawned: '(.*)' with pid (\d+)$/s;
 const STATUS = String.raw`exit status (\d+)|terminated by (SIG\w+|signal \d+)( \(core dumped\))?|unknown termination cause 0x[0-9a-f]+`;
 const EXITED = new RegExp(`^exited: (.*) \\((?:${STATUS}); (not )?expected\\)$`, 's');
@@ -83,6 +87,10 @@ function parseMessage(level: string, text: string): LogMessage | undefined {
     return name === undefined ? undefined : { kind: 'output', name };
   }
   switch (text.slice(0, 4)) {
+    case 'supe': {
+      const [, pid] = BEGAN.exec(text) ?? [];
+      return pid === undefined ? undefined : { kind: 'began', pid: Number(pid) };
+    }
     case 'spaw':
       return parseSpawn(text);
     case 'exit':

@@ -81,7 +81,8 @@ export class LogTailer {
     this.#log = open(options.openAt ?? options.path);
     const { size } = fstatSync(this.#log.fd);
     this.#log.offset = Math.max(0, size - LOOK_BACK_BYTES);
-    options.onBegin(this.#log.offset === 0, this.#log.offset === 0);
+    // Also the begin of a file may follow lines of another one, or ones that were erased.
+    options.onBegin(this.#log.offset === 0, false);
     this.#readToEnd(this.#log, false);
   }
 

@@ -239,10 +239,12 @@ export class ExitReasons {
     this.#expectDeadline();
   }
 
-  /** A start that failed without a run has no line where starts have none: a line may then be of a later run. */
+  /** Where a line may be of a later end, and XML-RPC has not been asked yet, it does not count. */
   #findBeforeCall(lookup: Lookup): Finding {
-    const mayHaveNoLine = lookup.query.end === 'failed-start' && !this.#options.reportsStarts();
-    return mayHaveNoLine ? INCOMPLETE : this.#find(lookup);
+    if (this.#options.reportsStarts() || !mayHaveNoLine(lookup)) return this.#find(lookup);
+    // If there is a line of this end, the next end is not reported by it.
+    this.#options.evidence.unalign(lookup.id.name);
+    return INCOMPLETE;
   }
 
   #find({ query }: Lookup, known: Query['known'] = query.known): Finding {
@@ -412,4 +414,13 @@ export class ExitReasons {
 /** Whether the event is the first of a run that carries its pid. */
 function carriesPidFirst({ from, to }: ProcessStateEvent): boolean {
   return to === 'RUNNING' || (from === 'STARTING' && to === 'STOPPING');
+}
+
+/**
+ * Whether the end may have no line in a log that has no line of starts: a start that failed without a
+ * run, a stop after which the exit code was one of `exitcodes`, and one of several ends in the second
+ * that a snapshot reports.
+ */
+function mayHaveNoLine({ query: { end, known } }: Lookup): boolean {
+  return end === 'failed-start' || end === 'stopped' || (end === 'any' && known === undefined);
 }

@@ -164,7 +164,7 @@ export class SupervisorLog {
   }
 
   #follow({ path, openAt }: FoundLog): void {
-    const { evidence, onWritten } = this.#options;
+    const { onWritten } = this.#options;
     this.#trust = 'pending';
     this.#lines = [];
     this.#isLookBack = true;
@@ -175,7 +175,6 @@ export class SupervisorLog {
         this.#records.begin(isStartOfFile);
         this.#isAfterGap = !isComplete;
         if (!isComplete && !this.#isLookBack) this.#linesLost();
-        if (isComplete && this.#isLookBack) evidence.beginAt(0);
       },
       onTruncated: () => this.#linesLost(),
       onChunk: (chunk) => this.#chunkRead(chunk),
@@ -183,21 +182,40 @@ export class SupervisorLog {
       onWatchError: (error) => this.#cannotWatch(error),
     });
     this.#isLookBack = false;
+    // The log is empty as yet.
+    if (this.#isAfterGap) this.#beginAt(Date.now() / 1000);
+  }
+
+  #beginAt(at: number): void {
+    const { evidence, children } = this.#options;
+    evidence.beginAt(at, children());
+    this.#isAfterGap = false;
+    this.#hasLostLines = true;
   }
 
   #chunkRead(chunk: Chunk): void {
-    const { evidence, children } = this.#options;
+    const { evidence } = this.#options;
     const { entries, firstAt } = this.#records.push(chunk);
-    if (this.#isAfterGap && firstAt !== undefined) {
-      evidence.beginAt(firstAt, children());
-      this.#isAfterGap = false;
-      this.#hasLostLines = true;
+    if (this.#isAfterGap && firstAt !== undefined) this.#beginAt(firstAt);
+    for (const entry of entries) {
+      if (this.#isOwnBegin(entry)) this.#logBegan();
+      evidence.add(entry);
     }
-    for (const entry of entries) evidence.add(entry);
     this.#logsStarts ||= entries.some((entry) => this.#isOwnStart(entry));
     this.#logsWarnings ||=
       this.#logsStarts || (!this.#isLookBack && entries.some(({ isCertain }) => isCertain));
     if (!this.#isLookBack) this.#lines.push(...entries);
+  }
+
+  /** Whether supervisord has logged here that it began: no line of any of its processes is earlier. */
+  #isOwnBegin({ message, isCertain }: LogEntry): boolean {
+    const isOwn = message.kind === 'began' && message.pid === this.#options.supervisorPid;
+    return this.#isLookBack && isCertain && isOwn;
+  }
+
+  #logBegan(): void {
+    this.#options.evidence.beginAt(0);
+    this.#hasLostLines = false;
   }
 
   /** A start from before the exporter's may be of an earlier supervisord with another log level. */

@@ -444,6 +444,84 @@ for (const [title, reportsStarts, spawnerr, expected] of [
   );
 }
 
+const EXITED_9: LoggedReason = { kind: 'exited', source: 'log', exitCode: 9 };
+
+reasons(
+  'where starts are not logged, a failed start does not get the line of the one before it',
+  inScene(async (scene) => {
+    const failed = (at: number, reason: LoggedReason) =>
+      scene.evidence.add({
+        at,
+        message: { kind: 'ended', name: 'web', expected: false, reason },
+        isCertain: true,
+      });
+    const apply = (serial: number, transition: string) =>
+      scene.changes.publish(scene.table.apply(event(serial, 'web', transition), AT + serial));
+    scene.logs(KILLED);
+    scene.exit();
+    assert.equal(scene.reason, KILLED);
+    scene.reportsStarts = false;
+    scene.reply = async () => reply({ state: 30, spawnerr: TOO_QUICKLY });
+    apply(2, 'EXITED>STARTING');
+    failed(AT + 3, EXITED_9);
+    apply(3, 'STARTING>BACKOFF');
+    apply(4, 'BACKOFF>STARTING');
+    failed(AT + 5, KILLED);
+    apply(5, 'STARTING>BACKOFF');
+    await eventually(5_000, () => assert.is(scene.table.get(id('web'))?.spawnError, TOO_QUICKLY));
+    assert.equal(scene.failedReason, undefined);
+    assert.is.not(scene.reason?.kind, 'exited');
+  }),
+);
+
+/** What may have no line of its own at loglevel=warn: then the next line is of a later end. */
+for (const [title, isLogged, exitstatus, expected] of [
+  ['an expected stop does not get the signal of a later one', false, 0, 'exited'],
+  ['a stop gets its signal once XML-RPC reports one', true, -1, 'signalled'],
+] as const) {
+  reasons(
+    `where starts are not logged, ${title}`,
+    inScene(async (scene) => {
+      scene.logs(KILLED);
+      scene.exit();
+      scene.reportsStarts = false;
+      scene.reply = async () => reply({ state: 0, exitstatus });
+      const steps = ['EXITED>STARTING', 'STARTING>RUNNING', 'RUNNING>STOPPING', 'STOPPING>STOPPED'];
+      scene.evidence.add({
+        at: AT + 9,
+        message: { kind: 'ended', name: 'web', expected: undefined, reason: KILLED },
+        isCertain: true,
+      });
+      for (const [index, step] of steps.entries()) {
+        const { changes, table } = scene;
+        changes.publish(table.apply(event(2 + index, 'web', step, { pid: 102 }), AT + 1));
+      }
+      const settled = await scene.settled();
+      assert.is(settled?.kind, expected);
+      assert.is(
+        settled?.kind === 'signalled' ? settled.signal : undefined,
+        isLogged ? 9 : undefined,
+      );
+    }),
+  );
+}
+
+for (const [reportsStarts, expected] of [
+  [true, KILLED],
+  [false, { kind: 'unknown' }],
+] as const) {
+  reasons(
+    `a line in the second of an end counts where starts are logged: ${reportsStarts}`,
+    inScene(async (scene) => {
+      scene.reportsStarts = reportsStarts;
+      scene.logs(KILLED, AT + 0.2);
+      const again = snapshot([info('web', 'RUNNING', { pid: 103, start: AT, stop: AT })]);
+      scene.changes.publish(scene.table.applySnapshotAt(again, 9).changes);
+      assert.equal(await scene.settled(), expected);
+    }),
+  );
+}
+
 for (const [title, reportsStarts, expected] of [
   ['the line after a truncation is used if XML-RPC confirms it', true, KILLED],
   ['the line after a truncation is not used if starts are not logged', false, BY_SOME_SIGNAL],
