@@ -42,6 +42,7 @@ export interface LogEntry {
 const MAX_ENTRIES = 8_192;
 const MAX_SPAWN_ERRORS = 256;
 const MAX_KILLS = 1_024;
+const NONE_ALIVE = { place: 0, pids: new Set<number>() };
 
 export class LogEvidence {
   /** By name: the lines of starts and ends, oldest first. */
@@ -62,13 +63,13 @@ export class LogEvidence {
   #settled = 0;
   /** Lines before this place may be missing. */
   #gap = 0;
-  /** Children of supervisord that existed at the gap: the lines of their ends come after it. */
-  #aliveAtGap: ReadonlySet<number> = new Set();
+  /** Children of supervisord that existed after the gap: the lines of their ends come after this place. */
+  #alive: { readonly place: number; readonly pids: ReadonlySet<number> } = NONE_ALIVE;
   /** All lines from this time on are known, in epoch seconds. */
   #completeSince = Number.POSITIVE_INFINITY;
 
   /** Lines that follow were preceded by ones that are not known. `at`: the time of the first of them, 0 where none is missing. */
-  beginAt(at: number, alive: ReadonlySet<number> = new Set()): void {
+  beginAt(at: number): void {
     this.#lines.clear();
     this.#names = [];
     this.#oldest = 0;
@@ -76,23 +77,29 @@ export class LogEvidence {
     this.#kills.clear();
     this.#used.clear();
     this.#aligned.clear();
-    if (at > 0) this.#gapBefore(alive);
+    this.#alive = NONE_ALIVE;
+    if (at > 0) this.#gapHere();
     else this.#gap = 0;
     this.#completeSince = at;
   }
 
   /** The log was truncated at `at`, in epoch seconds: lines since the last read may be missing. */
-  truncatedAt(at: number, alive: ReadonlySet<number> = new Set()): void {
-    this.#gapBefore(alive);
+  truncatedAt(at: number): void {
+    this.#gapHere();
     this.#completeSince = Math.max(at, this.#completeSince);
   }
 
-  #gapBefore(alive: ReadonlySet<number>): void {
+  /** These children of supervisord exist, as listed after all lines were read. */
+  childrenExist(pids: ReadonlySet<number>): void {
+    this.#alive = { place: this.#order, pids };
+  }
+
+  #gapHere(): void {
     this.#aligned.clear();
     // Counts as a line, so that what precedes it is not at its place.
     this.#order += 1;
     this.#gap = this.#order;
-    this.#aliveAtGap = alive;
+    this.#alive = NONE_ALIVE;
   }
 
   /** The place after all lines that were read. */
@@ -218,7 +225,7 @@ export class LogEvidence {
     const start = end < 1 ? undefined : lines[end - 1];
     if (start?.kind !== 'spawned' || !start.isCertain) return undefined;
     const isWhole = start.order > this.#gap || (lines[end]?.order ?? 0) <= this.#gap;
-    return isWhole || this.#aliveAtGap.has(start.pid) ? start.pid : undefined;
+    return isWhole || this.#alive.pids.has(start.pid) ? start.pid : undefined;
   }
 
   /** Of all starts that are known. */
@@ -264,7 +271,7 @@ export class LogEvidence {
   #forgetUpTo(place: number): void {
     if (place <= this.#gap) return;
     this.#gap = place;
-    this.#aliveAtGap = new Set();
+    this.#alive = NONE_ALIVE;
   }
 
   /** Where a snapshot has the second of the end. */
@@ -282,8 +289,8 @@ export class LogEvidence {
     const { name, pid, isShared, since } = query;
     const lines = this.#linesOf(name);
     const start = pid === undefined ? undefined : startOf(lines, pid);
-    const wasAlive = pid !== undefined && this.#aliveAtGap.has(pid);
-    const known = Math.max(since, start?.order ?? 0, wasAlive ? this.#gap : 0);
+    const wasAlive = pid !== undefined && this.#alive.pids.has(pid);
+    const known = Math.max(since, start?.order ?? 0, wasAlive ? this.#alive.place : 0);
     const isLogged = start?.isCertain === true;
     const isOwnNext = !isShared && (isLogged || wasAlive);
     // What XML-RPC reports may be of an end before the last one that was matched.

@@ -71,6 +71,8 @@ export class SupervisorLog {
   #isAfterGap = false;
   /** Whether lines were lost since that was last taken. */
   #hasLostLines = false;
+  /** Whether children of supervisord are to be listed once all that was written has been read. */
+  #isListDue = false;
   /** Lines that were read and not taken yet. */
   #lines: LogEntry[] = [];
   /** Whether supervisord logs starts, which it does not at loglevel=warn. */
@@ -132,6 +134,7 @@ export class SupervisorLog {
   read(): void {
     try {
       this.#tailer?.read();
+      this.#listChildren();
     } catch (error) {
       this.#cannotFollow(describeSystemError(error));
     }
@@ -184,13 +187,26 @@ export class SupervisorLog {
     this.#isLookBack = false;
     // The log is empty as yet.
     if (this.#isAfterGap) this.#beginAt(Date.now() / 1000);
+    this.#listChildren();
   }
 
   #beginAt(at: number): void {
-    const { evidence, children } = this.#options;
-    evidence.beginAt(at, children());
+    this.#options.evidence.beginAt(at);
     this.#isAfterGap = false;
+    this.#gapOpened();
+  }
+
+  #gapOpened(): void {
     this.#hasLostLines = true;
+    this.#isListDue = true;
+  }
+
+  /** After a gap: what has been read may hold lines of earlier runs, but none of a child that exists. */
+  #listChildren(): void {
+    if (!this.#isListDue) return;
+    this.#isListDue = false;
+    const { evidence, children } = this.#options;
+    evidence.childrenExist(children());
   }
 
   #chunkRead(chunk: Chunk): void {
@@ -216,6 +232,7 @@ export class SupervisorLog {
   #logBegan(): void {
     this.#options.evidence.beginAt(0);
     this.#hasLostLines = false;
+    this.#isListDue = false;
   }
 
   /** A start from before the exporter's may be of an earlier supervisord with another log level. */
@@ -226,9 +243,8 @@ export class SupervisorLog {
 
   /** Lines since the last read may be missing. */
   #linesLost(): void {
-    const { evidence, children } = this.#options;
-    evidence.truncatedAt(Date.now() / 1000, children());
-    this.#hasLostLines = true;
+    this.#options.evidence.truncatedAt(Date.now() / 1000);
+    this.#gapOpened();
   }
 
   #cannotWatch(error: unknown): void {

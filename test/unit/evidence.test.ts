@@ -155,13 +155,24 @@ match('a truncation may have erased the true line', () => {
   ] as const) {
     const log = new Log();
     log.add([50, spawned(7)]);
-    log.evidence.truncatedAt(100, new Set(alive));
+    log.evidence.truncatedAt(100);
+    log.evidence.childrenExist(new Set(alive));
     log.add([100.5, exited(4)], [101, spawned(8)], [102, exited(5)]);
     assert.equal(log.find({ pid }), expected, title);
     log.evidence.settle(log.evidence.end);
     log.add([103, exited(6)]);
     assert.equal(log.find({ pid: undefined }), code(6), title);
   }
+});
+
+match('a run that is there after a truncation does not have the end of one before it', () => {
+  const log = new Log();
+  log.evidence.truncatedAt(100);
+  log.add([100.5, exited(3)]);
+  log.evidence.childrenExist(new Set([8]));
+  assert.is(log.find({ pid: 8 }), 'nothing');
+  log.add([101, exited(4)]);
+  assert.equal(log.find({ pid: 8 }), code(4));
 });
 
 match('the end of a snapshot is searched for in its second, where no line is missing', () => {

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -93,5 +93,24 @@ logs(
     assert.is(findEnd(ALIVE), 'found');
   }),
 );
+
+for (const [title, begin] of [
+  ['begins with the log', ''],
+  ['begins after a gap', 'CRIT '.repeat(20_000)],
+] as const) {
+  logs(
+    `a run that exists does not have the end of an earlier one: what was read ${title}`,
+    following(begin + EXITED + EXITED, (findEnd, log, path) => {
+      assert.is(findEnd(ALIVE), 'nothing');
+      appendFileSync(path, line('WARN exited: web (exit status 4; not expected)'));
+      log.read();
+      assert.is(findEnd(ALIVE), 'found');
+      truncateSync(path);
+      appendFileSync(path, EXITED);
+      log.read();
+      assert.is(findEnd(ALIVE), 'nothing');
+    }),
+  );
+}
 
 logs.run();
