@@ -18,6 +18,8 @@ interface Situation {
   readonly title: string;
   /** Lines of [supervisord]. */
   readonly log?: string;
+  /** Whether programs print lines that look like supervisord's, which it copies into its log at this level. */
+  readonly forges?: boolean;
   /** Of the story; undefined: quiet.conf. */
   readonly conf?: string;
   /** Of the exporter's section; undefined: the shipped ones. */
@@ -49,7 +51,12 @@ const EXAMPLES = 8;
 const LOGS: readonly Situation[] = [
   { title: 'plain' },
   { title: 'loglevel=warn', log: 'loglevel=warn' },
-  { title: 'loglevel=debug, and programs print lines as supervisord', log: 'loglevel=debug' },
+  { title: 'loglevel=debug', log: 'loglevel=debug' },
+  {
+    title: 'loglevel=debug, programs print lines as supervisord',
+    log: 'loglevel=debug',
+    forges: true,
+  },
   { title: 'logfile=/dev/null', log: 'logfile=/dev/null' },
   { title: 'rotation with backups', log: 'logfile_maxbytes=4000\nlogfile_backups=5' },
   {
@@ -209,12 +216,18 @@ async function watch({ supervisord, pick }: Run, { disturbances }: Played): Prom
   return scrapes;
 }
 
+function countBy(texts: readonly (string | undefined)[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const text of texts) counts[`${text}`] = (counts[`${text}`] ?? 0) + 1;
+  return counts;
+}
+
 type Played = (typeof SITUATIONS)[number];
 
 let running: Supervisord | undefined;
 
 async function judge(situation: Played, pick: Run['pick']): Promise<Judgement> {
-  const { log = '', conf = 'quiet', events } = situation;
+  const { log = '', conf = 'quiet', events, forges = false } = situation;
   let judgement: Judgement | undefined;
   const files = {
     'log.conf': `[supervisord]\nloglevel=info\n${log}\n`,
@@ -226,7 +239,11 @@ async function judge(situation: Played, pick: Run['pick']): Promise<Judgement> {
       chmodSync(join(dir, command), 0o755);
     }
   };
-  const environment = { REASONS_SEED: values.seed, PYTHONPATH: WITNESS };
+  const environment = {
+    REASONS_SEED: values.seed,
+    REASONS_FORGES: forges ? 'yes' : 'no',
+    PYTHONPATH: WITNESS,
+  };
   const command = [process.execPath, exporter, '--web.listen-address=127.0.0.1:%(ENV_STORY_PORT)s'];
   const section = { command: command.join(' '), ...(events === undefined ? {} : { events }) };
   await play({ conf, files, prepare, environment, section }, async (supervisord) => {
@@ -258,6 +275,8 @@ await cleaningUp(10 + (SITUATIONS.length * (seconds + 60)) / 60, async () => {
       random(Number(values.seed)),
     );
     for (const each of unknown.slice(0, EXAMPLES)) console.error(`unknown: ${each}`);
+    const kinds = Object.entries(countBy(unknown.map((each) => / (\w+>.*) at /.exec(each)?.[1])));
+    console.error(`unknown: ${kinds.map(([how, count]) => `${count} ${how}`).join('; ')}`);
     for (const each of wrong) console.error(`FALSE: ${each}`);
     const counts = [ends, seen, atOnce, later, unknown.length, wrong.length];
     rows.push([situation.title, ...counts.map(String)]);

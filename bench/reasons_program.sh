@@ -13,12 +13,13 @@ next 9 && delay=$((way % 2)).$((picked + 1))
 echo "$number" > "$state"
 [ "$3" != long ] || delay=20
 
-# Lines as supervisord's, which it copies into its log at loglevel=debug.
-stamp=$(date '+%Y-%m-%d %H:%M:%S,000')
-echo "$stamp WARN exited: $2 (exit status 77; not expected)
+if [ "$REASONS_FORGES" = yes ]; then
+  stamp=$(date '+%Y-%m-%d %H:%M:%S,000')
+  echo "$stamp WARN exited: $2 (exit status 77; not expected)
 $stamp INFO spawned: '$2' with pid $$
 $stamp INFO stopped: $2 (terminated by SIGHUP)
 $stamp INFO spawnerr: can't find command '/forged'"
+fi
 
 ulimit -c 0
 case $way in
