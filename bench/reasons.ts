@@ -165,7 +165,7 @@ async function meddle({ supervisord, pick }: Run): Promise<void> {
       await call('stopProcess', name, true);
       return void (await call('startProcess', name, false));
     case 2:
-      return void (await call('stopProcess', name, false));
+      return void (await call('stopProcess', down, false));
     case 3:
     case 4:
       return void (await call('startProcess', down, false));

@@ -108,9 +108,11 @@ export function reasonOfInfo({
   start,
   stop,
   exitStatus,
+  wasStoppedInBackoff = false,
 }: ProcessInfo): ExitReason | undefined {
   // After `stop`, a start may have failed.
-  if (!SNAPSHOT_EFFECTS[state].hasExitStatus || start > stop) return undefined;
+  const isCleared = start > stop || wasStoppedInBackoff;
+  if (!SNAPSHOT_EFFECTS[state].hasExitStatus || isCleared) return undefined;
   if (exitStatus >= 0) return { kind: 'exited', source: 'xml-rpc', exitCode: exitStatus };
   return { kind: 'signalled', source: 'xml-rpc', signal: undefined, coreDumped: undefined };
 }

@@ -48,6 +48,7 @@ function parseProcessInfo(entry: unknown): ProcessInfo {
   const code = readInteger(info, 'state', where);
   const state = stateOfCode(code);
   if (state === undefined) throw unexpected(`state of ${where}`, 'a state of Supervisor', code);
+  const error = readString(info['spawnerr'], `spawnerr of ${where}`);
   return {
     group,
     name,
@@ -56,7 +57,9 @@ function parseProcessInfo(entry: unknown): ProcessInfo {
     stop: readTime(info, 'stop', where),
     exitStatus: readInteger(info, 'exitstatus', where, EXIT_STATUS),
     pid: readInteger(info, 'pid', where, { from: 0, to: 2 ** 31 - 1 }),
-    spawnError: readSpawnError(state, readString(info['spawnerr'], `spawnerr of ${where}`)),
+    spawnError: readSpawnError(state, error),
+    // Each start clears the error, and a stop leaves it.
+    ...(state === 'STOPPED' && error !== '' ? { wasStoppedInBackoff: true } : {}),
     ...readLogs(info),
   };
 }

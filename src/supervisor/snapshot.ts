@@ -38,6 +38,8 @@ export interface ProcessInfo extends ProcessId {
   readonly pid: number;
   /** Why it could not be started; undefined outside BACKOFF and FATAL, or where there is nothing to say. */
   readonly spawnError: string | undefined;
+  /** It was stopped after a failed start, which cleared `exitStatus`, also where there was a run. */
+  readonly wasStoppedInBackoff?: boolean;
   /** The paths of its logs, where it has them; there is none of stderr with `redirect_stderr=true`. */
   readonly stdoutLog?: string | undefined;
   readonly stderrLog?: string | undefined;

@@ -61,6 +61,19 @@ for (const [state, spawnerr, error] of [
   });
 }
 
+for (const [state, spawnerr, expected] of [
+  [0, 'Exited too quickly (process log may have details)', true],
+  [0, "can't find command 'cat'", true],
+  [0, '', undefined],
+  [30, "can't find command 'cat'", undefined],
+  [100, 'Bad exit code 3', undefined],
+] as const) {
+  snapshots(`a stop in BACKOFF: state ${state}, ${JSON.stringify(spawnerr)}`, () => {
+    const [cat] = parseSnapshot([[{ ...CAT, state, spawnerr }], ...REST]).processes;
+    assert.is(cat?.wasStoppedInBackoff, expected);
+  });
+}
+
 snapshots('an answer without processes is valid', () => {
   assert.equal(parseSnapshot([[], ...REST]).processes, []);
 });

@@ -276,6 +276,19 @@ terminations('a failed start that is stopped is no further end', () => {
   assert.is(history.web.stopDuration, undefined);
 });
 
+terminations('the exit status after a stop in BACKOFF is not that of the last run', () => {
+  const stopped = { start: 20, stop: 22, exitStatus: 0, wasStoppedInBackoff: true };
+  const history = new History().snapshot('STOPPED', stopped);
+  assert.equal(history.shown, NO_SAMPLE);
+  history.lookUp(0, exited(9));
+  assert.equal(history.snapshot('STOPPED', stopped).shown, { status: 9, signal: 0 });
+  const failed = new History().exit(20);
+  failed.event(20.1, 'EXITED>STARTING').event(22.2, 'STARTING>BACKOFF', { tries: 1 });
+  failed.lookUp(-1, { ...UNKNOWN, spawnError: 'Exited too quickly (x)' });
+  failed.event(25, 'BACKOFF>STOPPED').snapshot('STOPPED', stopped);
+  assert.equal(failed.shown, NO_SAMPLE);
+});
+
 terminations('a stop whose begin was not received has no duration', () => {
   const table = new ProcessTable();
   table.apply(event(5, 'web', 'STOPPING>STOPPED', { pid: 7 }), 20);
