@@ -51,6 +51,8 @@ export class LogEvidence {
   #names: string[] = [];
   #oldest = 0;
   #spawnErrors: { readonly order: number; readonly text: string }[] = [];
+  /** By name: the last run that was seen to exist, and a place that precedes its end. */
+  readonly #existed = new Map<string, { readonly pid: number; readonly place: number }>();
   /** By name: the last kill at a stop. */
   readonly #kills = new Map<string, { readonly pid: number; readonly isCertain: boolean }>();
   /** By name, while there are lines of it: the last line that was matched to a termination. */
@@ -74,6 +76,7 @@ export class LogEvidence {
     this.#names = [];
     this.#oldest = 0;
     this.#spawnErrors = [];
+    this.#existed.clear();
     this.#kills.clear();
     this.#used.clear();
     this.#aligned.clear();
@@ -92,6 +95,13 @@ export class LogEvidence {
   /** These children of supervisord exist, as listed after all lines were read. */
   childrenExist(pids: ReadonlySet<number>): void {
     this.#alive = { place: this.#order, pids };
+  }
+
+  /** This run exists, as seen after all lines were read. */
+  runExists(name: string, pid: number): void {
+    this.#existed.delete(name);
+    this.#existed.set(name, { pid, place: this.#order });
+    dropOldest(this.#existed, MAX_KILLS);
   }
 
   #gapHere(): void {
@@ -180,6 +190,27 @@ export class LogEvidence {
     if (isShared || pid === undefined || began || this.#gap > place) return INCOMPLETE;
     if (first?.kind !== 'ended' || !first.isCertain || !isOfKind(first, query)) return INCOMPLETE;
     return agreed([first]);
+  }
+
+  /**
+   * The line of a stop in a log that may have none. Every event was received whose line is before
+   * `place`, and this is the last end among them.
+   */
+  findStop(query: Query, place: number): Finding {
+    const from = Math.max(query.since, this.#existedAt(query) ?? 0);
+    const isOwnNext = !query.isShared && this.#existedAt(query) !== undefined;
+    if (!isOwnNext || from < this.#gap) return INCOMPLETE;
+    const [first] = this.#endsAfter(query.name, from);
+    const isOwn = first?.isCertain === true && first.order <= place && isOfKind(first, query);
+    return isOwn ? agreed([first]) : NOTHING;
+  }
+
+  /** A place that precedes the end of the run; undefined where the run was not seen to exist. */
+  #existedAt({ name, pid }: Query): number | undefined {
+    if (pid === undefined) return undefined;
+    const existed = this.#existed.get(name);
+    if (existed?.pid === pid) return existed.place;
+    return this.#alive.pids.has(pid) ? this.#alive.place : undefined;
   }
 
   /** Whether there is a line of an end that was not matched to a termination yet. */
@@ -289,10 +320,10 @@ export class LogEvidence {
     const { name, pid, isShared, since } = query;
     const lines = this.#linesOf(name);
     const start = pid === undefined ? undefined : startOf(lines, pid);
-    const wasAlive = pid !== undefined && this.#alive.pids.has(pid);
-    const known = Math.max(since, start?.order ?? 0, wasAlive ? this.#alive.place : 0);
+    const existedAt = this.#existedAt(query);
+    const known = Math.max(since, start?.order ?? 0, existedAt ?? 0);
     const isLogged = start?.isCertain === true;
-    const isOwnNext = !isShared && (isLogged || wasAlive);
+    const isOwnNext = !isShared && (isLogged || existedAt !== undefined);
     // What XML-RPC reports may be of an end before the last one that was matched.
     const isTurn = !isOwnNext && query.known === undefined && this.#aligned.has(name);
     const from = isTurn ? Math.max(known, this.#used.get(name) ?? 0) : known;

@@ -109,6 +109,7 @@ export class Exits {
       client: this.#client,
       readLog: () => this.#readLog(),
       reportsStarts: () => this.#supervisorLog.reportsStarts,
+      isChild: (pid) => this.#isProcWatched && this.#watch.isChild(pid),
       oomKills: this.#oomKills,
       missingEvents,
       onAskEarlyFailed: () => this.#waker.wake(),

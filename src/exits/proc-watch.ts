@@ -192,6 +192,11 @@ export class ProcWatch {
     return this.#children() ?? new Set();
   }
 
+  isChild(pid: number): boolean {
+    const { root = '/proc', supervisorPid } = this.#options;
+    return fieldsOfStat(`${root}/${pid}/stat`)?.parent === supervisorPid;
+  }
+
   #readSchedstat(): string | undefined {
     const fd = this.#schedstat;
     if (fd === undefined) return undefined;

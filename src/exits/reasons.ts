@@ -48,6 +48,8 @@ export interface ExitReasonsOptions {
   readonly readLog: () => LogTrust;
   /** Whether supervisord's log has a line of each start. */
   readonly reportsStarts: () => boolean;
+  /** Whether the pid is that of a child of supervisord. */
+  readonly isChild: (pid: number) => boolean;
   /** One that keeps its connection open; undefined where supervisord has no HTTP server. */
   readonly client: Pick<RpcClient, 'multicallSettled'> | undefined;
   readonly missingEvents: () => MissingEvents;
@@ -170,8 +172,10 @@ export class ExitReasons {
       this.#early.delete(key);
       this.#options.evidence.unalign(change.process.id.name);
     }
-    if (change.kind === 'transition' && carriesPidFirst(change.event)) {
-      this.#correctStart(change.event.process, change.event.pid);
+    if (change.kind === 'transition') {
+      const { process, to, pid } = change.event;
+      if (carriesPidFirst(change.event)) this.#correctStart(process, pid);
+      if (to === 'RUNNING' || to === 'STOPPING') this.#noteExistence(process, pid);
     }
     if (change.kind === 'exited') {
       const { settled } = this.#options.evidence;
@@ -194,6 +198,13 @@ export class ExitReasons {
     if (query.end !== 'failed-start' || process === undefined || isUp(process.state)) return;
     if (lastTermination(process)?.id !== terminationId) return;
     this.#correctStart(id, this.#pidOf(lookup, facts));
+  }
+
+  /** Where starts are not logged: the next line of this name is then of this run, or of a later one. */
+  #noteExistence({ name }: ProcessId, pid: number | undefined): void {
+    const { reportsStarts, readLog, isChild, evidence } = this.#options;
+    if (pid === undefined || reportsStarts() || readLog() !== 'trusted') return;
+    if (isChild(pid)) evidence.runExists(name, pid);
   }
 
   #lookUp(lookup: Lookup): void {
@@ -383,13 +394,22 @@ export class ExitReasons {
     if (info === undefined) return UNKNOWN;
     if (lookup.query.end === 'failed-start') return this.#factsOfFailedStart(info, lookup);
     const reason = reasonOfInfo(info);
-    if (reason === undefined) return UNKNOWN;
+    if (reason === undefined) return this.#factsOfStop(lookup, place);
     const known = reason.kind === 'exited' ? reason.exitCode : 'signal';
     if (this.#options.readLog() !== 'trusted') return { reason };
     const finding = this.#find(lookup, known);
     const isKnown = finding.kind !== 'incomplete';
     const found = isKnown ? finding : this.#findAcrossGap(lookup, known, place);
     return factsOfFinding(found, lookup) ?? { reason };
+  }
+
+  /** The process was started again, so that only the log knows why it ended. */
+  #factsOfStop(lookup: Lookup, place: number): TerminationFacts {
+    const { evidence, readLog } = this.#options;
+    const { query } = lookup;
+    if (query.end !== 'stopped' || readLog() !== 'trusted') return UNKNOWN;
+    const finding = evidence.findStop({ ...query, isShared: this.#isShared(query.name) }, place);
+    return factsOfFinding(finding, lookup) ?? UNKNOWN;
   }
 
   #factsOfFailedStart({ spawnError }: ProcessInfo, lookup: Lookup): TerminationFacts {

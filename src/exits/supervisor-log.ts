@@ -233,6 +233,8 @@ export class SupervisorLog {
     this.#options.evidence.beginAt(0);
     this.#hasLostLines = false;
     this.#isListDue = false;
+    // The line has the same level as those of starts.
+    this.#logsStarts = true;
   }
 
   /** A start from before the exporter's may be of an earlier supervisord with another log level. */

@@ -28,6 +28,8 @@ class Scene {
   readonly warnings: string[] = [];
   trust: LogTrust = 'trusted';
   reportsStarts = true;
+  /** Children of supervisord. */
+  children = new Set<number>();
   calls = 0;
   /** Whether the marker of each call is received as well, and before the reply. */
   sendsMarkers = true;
@@ -51,6 +53,7 @@ class Scene {
       log: { debug: undefined, info: () => {}, warn, error: () => {} },
       readLog: () => this.trust,
       reportsStarts: () => this.reportsStarts,
+      isChild: (pid) => this.children.has(pid),
       missingEvents: () => this.missing,
       onAskEarlyFailed: () => {
         this.failedEarly += 1;
@@ -474,34 +477,40 @@ reasons(
   }),
 );
 
-/** What may have no line of its own at loglevel=warn: then the next line is of a later end. */
-for (const [title, isLogged, exitstatus, expected] of [
-  ['an expected stop does not get the signal of a later one', false, 0, 'exited'],
-  ['a stop gets its signal once XML-RPC reports one', true, -1, 'signalled'],
+/** At loglevel=warn a stop with an expected exit code has no line: then the next line is of a later end. */
+for (const [title, isOwnLine, state, exitstatus, existed, expected] of [
+  ['does not get the signal of a later one', false, 0, 0, true, 'exited'],
+  ['gets its signal once XML-RPC reports one', true, 0, -1, false, 'signalled'],
+  ['gets its signal also if the process was restarted', true, 20, 0, true, 'signalled'],
+  ['that was restarted does not get the signal of a later one', false, 20, 0, true, 'unknown'],
+  ['of a run that was never seen does not get a signal', true, 20, 0, false, 'unknown'],
 ] as const) {
   reasons(
-    `where starts are not logged, ${title}`,
+    `where starts are not logged, a stop ${title}`,
     inScene(async (scene) => {
       scene.logs(KILLED);
       scene.exit();
       scene.reportsStarts = false;
-      scene.reply = async () => reply({ state: 0, exitstatus });
+      if (existed) scene.children.add(102);
+      const logStop = () =>
+        scene.evidence.add({
+          at: AT + 9,
+          message: { kind: 'ended', name: 'web', expected: undefined, reason: KILLED },
+          isCertain: true,
+        });
+      scene.reply = async () => {
+        if (!isOwnLine) logStop();
+        return reply({ state, exitstatus });
+      };
       const steps = ['EXITED>STARTING', 'STARTING>RUNNING', 'RUNNING>STOPPING', 'STOPPING>STOPPED'];
-      scene.evidence.add({
-        at: AT + 9,
-        message: { kind: 'ended', name: 'web', expected: undefined, reason: KILLED },
-        isCertain: true,
-      });
       for (const [index, step] of steps.entries()) {
+        if (isOwnLine && index === 3) logStop();
         const { changes, table } = scene;
         changes.publish(table.apply(event(2 + index, 'web', step, { pid: 102 }), AT + 1));
       }
       const settled = await scene.settled();
       assert.is(settled?.kind, expected);
-      assert.is(
-        settled?.kind === 'signalled' ? settled.signal : undefined,
-        isLogged ? 9 : undefined,
-      );
+      if (settled?.kind === 'signalled') assert.is(settled.signal, 9);
     }),
   );
 }

@@ -79,6 +79,7 @@ for (const [title, text, expected] of [
     `a log ${title}`,
     following(text, (findEnd, log) => {
       assert.is(findEnd(), expected);
+      assert.is(log.reportsStarts, expected === 'found');
       assert.is(log.takeLoss(), expected === 'incomplete', 'whether events have to be settled');
     }),
   );
