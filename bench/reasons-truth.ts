@@ -58,7 +58,8 @@ interface Life {
   readonly startedAt: number;
   /** The first event that it was sent. */
   first: number;
-  readonly received: Set<number>;
+  /** What it was sent, and when. */
+  readonly received: Map<number, number>;
   /** By process, and each time that it is removed: what it was sent. */
   readonly spans: Map<string, { readonly from: number; until: number; readonly ends: End[] }[]>;
 }
@@ -141,7 +142,7 @@ export class Truth {
     }
     if (name === 'exporter' && now === 'STARTING') this.#startedAt = at;
     if (name === 'exporter' && now === 'RUNNING') {
-      const received = new Set<number>();
+      const received = new Map<number, number>();
       const startedAt = this.#startedAt;
       this.#lives.push({ pid, startedAt, first: number, received, spans: new Map() });
     }
@@ -169,7 +170,7 @@ export class Truth {
     const life = this.#lives.find(({ pid }) => pid === listener);
     if (life === undefined || life.received.has(number)) return;
     if (life.received.size === 0) life.first = number;
-    life.received.add(number);
+    life.received.set(number, at);
     for (const { key, end } of this.#byNumber.get(number) ?? []) {
       const spans = spansOf(life, key);
       const last = spans.at(-1);
@@ -234,7 +235,10 @@ export class Truth {
       return all.findLast(({ number }) => number < life.first) ?? never;
     });
     const earliest = Math.min(...counted.map(({ number }) => number));
-    return [...counted, ...all.filter(({ number, at }) => number > earliest && at <= resyncAt)];
+    // The families of a scrape are written one after the other, so that a later one may know more.
+    const isKnown = ({ number, at }: End) =>
+      at <= resyncAt || (life.received.get(number) ?? Number.POSITIVE_INFINITY) <= to;
+    return [...counted, ...all.filter((end) => end.number > earliest && isKnown(end))];
   }
 
   #describeWrong(key: string, stated: Stated, possible: readonly End[], scrape: Scrape): string {

@@ -51,8 +51,8 @@ export class LogEvidence {
   #names: string[] = [];
   #oldest = 0;
   #spawnErrors: { readonly order: number; readonly text: string }[] = [];
-  /** By name: the last run that was seen to exist, and a place that precedes its end. */
-  readonly #existed = new Map<string, { readonly pid: number; readonly place: number }>();
+  /** By pid: runs that were seen to exist, and a place that precedes the end of each. */
+  readonly #existed = new Map<number, { readonly name: string; readonly place: number }>();
   /** By name: the last kill at a stop. */
   readonly #kills = new Map<string, { readonly pid: number; readonly isCertain: boolean }>();
   /** By name, while there are lines of it: the last line that was matched to a termination. */
@@ -99,8 +99,8 @@ export class LogEvidence {
 
   /** This run exists, as seen after all lines were read. */
   runExists(name: string, pid: number): void {
-    this.#existed.delete(name);
-    this.#existed.set(name, { pid, place: this.#order });
+    this.#existed.delete(pid);
+    this.#existed.set(pid, { name, place: this.#order });
     dropOldest(this.#existed, MAX_KILLS);
   }
 
@@ -208,8 +208,8 @@ export class LogEvidence {
   /** A place that precedes the end of the run; undefined where the run was not seen to exist. */
   #existedAt({ name, pid }: Query): number | undefined {
     if (pid === undefined) return undefined;
-    const existed = this.#existed.get(name);
-    if (existed?.pid === pid) return existed.place;
+    const existed = this.#existed.get(pid);
+    if (existed?.name === name) return existed.place;
     return this.#alive.pids.has(pid) ? this.#alive.place : undefined;
   }
 

@@ -500,14 +500,22 @@ for (const [title, isOwnLine, state, exitstatus, existed, expected] of [
         });
       scene.reply = async () => {
         if (!isOwnLine) logStop();
+        if (state === 20) {
+          scene.children.add(103);
+          apply('STOPPED>STARTING');
+          apply('STARTING>RUNNING', 103);
+        }
         return reply({ state, exitstatus });
       };
-      const steps = ['EXITED>STARTING', 'STARTING>RUNNING', 'RUNNING>STOPPING', 'STOPPING>STOPPED'];
-      for (const [index, step] of steps.entries()) {
-        if (isOwnLine && index === 3) logStop();
+      let serial = 1;
+      const apply = (step: string, pid = 102) => {
+        serial += 1;
         const { changes, table } = scene;
-        changes.publish(table.apply(event(2 + index, 'web', step, { pid: 102 }), AT + 1));
-      }
+        changes.publish(table.apply(event(serial, 'web', step, { pid }), AT + 1));
+      };
+      for (const step of ['EXITED>STARTING', 'STARTING>RUNNING', 'RUNNING>STOPPING']) apply(step);
+      if (isOwnLine) logStop();
+      apply('STOPPING>STOPPED');
       const settled = await scene.settled();
       assert.is(settled?.kind, expected);
       if (settled?.kind === 'signalled') assert.is(settled.signal, 9);
