@@ -57,6 +57,8 @@ export class LogEvidence {
   readonly #kills = new Map<string, { readonly pid: number; readonly isCertain: boolean }>();
   /** By name, while there are lines of it: the last line that was matched to a termination. */
   readonly #used = new Map<string, number>();
+  /** By name: a line of an end whose event was received, and with it those of all earlier ends. */
+  readonly #passed = new Map<string, number>();
   /** Names whose next end is reported by the first line after the one in #used. */
   readonly #aligned = new Set<string>();
   /** Counts the lines; a place in the log is the number of lines before it. */
@@ -105,7 +107,7 @@ export class LogEvidence {
   }
 
   #gapHere(): void {
-    this.#aligned.clear();
+    this.unalign();
     // Counts as a line, so that what precedes it is not at its place.
     this.#order += 1;
     this.#gap = this.#order;
@@ -117,9 +119,9 @@ export class LogEvidence {
     return this.#order;
   }
 
-  /** Ends whose events are still to be received come after this place. */
-  get settled(): number {
-    return this.#settled;
+  /** Ends of this name whose events are still to be received come after this place. */
+  settledOf(name: string): number {
+    return Math.max(this.#settled, this.#passed.get(name) ?? 0);
   }
 
   /** Every event was received whose line is before this place. */
@@ -138,8 +140,15 @@ export class LogEvidence {
 
   /** An event of this name, or of any, may not be received, or not in its turn. */
   unalign(name?: string): void {
-    if (name === undefined) this.#aligned.clear();
-    else this.#aligned.delete(name);
+    for (const kept of [this.#aligned, this.#passed]) {
+      if (name === undefined) kept.clear();
+      else kept.delete(name);
+    }
+  }
+
+  /** The next end of this name may have a line or none. */
+  passOver(name: string): void {
+    this.#aligned.delete(name);
   }
 
   /** Whether it is known which line reports the next end of a process of this name. */
@@ -284,6 +293,7 @@ export class LogEvidence {
     if (lines?.length === 0) {
       this.#lines.delete(name);
       this.#used.delete(name);
+      this.#passed.delete(name);
     }
     if (dropped?.kind === 'ended') {
       this.#completeSince = Math.max(dropped.at, this.#completeSince);
@@ -324,8 +334,7 @@ export class LogEvidence {
     const known = Math.max(since, start?.order ?? 0, existedAt ?? 0);
     const isLogged = start?.isCertain === true;
     const isOwnNext = !isShared && (isLogged || existedAt !== undefined);
-    // What XML-RPC reports may be of an end before the last one that was matched.
-    const isTurn = !isOwnNext && query.known === undefined && this.#aligned.has(name);
+    const isTurn = !isOwnNext && !query.isReply && this.#aligned.has(name);
     const from = isTurn ? Math.max(known, this.#used.get(name) ?? 0) : known;
     if (from < this.#gap) return INCOMPLETE;
     const ends = this.#endsAfter(name, from);
@@ -359,6 +368,7 @@ export class LogEvidence {
     }
     if (first.order >= (this.#used.get(name) ?? 0)) {
       this.#used.set(name, first.order);
+      this.#passed.set(name, first.order);
       this.#aligned.add(name);
     }
     return finding;

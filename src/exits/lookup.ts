@@ -13,7 +13,7 @@ export const UNKNOWN: TerminationFacts = { reason: { kind: 'unknown' } };
 export interface Lookup {
   readonly id: ProcessId;
   readonly terminationId: number;
-  readonly query: Omit<Query, 'isShared'>;
+  readonly query: Omit<Query, 'isShared' | 'isReply'>;
   /** Milliseconds, monotonic. */
   readonly began: number;
 }

@@ -178,7 +178,7 @@ export class ExitReasons {
       if (to === 'RUNNING' || to === 'STOPPING') this.#noteExistence(process, pid);
     }
     if (change.kind === 'exited') {
-      const { settled } = this.#options.evidence;
+      const settled = this.#options.evidence.settledOf(change.process.id.name);
       const began = performance.now();
       this.#lookUp(lookupOf(change.process, change.termination, settled, began));
     }
@@ -214,8 +214,10 @@ export class ExitReasons {
       this.#expectDeadline();
       return;
     }
-    this.#areEventsComplete();
+    const isComplete = this.#areEventsComplete();
     const finding = trust === 'trusted' ? this.#findBeforeCall(lookup) : NOTHING;
+    // An event of an earlier end may still be received.
+    if (!isComplete) this.#options.evidence.unalign();
     if (trust === 'trusted' && finding.kind === 'nothing') this.#reportMissingLine(lookup);
     const isUnaligned =
       finding.kind === 'found' && !this.#options.evidence.isAligned(lookup.id.name);
@@ -254,18 +256,25 @@ export class ExitReasons {
   #findBeforeCall(lookup: Lookup): Finding {
     if (this.#options.reportsStarts() || !mayHaveNoLine(lookup)) return this.#find(lookup);
     // If there is a line of this end, the next end is not reported by it.
-    this.#options.evidence.unalign(lookup.id.name);
+    this.#options.evidence.passOver(lookup.id.name);
     return INCOMPLETE;
   }
 
-  #find({ query }: Lookup, known: Query['known'] = query.known): Finding {
-    return this.#options.evidence.find({ ...query, known, isShared: this.#isShared(query.name) });
+  #find({ query }: Lookup): Finding {
+    const isShared = this.#isShared(query.name);
+    return this.#options.evidence.find({ ...query, isShared, isReply: false });
+  }
+
+  #findOfReply({ query }: Lookup, known: Query['known']): Finding {
+    const isShared = this.#isShared(query.name);
+    return this.#options.evidence.find({ ...query, known, isShared, isReply: true });
   }
 
   #findAcrossGap({ query }: Lookup, known: Query['known'], place: number): Finding {
     const { evidence, reportsStarts } = this.#options;
     if (!reportsStarts()) return INCOMPLETE;
-    return evidence.findAcrossGap({ ...query, known, isShared: this.#isShared(query.name) }, place);
+    const isShared = this.#isShared(query.name);
+    return evidence.findAcrossGap({ ...query, known, isShared, isReply: true }, place);
   }
 
   #settle(lookup: Lookup, found: TerminationFacts): void {
@@ -397,7 +406,7 @@ export class ExitReasons {
     if (reason === undefined) return this.#factsOfStop(lookup, place);
     const known = reason.kind === 'exited' ? reason.exitCode : 'signal';
     if (this.#options.readLog() !== 'trusted') return { reason };
-    const finding = this.#find(lookup, known);
+    const finding = this.#findOfReply(lookup, known);
     const isKnown = finding.kind !== 'incomplete';
     const found = isKnown ? finding : this.#findAcrossGap(lookup, known, place);
     return factsOfFinding(found, lookup) ?? { reason };
@@ -408,7 +417,8 @@ export class ExitReasons {
     const { evidence, readLog } = this.#options;
     const { query } = lookup;
     if (query.end !== 'stopped' || readLog() !== 'trusted') return UNKNOWN;
-    const finding = evidence.findStop({ ...query, isShared: this.#isShared(query.name) }, place);
+    const isShared = this.#isShared(query.name);
+    const finding = evidence.findStop({ ...query, isShared, isReply: true }, place);
     return factsOfFinding(finding, lookup) ?? UNKNOWN;
   }
 
@@ -416,7 +426,7 @@ export class ExitReasons {
     if (spawnError === undefined) return UNKNOWN;
     const neverRan = hasNeverRun(spawnError);
     const isLogged = !neverRan && this.#options.readLog() === 'trusted';
-    const finding = isLogged ? this.#find(lookup) : NOTHING;
+    const finding = isLogged ? this.#findOfReply(lookup, undefined) : NOTHING;
     const found = finding.kind === 'found' ? factsOfFinding(finding, lookup) : undefined;
     return { ...UNKNOWN, ...found, spawnError, neverRan };
   }

@@ -15,6 +15,8 @@ export interface Query {
   readonly end: 'expected' | 'unexpected' | 'stopped' | 'failed-start' | 'any';
   /** What XML-RPC reported already: an exit code, or that it was a signal. */
   readonly known: number | 'signal' | undefined;
+  /** Whether XML-RPC was asked: later ends of this name may have been matched meanwhile. */
+  readonly isReply: boolean;
 }
 
 export type Finding =

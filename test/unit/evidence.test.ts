@@ -39,6 +39,7 @@ const QUERY: Query = {
   since: 0,
   end: 'unexpected',
   known: undefined,
+  isReply: false,
 };
 
 function find(lines: readonly Line[], query: Partial<Query> = {}, completeSince = 0): Finding {
@@ -96,7 +97,7 @@ class Log {
   }
 
   find(query: Partial<Query> = {}) {
-    const { settled: since } = this.evidence;
+    const since = this.evidence.settledOf('web');
     return reasonOf(this.evidence.find({ ...QUERY, since, ...query }));
   }
 }
@@ -143,7 +144,35 @@ match('a line of another kind than the next event is of an end without an event'
   log.add([100, exited(3)]);
   assert.equal(log.find({ pid: undefined }), code(3));
   log.add([101, stoppedBy(15)], [102, exited(4)]);
+  assert.equal(log.find({ pid: undefined }), code(4));
+  log.add([103, stoppedBy(15)], [104, exited(5)], [105, exited(6)]);
   assert.equal(log.find({ pid: undefined }), 'contradictory');
+});
+
+match('a line of an end whose event was received is not that of a later one', () => {
+  const query = { pid: undefined, end: 'failed-start' } as const;
+  for (const isLost of [false, true]) {
+    const log = new Log();
+    log.add([100, exited(3)]);
+    assert.equal(log.find({ pid: undefined }), code(3));
+    log.evidence.passOver('web');
+    if (isLost) log.evidence.unalign('web');
+    const since = log.evidence.settledOf('web');
+    log.add([101, exited(4)]);
+    const isReply = true;
+    assert.equal(log.find({ ...query, since, isReply }), isLost ? 'contradictory' : code(4));
+  }
+});
+
+match('a line that was matched before a reply does not make the next one that of the reply', () => {
+  const log = new Log();
+  log.add([100, exited(3)]);
+  const since = log.evidence.settledOf('web');
+  assert.equal(log.find({ pid: undefined }), code(3));
+  log.add([101, exited(4)]);
+  assert.equal(log.find({ pid: undefined }), code(4));
+  log.add([102, exited(5)]);
+  assert.equal(log.find({ pid: undefined, since, isReply: true }), 'contradictory');
 });
 
 match('a truncation may have erased the true line', () => {

@@ -49,9 +49,10 @@ function following(
         signal: stop.signal,
       });
       await log.start();
-      const query = { name: 'web', isShared: false, window: undefined, known: undefined } as const;
+      const known = { isShared: false, isReply: false, window: undefined, known: undefined };
+      const query = { ...known, name: 'web', end: 'unexpected' } as const;
       const findEnd = (pid?: number) =>
-        evidence.find({ ...query, pid, since: evidence.settled, end: 'unexpected' }).kind;
+        evidence.find({ ...query, pid, since: evidence.settledOf('web') }).kind;
       body(findEnd, log, path);
     } finally {
       stop.abort();
