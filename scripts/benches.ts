@@ -135,6 +135,11 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
       ],
     },
   },
+  reasons: {
+    about: 'whether stated exit reasons are true, and how many are known',
+    against: 'wait statuses that the kernel reported to supervisord',
+    packages: ['supervisor'],
+  },
   'unit-tests': {
     about: 'duration of the unit tests',
     against: '',

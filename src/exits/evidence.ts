@@ -81,7 +81,7 @@ export class LogEvidence {
     this.#existed.clear();
     this.#kills.clear();
     this.#used.clear();
-    this.#aligned.clear();
+    this.unalign();
     this.#alive = NONE_ALIVE;
     if (at > 0) this.#gapHere();
     else this.#gap = 0;
@@ -217,9 +217,11 @@ export class LogEvidence {
   /** A place that precedes the end of the run; undefined where the run was not seen to exist. */
   #existedAt({ name, pid }: Query): number | undefined {
     if (pid === undefined) return undefined;
+    const { place, pids } = this.#alive;
+    const isAlive = pids.has(pid);
     const existed = this.#existed.get(pid);
-    if (existed?.name === name) return existed.place;
-    return this.#alive.pids.has(pid) ? this.#alive.place : undefined;
+    if (existed?.name !== name) return isAlive ? place : undefined;
+    return isAlive ? Math.max(existed.place, place) : existed.place;
   }
 
   /** Whether there is a line of an end that was not matched to a termination yet. */

@@ -204,6 +204,22 @@ match('a run that is there after a truncation does not have the end of one befor
   assert.equal(log.find({ pid: 8 }), code(4));
 });
 
+match('a run that was seen to exist before a truncation, and after it', () => {
+  for (const [alive, expected] of [
+    [[], 'incomplete'],
+    [[8], code(4)],
+  ] as const) {
+    const log = new Log();
+    log.add([90, exited(2)]);
+    log.evidence.runExists('web', 8);
+    log.evidence.truncatedAt(100);
+    log.add([100.5, exited(3)]);
+    log.evidence.childrenExist(new Set(alive));
+    log.add([101, exited(4)], [102, exited(5)]);
+    assert.equal(log.find({ pid: 8 }), expected);
+  }
+});
+
 match('the end of a snapshot is searched for in its second, where no line is missing', () => {
   const query = { pid: undefined, end: 'any', window: { after: 100, before: 101.5 } } as const;
   assert.equal(
