@@ -23,6 +23,7 @@ import { LogTails } from './log-tails.ts';
 import { Namesakes } from './namesakes.ts';
 import { OomKills } from './oom-kills.ts';
 import { type OpenOomSources, openOomSources } from './oom-sources.ts';
+import { startedAt } from './proc-stat.ts';
 import { type EndedProcess, ProcWatch } from './proc-watch.ts';
 import { ExitReasons, type MissingEvents } from './reasons.ts';
 import { type LogTrust, SupervisorLog } from './supervisor-log.ts';
@@ -135,6 +136,7 @@ export class Exits {
     const { supervisorPid, own, logFile, ownName, ownPid, log, nudge, signal } = this.#options;
     return new SupervisorLog({
       supervisorPid,
+      supervisorStartedAt: startedAt(supervisorPid),
       own,
       path: logFile,
       ownName,

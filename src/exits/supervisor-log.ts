@@ -23,11 +23,16 @@ const COMPARISONS = 3;
 /** The interval if neither the log nor supervisord in /proc can be watched. */
 const READ_EVERY_MS = 100;
 
+/** Between the start of supervisord by the kernel's clock and by the stamps of its log. */
+const START_TOLERANCE_SECONDS = 1;
+
 /** `pending`: whether the log is supervisord's is not established yet. */
 export type LogTrust = 'trusted' | 'pending' | 'none';
 
 export interface SupervisorLogOptions {
   readonly supervisorPid: number;
+  /** In epoch seconds; undefined where it is not known. */
+  readonly supervisorStartedAt: number | undefined;
   readonly own: OwnCircumstances;
   /** The path that the user has named; undefined: search for it. */
   readonly path: string | undefined;
@@ -224,9 +229,12 @@ export class SupervisorLog {
   }
 
   /** Whether supervisord has logged here that it began: no line of any of its processes is earlier. */
-  #isOwnBegin({ message, isCertain }: LogEntry): boolean {
-    const isOwn = message.kind === 'began' && message.pid === this.#options.supervisorPid;
-    return this.#isLookBack && isCertain && isOwn;
+  #isOwnBegin({ at, message, isCertain }: LogEntry): boolean {
+    const { supervisorPid, supervisorStartedAt = 0 } = this.#options;
+    const isOwn = message.kind === 'began' && message.pid === supervisorPid;
+    // In a container each supervisord has the same pid.
+    const isLater = at >= supervisorStartedAt - START_TOLERANCE_SECONDS;
+    return this.#isLookBack && isCertain && isOwn && isLater;
   }
 
   #logBegan(): void {

@@ -22,6 +22,8 @@ const EXITED = line('WARN exited: web (exit status 3; not expected)');
 /** Passes what the exporter finds out about ends of `web` when it begins to follow a log. */
 function following(
   text: string,
+  /** The second of the minute of `line` in which supervisord was started. */
+  startedIn: number,
   body: (findEnd: (pid?: number) => string, log: SupervisorLog, path: string) => void,
 ): () => Promise<void> {
   return timed(10_000, async () => {
@@ -33,6 +35,7 @@ function following(
       const evidence = new LogEvidence();
       const log = new SupervisorLog({
         supervisorPid: SUPERVISORD,
+        supervisorStartedAt: new Date('2026-11-25T13:20:00').getTime() / 1000 + startedIn,
         own: { cwd: dir, uid: 0, environment: {} },
         path,
         ownName: 'exporter',
@@ -61,7 +64,8 @@ function following(
   });
 }
 
-for (const [title, text, expected] of [
+for (const [title, text, expected, startedIn = 0] of [
+  ['of an earlier supervisord of this pid may lack lines', BEGAN + EXITED, 'incomplete', 4],
   ['from its begin has all lines', BEGAN + EXITED, 'found'],
   ['with an earlier supervisord has all lines of this one', EXITED + BEGAN + EXITED, 'found'],
   ['that was rotated or truncated may lack lines', EXITED, 'incomplete'],
@@ -78,7 +82,7 @@ for (const [title, text, expected] of [
 ] as const) {
   logs(
     `a log ${title}`,
-    following(text, (findEnd, log) => {
+    following(text, startedIn, (findEnd, log) => {
       assert.is(findEnd(), expected);
       assert.is(log.reportsStarts, expected === 'found');
       assert.is(log.takeLoss(), expected === 'incomplete', 'whether events have to be settled');
@@ -88,7 +92,7 @@ for (const [title, text, expected] of [
 
 logs(
   'an empty log has the lines of processes that exist when it is followed',
-  following('', (findEnd, log, path) => {
+  following('', 0, (findEnd, log, path) => {
     appendFileSync(path, EXITED);
     log.read();
     assert.is(findEnd(), 'incomplete');
@@ -102,7 +106,7 @@ for (const [title, begin] of [
 ] as const) {
   logs(
     `a run that exists does not have the end of an earlier one: what was read ${title}`,
-    following(begin + EXITED + EXITED, (findEnd, log, path) => {
+    following(begin + EXITED + EXITED, 0, (findEnd, log, path) => {
       assert.is(findEnd(ALIVE), 'nothing');
       appendFileSync(path, line('WARN exited: web (exit status 4; not expected)'));
       log.read();
