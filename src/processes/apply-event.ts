@@ -6,16 +6,15 @@ import { effectOfEvent } from './effects.ts';
 import type { Process } from './process.ts';
 import type { NewTermination, Termination } from './termination.ts';
 
-/** The termination that an event reports; undefined where no run ended. */
+/** The termination that an event reports; undefined where no run ended. `pid`: of the run, where it is known. */
 export function terminationOf(
-  process: Readonly<Process>,
   event: ProcessStateEvent,
   at: number,
+  pid: number | undefined,
   { id, reason }: NewTermination,
 ): Termination | undefined {
   const { run } = effectOfEvent(event.from, event.to);
   if (run !== 'ends' && run !== 'stops' && run !== 'fails') return undefined;
-  const pid = event.pid ?? (event.from === process.state ? process.pid : undefined);
   return {
     id,
     serial: event.serial,
@@ -103,6 +102,7 @@ export function completeSnapshot(
   const reported = before?.serial === undefined ? before : undefined;
   const dated = reported ? datedBy(reported.finishedAt, termination) : termination;
   const isFailedStart = effectOfEvent(event.from, event.to).run === 'fails';
+  process.mayHaveEndedSince = isFailedStart && process.failedStart !== undefined;
   process.failedStart = isFailedStart ? dated : undefined;
   if (!isFailedStart) process.termination = dated;
   return reported?.id;

@@ -79,7 +79,8 @@ export class ProcessTable {
   apply(event: ProcessStateEvent, at: number): readonly Change[] {
     this.#latestSerial = Math.max(this.#latestSerial, event.serial);
     const process = this.#processOfEvent(event);
-    const termination = process && terminationOf(process, event, at, this.#newTermination());
+    const pid = event.pid ?? (process && this.#pidBefore(event, process));
+    const termination = process && terminationOf(event, at, pid, this.#newTermination());
     const replaces = process && this.#applyTo(process, event, at, termination);
     this.#changes.push({ kind: 'transition', event, at, termination });
     if (process !== undefined && termination !== undefined) {
@@ -173,6 +174,13 @@ export class ProcessTable {
     process.settings = settings;
     this.#updated(process);
     return this.#takeChanges();
+  }
+
+  /** The pid of the run that an event ends. A snapshot that may be later than the event has that of another run. */
+  #pidBefore({ from, serial }: ProcessStateEvent, process: Process): number | undefined {
+    const { state, pid, ordered } = process;
+    const isLater = this.#isUnordered || (ordered !== undefined && ordered.serial >= serial);
+    return from === state && !isLater ? pid : undefined;
   }
 
   /** Returns the id of the termination if an unordered snapshot has reported it before. */

@@ -312,6 +312,19 @@ terminations('a failed start has the pid that a snapshot found, if it was that r
   assert.is(history.published.at(-1)?.pid, undefined, 'it was RUNNING with this pid');
 });
 
+terminations('a failed start does not have the pid of a later run that a snapshot found', () => {
+  for (const isOrdered of [true, false]) {
+    const { table } = new History();
+    const later = snapshot([info('web', 'STARTING', { pid: 9, start: 22, stop: 21 })]);
+    if (isOrdered) table.applySnapshotAt(later, 5);
+    else table.applyUnorderedSnapshot(later, 0);
+    const changes = table.apply(event(2, 'web', 'STARTING>BACKOFF', { tries: 1 }), 23);
+    const ended = changes.find(({ kind }) => kind === 'exited');
+    assert.is(ended?.kind, 'exited');
+    assert.is(ended?.kind === 'exited' ? ended.termination.pid : 0, undefined);
+  }
+});
+
 terminations('a failed start of which nothing is established may have been a run', () => {
   const history = new History().exit(20).lookUp(0, exited(3));
   history.event(20.1, 'EXITED>STARTING').event(22.2, 'STARTING>BACKOFF', { tries: 1 });
