@@ -9,6 +9,7 @@ import { eventually } from '../test/support/deadline.ts';
 import { random } from '../test/support/fuzz.ts';
 import { play, type Supervisord } from '../test/support/supervisord.ts';
 import { atEnd, cleaningUp, kill, temporaryFolder } from './clean-up.ts';
+import { childrenOf } from './proc.ts';
 import { progress } from './progress.ts';
 import { type Judgement, type Scrape, scrapeOf, Truth } from './reasons-truth.ts';
 import { formatTable, type Goal, reportGoals } from './report.ts';
@@ -183,12 +184,14 @@ async function meddle({ supervisord, pick }: Run): Promise<void> {
     }
     default: {
       const pid = pidOf(supervisord, name.replace(/^.*:/, ''));
-      if (pid > 0) kill(pid, pick(2) === 0 ? 'SIGKILL' : 'SIGUSR2');
+      // It may have ended long ago, and its pid be that of another process.
+      const isThere = childrenOf(supervisord.pid).includes(pid);
+      if (isThere) kill(pid, pick(2) === 0 ? 'SIGKILL' : 'SIGUSR2');
     }
   }
 }
 
-/** Calls `action` until the time is over. A failure while supervisord runs ends the bench. */
+/** Calls `action` until the time is over. */
 async function repeat(until: number, action: () => Promise<unknown>): Promise<void> {
   while (performance.now() < until) await action();
 }
