@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LogEvidence } from '../../src/exits/evidence.ts';
+import { startedAt } from '../../src/exits/proc-stat.ts';
 import { SupervisorLog } from '../../src/exits/supervisor-log.ts';
 import { timed } from '../support/deadline.ts';
 
@@ -118,5 +119,16 @@ for (const [title, begin] of [
     }),
   );
 }
+
+logs(
+  'the start of a process is compared with the own one',
+  timed(10_000, async () => {
+    const own = 1_000_000;
+    assert.is(startedAt(process.pid, own), own);
+    const before = startedAt(process.ppid, own) ?? own;
+    assert.ok(before <= own && before > 0, `${before}`);
+    assert.is(startedAt(2 ** 30, own), undefined);
+  }),
+);
 
 logs.run();
