@@ -60,14 +60,11 @@ const LOGS: readonly Situation[] = [
   },
   { title: 'logfile=/dev/null', log: 'logfile=/dev/null' },
   { title: 'rotation with backups', log: 'logfile_maxbytes=4000\nlogfile_backups=5' },
+  { title: 'copytruncate every second', disturb: copyTruncate },
   {
-    title: 'copytruncate every second',
-    disturb: async ({ supervisord: { dir } }) => {
-      const log = join(dir, 'supervisord.log');
-      await sleep(1_000);
-      copyFileSync(log, `${log}.copy`);
-      truncateSync(log);
-    },
+    title: 'loglevel=warn and copytruncate every second',
+    log: 'loglevel=warn',
+    disturb: copyTruncate,
   },
   {
     title: 'events= without REMOTE_COMMUNICATION',
@@ -100,6 +97,13 @@ const DISTURBANCES: readonly Situation[] = [
     },
   },
 ];
+
+async function copyTruncate({ supervisord: { dir } }: Run): Promise<void> {
+  const log = join(dir, 'supervisord.log');
+  await sleep(1_000);
+  copyFileSync(log, `${log}.copy`);
+  truncateSync(log);
+}
 
 /** Each log with each disturbance. */
 const SITUATIONS = DISTURBANCES.flatMap((disturbance) =>
