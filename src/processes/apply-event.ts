@@ -102,7 +102,8 @@ export function completeSnapshot(
   const reported = before?.serial === undefined ? before : undefined;
   const dated = reported ? datedBy(reported.finishedAt, termination) : termination;
   const isFailedStart = effectOfEvent(event.from, event.to).run === 'fails';
-  process.mayHaveEndedSince = isFailedStart && process.failedStart !== undefined;
+  const mayHaveEnded = process.mayHaveEndedSince || process.failedStart !== undefined;
+  process.mayHaveEndedSince = isFailedStart && mayHaveEnded;
   process.failedStart = isFailedStart ? dated : undefined;
   if (!isFailedStart) process.termination = dated;
   return reported?.id;
