@@ -19,8 +19,6 @@ export interface Scrape {
   readonly to: number;
   /** When the exporter was started. */
   readonly startedAt: number;
-  /** When it last applied a snapshot, which may report ends whose events are still to come. */
-  readonly resyncAt: number;
   readonly processes: ReadonlyMap<string, Stated>;
 }
 
@@ -40,6 +38,7 @@ interface Line {
   readonly expected?: boolean;
   readonly sent?: number;
   readonly listener?: number;
+  readonly snapshot?: boolean;
 }
 
 /** The end of a run, a failed start, or a removal of the process. */
@@ -58,8 +57,7 @@ interface Life {
   readonly startedAt: number;
   /** The first event that it was sent. */
   first: number;
-  /** What it was sent, and when. */
-  readonly received: Map<number, number>;
+  readonly received: Set<number>;
   /** By process, and each time that it is removed: what it was sent. */
   readonly spans: Map<string, { readonly from: number; until: number; readonly ends: End[] }[]>;
 }
@@ -109,7 +107,6 @@ export function scrapeOf(metrics: Exposition, from: number, to: number): Scrape 
     from,
     to,
     startedAt: metrics.value('process_start_time_seconds') ?? 0,
-    resyncAt: metrics.value('supervisord_exporter_last_resync_timestamp_seconds') ?? 0,
     processes: new Map(processes),
   };
 }
@@ -122,10 +119,13 @@ export class Truth {
   readonly #ends = new Map<string, End[]>();
   readonly #byNumber = new Map<number, { readonly key: string; readonly end: End }[]>();
   readonly #lives: Life[] = [];
+  /** When the exporter asked about all processes: it may know ends whose events are still to come. */
+  readonly #snapshots: readonly number[];
 
   constructor(witness: string) {
     const lines = witness.split('\n').slice(0, -1);
     const parsed = lines.map((line) => JSON.parse(line) as Line);
+    this.#snapshots = parsed.filter(({ snapshot }) => snapshot).map(({ at }) => at);
     for (const line of parsed) if (line.event !== undefined) this.#happened(line, line.event);
     for (const line of parsed) if (line.sent !== undefined) this.#sent(line, line.sent);
   }
@@ -142,7 +142,7 @@ export class Truth {
     }
     if (name === 'exporter' && now === 'STARTING') this.#startedAt = at;
     if (name === 'exporter' && now === 'RUNNING') {
-      const received = new Map<number, number>();
+      const received = new Set<number>();
       const startedAt = this.#startedAt;
       this.#lives.push({ pid, startedAt, first: number, received, spans: new Map() });
     }
@@ -170,7 +170,7 @@ export class Truth {
     const life = this.#lives.find(({ pid }) => pid === listener);
     if (life === undefined || life.received.has(number)) return;
     if (life.received.size === 0) life.first = number;
-    life.received.set(number, at);
+    life.received.add(number);
     for (const { key, end } of this.#byNumber.get(number) ?? []) {
       const spans = spansOf(life, key);
       const last = spans.at(-1);
@@ -215,7 +215,7 @@ export class Truth {
   }
 
   /** The ends that a statement may be about: the one that was counted last first, then those that a snapshot reports. */
-  #possible(life: Life, key: string, { ends }: Stated, { from, to, resyncAt }: Scrape): End[] {
+  #possible(life: Life, key: string, { ends }: Stated, { from, to }: Scrape): End[] {
     const all = this.#ends.get(key) ?? [];
     const spans = spansOf(life, key).filter(
       (span) => span.from <= to + REMOVAL_SECONDS && span.until >= from - REMOVAL_SECONDS,
@@ -235,17 +235,15 @@ export class Truth {
       return all.findLast(({ number }) => number < life.first) ?? never;
     });
     const earliest = Math.min(...counted.map(({ number }) => number));
-    // The families of a scrape are written one after the other, so that a later one may know more.
-    const isKnown = ({ number, at }: End) =>
-      at <= resyncAt || (life.received.get(number) ?? Number.POSITIVE_INFINITY) <= to;
-    return [...counted, ...all.filter((end) => end.number > earliest && isKnown(end))];
+    const snapshotAt = this.#snapshots.findLast((at) => at <= to) ?? 0;
+    return [...counted, ...all.filter(({ number, at }) => number > earliest && at <= snapshotAt)];
   }
 
   #describeWrong(key: string, stated: Stated, possible: readonly End[], scrape: Scrape): string {
-    const { from, to, resyncAt, startedAt } = scrape;
+    const { from, to, startedAt } = scrape;
     const last = (this.#ends.get(key) ?? []).filter(({ at }) => at <= to).slice(-NAMED_ENDS);
     return [
-      `${key}: ${describe(stated)}, ${JSON.stringify({ from, to, resyncAt, startedAt })}`,
+      `${key}: ${describe(stated)}, ${JSON.stringify({ from, to, startedAt })}`,
       `possible: ${possible.map(({ number }) => number).join(', ')}`,
       ...last.map(describeEnd),
     ].join('\n  ');

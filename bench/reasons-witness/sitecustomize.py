@@ -3,7 +3,7 @@
 Python imports this file at its start where PYTHONPATH names the folder.
 
 The lines of $STORY_DIR/witness are JSON: an event with the wait status that the kernel reported, the
-removal of a group, or that an event was sent to the process of a listener.
+removal of a group, that an event was sent to the process of a listener, or that all processes were asked about.
 """
 
 import fcntl
@@ -13,7 +13,7 @@ import json
 import os
 import time
 
-from supervisor import events, process
+from supervisor import events, process, rpcinterface
 from supervisor.states import getProcessStateDescription
 
 # supervisord closes the low descriptors at its start, and the lowest one is taken for its log.
@@ -38,6 +38,7 @@ spawn = process.Subprocess.spawn
 finish = process.Subprocess.finish
 notify = events.notify
 dispatch = process.EventListenerPool._dispatchEvent
+snapshot = rpcinterface.SupervisorNamespaceRPCInterface.getAllProcessInfo
 
 
 def witnessed_spawn(self):
@@ -79,7 +80,13 @@ def witnessed_dispatch(pool, event):
     return is_sent
 
 
+def witnessed_snapshot(self):
+    write(snapshot=True)
+    return snapshot(self)
+
+
 process.Subprocess.spawn = witnessed_spawn
 process.Subprocess.finish = witnessed_finish
 events.notify = witnessed_notify
 process.EventListenerPool._dispatchEvent = witnessed_dispatch
+rpcinterface.SupervisorNamespaceRPCInterface.getAllProcessInfo = witnessed_snapshot
