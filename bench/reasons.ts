@@ -74,7 +74,7 @@ const LOGS: readonly Situation[] = [
 ];
 
 const DISTURBANCES: readonly Situation[] = [
-  { title: '' },
+  { title: ', undisturbed' },
   {
     title: ', the exporter is frozen for seconds',
     disturb: async ({ supervisord, pick }) => {
