@@ -42,6 +42,9 @@ export interface LogEntry {
 const MAX_ENTRIES = 8_192;
 const MAX_SPAWN_ERRORS = 256;
 const MAX_KILLS = 1_024;
+/** Of each name. */
+const MAX_RUNS_SEEN = 8;
+const MAX_NAMES_SEEN = 8_192;
 const NONE_ALIVE = { place: 0, pids: new Set<number>() };
 
 export class LogEvidence {
@@ -51,8 +54,11 @@ export class LogEvidence {
   #names: string[] = [];
   #oldest = 0;
   #spawnErrors: { readonly order: number; readonly text: string }[] = [];
-  /** By pid: runs that were seen to exist, and a place that precedes the end of each. */
-  readonly #existed = new Map<number, { readonly name: string; readonly place: number }>();
+  /** By name: the last runs that were seen to exist, and a place that precedes the end of each. */
+  readonly #existed = new Map<
+    string,
+    readonly { readonly pid: number; readonly place: number }[]
+  >();
   /** By name: the last kill at a stop. */
   readonly #kills = new Map<string, { readonly pid: number; readonly isCertain: boolean }>();
   /** By name, while there are lines of it: the last line that was matched to a termination. */
@@ -101,9 +107,10 @@ export class LogEvidence {
 
   /** This run exists, as seen after all lines were read. */
   runExists(name: string, pid: number): void {
-    this.#existed.delete(pid);
-    this.#existed.set(pid, { name, place: this.#order });
-    dropOldest(this.#existed, MAX_KILLS);
+    const others = (this.#existed.get(name) ?? []).filter((run) => run.pid !== pid);
+    this.#existed.delete(name);
+    this.#existed.set(name, [...others, { pid, place: this.#order }].slice(-MAX_RUNS_SEEN));
+    dropOldest(this.#existed, MAX_NAMES_SEEN);
   }
 
   #gapHere(): void {
@@ -219,8 +226,8 @@ export class LogEvidence {
     if (pid === undefined) return undefined;
     const { place, pids } = this.#alive;
     const isAlive = pids.has(pid);
-    const existed = this.#existed.get(pid);
-    if (existed?.name !== name) return isAlive ? place : undefined;
+    const existed = this.#existed.get(name)?.findLast((run) => run.pid === pid);
+    if (existed === undefined) return isAlive ? place : undefined;
     return isAlive ? Math.max(existed.place, place) : existed.place;
   }
 

@@ -11,7 +11,7 @@
 
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import type { LogTail } from '../processes/log-tail.ts';
-import { livePid, type Process } from '../processes/process.ts';
+import { causeOf, livePid, type Process } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import type { Termination } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
@@ -185,7 +185,7 @@ export class LogTails {
     }
   }
 
-  /** Discards the tail of an earlier unexpected exit. */
+  /** Discards the tail of the previous exit, and keeps or requests that of this one. */
   #ended({ id, failedStart }: Readonly<Process>, termination: Termination): void {
     const key = keyOf(id);
     const isFailedStart = failedStart?.id === termination.id;
@@ -196,12 +196,13 @@ export class LogTails {
     if (isUnread && pid !== undefined) this.noticed(id, pid);
   }
 
-  /** Reads the log of an exit whose line was written before the exporter followed supervisord's log. */
+  /** Reads the log of a process whose tail was not read when its exit was logged. */
   #readLate(id: ProcessId, terminationId: number): void {
     const process = this.#options.table.get(id);
-    if (process?.termination?.id !== terminationId || this.#kept.has(keyOf(id))) return;
-    const { expected, timeSource, finishedAt: at } = process.termination;
-    const isFailedStart = process.state === 'BACKOFF' || process.state === 'FATAL';
+    const end = process && causeOf(process);
+    if (end?.id !== terminationId || this.#kept.has(keyOf(id))) return;
+    const { expected, timeSource, finishedAt: at } = end;
+    const isFailedStart = process?.state === 'BACKOFF' || process?.state === 'FATAL';
     if (timeSource !== 'log' || (expected !== false && !isFailedStart)) return;
     if (!this.#options.readLog() || !this.#isBeforeNextOutput(id.name, at)) return;
     const tail = this.#readFiles(id);

@@ -57,20 +57,17 @@ const STAMP_SECONDS = 0.002;
 const LOG_RETRY_MS = 20;
 const LOG_RETRIES = 5;
 /** Another process that was killed at the same time is noticed within this. */
-const SETTLE_MS = 300;
+const OTHERS_MS = 300;
 const MAX_VICTIMS = 1_024;
+/** Ends whose decision is remembered. */
+const MAX_ENDS = 1_024;
 
+/** The last end of a process that is to be decided. A snapshot and an event may both report it. */
 interface Candidate {
-  readonly killed: KilledProcess;
-  readonly done: (decision: OomDecision) => void;
-  retries: number;
-}
-
-/** The last end of a process that was to be decided. A snapshot and an event may both report it. */
-interface End {
-  readonly at: number;
+  killed: KilledProcess;
   decision: OomDecision | 'pending';
-  readonly askers: Candidate['done'][];
+  readonly askers: ((decision: OomDecision) => void)[];
+  retries: number;
 }
 
 export interface OomKillsOptions {
@@ -97,10 +94,10 @@ export class OomKills {
   /** Those that wait for the kernel's log. */
   #awaitingLog: Candidate[] = [];
   /** Those that wait until no other process can have been killed at the same time. */
-  #settling: Candidate[] = [];
-  readonly #ends = new Map<ProcessKey, End>();
+  #awaitingOthers: Candidate[] = [];
+  readonly #ends = new Map<ProcessKey, Candidate>();
   readonly #timers = new Set<NodeJS.Timeout>();
-  /** Needed only where the kernel's log cannot be read; undefined elsewhere. */
+  /** Undefined where it is not needed: the kernel's log can be read, or supervisord is in the host's root cgroup. */
   readonly members: CgroupMembers | undefined;
 
   constructor({ sources, now = () => Date.now() / 1000 }: OomKillsOptions) {
@@ -145,23 +142,20 @@ export class OomKills {
   /** Calls `done` with whether the OOM killer ended it, undefined where that cannot be known; mostly at once. */
   decide(killed: KilledProcess, done: (decision: OomDecision) => void): void {
     const known = this.#ends.get(killed.key);
-    if (known?.at !== killed.at || known.decision === undefined) this.#decideNew(killed, done);
-    else if (known.decision === 'pending') known.askers.push(done);
+    if (known?.killed.at !== killed.at || known.decision === undefined)
+      this.#decideNew(killed, done);
+    else if (known.decision === 'pending') join(known, killed, done);
     else done(known.decision);
   }
 
   #decideNew(killed: KilledProcess, done: (decision: OomDecision) => void): void {
-    const end: End = { at: killed.at, decision: 'pending', askers: [done] };
+    const candidate: Candidate = { killed, decision: 'pending', askers: [done], retries: 0 };
     this.#ends.delete(killed.key);
-    this.#ends.set(killed.key, end);
-    dropOldest(this.#ends, MAX_VICTIMS);
+    this.#ends.set(killed.key, candidate);
+    dropOldest(this.#ends, MAX_ENDS);
     // The clock may have been set back since the last reading.
     if (this.#readAt <= killed.at + STAMP_SECONDS || this.#readAt > this.#now()) this.read();
-    const decided = (decision: OomDecision) => {
-      end.decision = decision;
-      for (const asker of end.askers) asker(decision);
-    };
-    this.#consider({ killed, done: decided, retries: 0 });
+    this.#consider(candidate);
   }
 
   #takeVictims({ pids, isComplete }: KernelLog, at: number): void {
@@ -180,24 +174,24 @@ export class OomKills {
   }
 
   #consider(candidate: Candidate): void {
-    const { killed, done, retries } = candidate;
+    const { killed, retries } = candidate;
     const { pid, at } = killed;
     const isLogUsable = pid !== undefined && this.#logCompleteSince <= at - NOTICED_WITHIN_SECONDS;
     if (pid !== undefined && this.#victims.delete(pid)) {
       this.#cgroup.match();
-      done(true);
+      conclude(candidate, true);
     } else if (pid === undefined && this.#victims.size > 0) {
-      done(undefined);
+      conclude(candidate, undefined);
     } else if (this.#host.unmatched === 0 && this.#host.isReadable) {
-      done(this.#host.covers(at) ? false : undefined);
+      conclude(candidate, this.#host.covers(at) ? false : undefined);
     } else if (isLogUsable && retries < LOG_RETRIES) this.#await(candidate);
-    else if (this.#isRuledOut(killed)) done(false);
-    else if (this.#isSettleable(at)) this.#settle(candidate);
-    else done(undefined);
+    else if (this.#isRuledOut(killed)) conclude(candidate, false);
+    else if (this.#hasRecentKill(at)) this.#awaitOthers(candidate);
+    else conclude(candidate, undefined);
   }
 
   /** Whether there was an OOM kill shortly before that the kernel's log does not name. */
-  #isSettleable(at: number): boolean {
+  #hasRecentKill(at: number): boolean {
     const after = at - NOTICED_WITHIN_SECONDS;
     return this.#host.unmatchedSince(after) > 0 || this.#cgroup.unmatchedSince(after) > 0;
   }
@@ -205,10 +199,10 @@ export class OomKills {
   /** Whether the process is in supervisord's cgroup, and its counter has not increased. */
   #isRuledOut(killed: KilledProcess): boolean {
     const isStill = this.#cgroup.covers(killed.at) && this.#cgroup.unmatched === 0;
-    return isStill && this.#isShared(killed) === true;
+    return isStill && this.#isInCgroup(killed) === true;
   }
 
-  #isShared({ key, pid }: KilledProcess): boolean | undefined {
+  #isInCgroup({ key, pid }: KilledProcess): boolean | undefined {
     return this.members?.has(key, pid);
   }
 
@@ -224,15 +218,15 @@ export class OomKills {
     });
   }
 
-  #settle(candidate: Candidate): void {
-    this.#settling.push(candidate);
-    if (this.#settling.length > 1) return;
-    this.#after(SETTLE_MS, () => {
-      const group = this.#settling;
-      this.#settling = [];
+  #awaitOthers(candidate: Candidate): void {
+    this.#awaitingOthers.push(candidate);
+    if (this.#awaitingOthers.length > 1) return;
+    this.#after(OTHERS_MS, () => {
+      const group = this.#awaitingOthers;
+      this.#awaitingOthers = [];
       this.read();
-      for (const { killed, done } of group) {
-        done(group.length === 1 ? this.#decideAlone(killed) : undefined);
+      for (const each of group) {
+        conclude(each, group.length === 1 ? this.#decideAlone(each.killed) : undefined);
       }
     });
   }
@@ -241,7 +235,7 @@ export class OomKills {
   #decideAlone(killed: KilledProcess): OomDecision {
     if (!killed.isUnexplained) return undefined;
     const after = killed.at - NOTICED_WITHIN_SECONDS;
-    const isElsewhere = this.#isShared(killed) === false;
+    const isElsewhere = this.#isInCgroup(killed) === false;
     const ofCgroup = this.#cgroup.isReadable && !isElsewhere;
     if (ofCgroup) {
       if (!this.#cgroup.covers(killed.at) || this.#cgroup.unmatchedSince(after) === 0) {
@@ -263,4 +257,21 @@ export class OomKills {
     }, ms);
     this.#timers.add(timer);
   }
+}
+
+/** The same end was reported once more, perhaps with more that is known of it. */
+function join(
+  candidate: Candidate,
+  killed: KilledProcess,
+  done: Candidate['askers'][number],
+): void {
+  const { pid = killed.pid, isUnexplained } = candidate.killed;
+  const isEitherUnexplained = isUnexplained || killed.isUnexplained;
+  candidate.killed = { ...candidate.killed, pid, isUnexplained: isEitherUnexplained };
+  candidate.askers.push(done);
+}
+
+function conclude(candidate: Candidate, decision: OomDecision): void {
+  candidate.decision = decision;
+  for (const asker of candidate.askers) asker(decision);
 }

@@ -175,6 +175,8 @@ export class SupervisorLog {
     const { onWritten } = this.#options;
     this.#trust = 'pending';
     this.#lines = [];
+    this.#logsStarts = false;
+    this.#logsWarnings = false;
     this.#isLookBack = true;
     this.#tailer = new LogTailer({
       path,
@@ -230,7 +232,7 @@ export class SupervisorLog {
 
   /** Whether supervisord has logged here that it began: no line of any of its processes is earlier. */
   #isOwnBegin({ at, message, isCertain }: LogEntry): boolean {
-    const { supervisorPid, supervisorStartedAt = 0 } = this.#options;
+    const { supervisorPid, supervisorStartedAt = Number.POSITIVE_INFINITY } = this.#options;
     const isOwn = message.kind === 'began' && message.pid === supervisorPid;
     // In a container each supervisord has the same pid.
     const isLater = at >= supervisorStartedAt - START_TOLERANCE_SECONDS;

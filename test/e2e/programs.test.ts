@@ -125,6 +125,11 @@ programs(
         );
       };
       await eventually(20_000, assertAnswers);
+      // An exporter that is started later receives no event that this one has acknowledged.
+      await story.until(20_000, (metrics) => {
+        assert.is(metrics.value('supervisord_process_exits_total', { name: 'job' }), 1);
+        assert.is(metrics.value('supervisord_process_exits_total', { name: 'surprise' }), 1);
+      });
       const { pid } = await story.call<{ pid: number }>('supervisor.getProcessInfo', 'exporter');
       process.kill(pid, 'SIGKILL');
       await story.until(20_000, (metrics) => {

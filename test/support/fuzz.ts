@@ -41,7 +41,8 @@ export function unframeable(pick: (below: number) => number): Buffer {
   const kinds = [
     Buffer.from('no length here\n'),
     Buffer.from(`ver:3.0 len:-${1 + pick(99)}\n`),
-    Buffer.from(`ver:3.0 len:${'9'.repeat(8 + pick(300))}\n`),
+    // No safe integer.
+    Buffer.from(`ver:3.0 len:${'9'.repeat(17 + pick(300))}\n`),
     Buffer.from(Array.from({ length: 50 }, () => 128 + pick(128)).concat(10)),
     Buffer.from('\n'),
     Buffer.alloc(70_000, 'x'),
