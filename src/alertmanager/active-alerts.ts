@@ -115,7 +115,7 @@ export class ActiveAlerts {
   readonly #recentExits = new RecentCounts();
   readonly #recentOomKills = new RecentCounts();
   readonly #recentStopKills = new RecentCounts();
-  /** Exits that are in SupervisorManyExits and are no alert of their own, also once that has ended. */
+  /** By process: the termination of an exit that SupervisorManyExits covers, and that is no alert of its own, also once that has ended. */
   #coveredExits: ReadonlyMap<ProcessKey, number> = new Map();
   readonly #options: ActiveAlertsOptions;
 

@@ -8,7 +8,7 @@ import {
   type ExitReason,
   exitSignalOf,
   exitStatusOf,
-  hasNeverRun,
+  mayHaveRun,
   oomKilledOf,
 } from '../processes/termination.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
@@ -60,7 +60,7 @@ function describeFatal(
   { spawnError, reason }: StartFailure,
   end: FatalEnd | undefined,
 ): string {
-  const ran = spawnError === undefined || !hasNeverRun(spawnError);
+  const ran = mayHaveRun(spawnError);
   const why = ran && reason !== undefined ? describeReason(reason) : '';
   return [
     `${name} on ${instance} is FATAL: supervisord could not start it and has stopped retrying.`,

@@ -86,7 +86,7 @@ function checkEventCounts(
     findings.push(
       fail(
         'malformed',
-        `the exporter could not parse ${eventsMalformed} events since it started, and did not count what they reported`,
+        `the exporter skipped ${eventsMalformed} events since it started that it could not parse or that were too long, and did not count what they reported`,
         `find the reason in its log: ${control.run('tail')}`,
       ),
     );

@@ -1,4 +1,4 @@
-/** Which runs are in supervisord's memory cgroup; it is read soon after a run has entered its own. */
+/** Which runs are in supervisord's memory cgroup. */
 
 import type { ChangeFeed } from '../processes/changes.ts';
 import type { ProcessTable } from '../processes/table.ts';
@@ -23,7 +23,7 @@ export class CgroupMembers {
     this.#readMembership = readMembership;
   }
 
-  /** A command such as cgexec changes its cgroup while it is STARTING: a run counts from RUNNING on. */
+  /** Notes each run once it is RUNNING: a command such as cgexec changes its cgroup before that. */
   follow(changes: ChangeFeed, table: ProcessTable): void {
     changes.subscribe((change) => {
       if (change.kind === 'removed') this.#forget(keyOf(change.process.id));
@@ -40,7 +40,7 @@ export class CgroupMembers {
     });
   }
 
-  /** A run is RUNNING. */
+  /** Notes a run that is RUNNING. */
   add(key: ProcessKey, pid: number): void {
     this.#runs.set(key, { pid, isMember: undefined });
     this.#unread.add(key);

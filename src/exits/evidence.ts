@@ -63,13 +63,13 @@ export class LogEvidence {
   readonly #kills = new Map<string, { readonly pid: number; readonly isCertain: boolean }>();
   /** By name, while there are lines of it: the last line that was matched to a termination. */
   readonly #used = new Map<string, number>();
-  /** By name: a line of an end whose event was received, and with it those of all earlier ends. */
+  /** By name: the place up to which the events of all ends of this name were received. */
   readonly #passed = new Map<string, number>();
   /** Names whose next end is reported by the first line after the one in #used. */
   readonly #aligned = new Set<string>();
   /** Counts the lines; a place in the log is the number of lines before it. */
   #order = 0;
-  /** Ends whose events are still to be received come after this place. */
+  /** The lines of ends whose events are still to be received come after this place. */
   #settled = 0;
   /** Lines before this place may be missing. */
   #gap = 0;
@@ -78,7 +78,7 @@ export class LogEvidence {
   /** All lines from this time on are known, in epoch seconds. */
   #completeSince = Number.POSITIVE_INFINITY;
 
-  /** Lines that follow were preceded by ones that are not known. `at`: the time of the first of them, 0 where none is missing. */
+  /** Forgets all lines. `at`: the time of the first line that follows, in epoch seconds; 0 where no line before it is missing. */
   beginAt(at: number): void {
     this.#lines.clear();
     this.#names = [];
@@ -145,7 +145,7 @@ export class LogEvidence {
     if (last !== undefined) this.settle(last.order);
   }
 
-  /** An event of this name, or of any, may not be received, or not in its turn. */
+  /** Events of this name, or of all names, may be missing or out of order. */
   unalign(name?: string): void {
     for (const kept of [this.#aligned, this.#passed]) {
       if (name === undefined) kept.clear();
@@ -153,7 +153,7 @@ export class LogEvidence {
     }
   }
 
-  /** The next end of this name may have a line or none. */
+  /** The next end of this name may have no line. */
   passOver(name: string): void {
     this.#aligned.delete(name);
   }

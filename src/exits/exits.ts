@@ -77,7 +77,7 @@ export class Exits {
   readonly #logTails: LogTails | undefined;
   readonly #waker: Waker;
   readonly #watch: ProcWatch;
-  /** Whether /proc shows that supervisord has run; the log is read each time. */
+  /** Whether /proc is watched, so that the log is read each time supervisord has run. */
   #isProcWatched = false;
   #isAskingAfterLoss = false;
 
@@ -241,7 +241,7 @@ export class Exits {
     return this.#supervisorLog.trust;
   }
 
-  /** Returns the lines that were read, of which tails are kept. */
+  /** Keeps the log tails of the exits that new lines report. Returns these lines. */
   #keepLogTails(): readonly LogEntry[] {
     const handled: LogEntry[] = [];
     for (let round = 0; ; round++) {

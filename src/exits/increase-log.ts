@@ -7,7 +7,7 @@ export const NOTICED_WITHIN_SECONDS = 1.5;
  * seconds in which supervisord runs.
  */
 export const REMEMBERED_SECONDS = 30;
-/** A step that was noticed longer than this after the reading before it has no time. */
+/** The time of an increase is known only if the previous reading was at most this old. */
 const OLDEST_BASELINE_SECONDS = 1;
 
 interface Increase {

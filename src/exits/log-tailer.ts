@@ -81,7 +81,7 @@ export class LogTailer {
     this.#log = open(options.openAt ?? options.path);
     const { size } = fstatSync(this.#log.fd);
     this.#log.offset = Math.max(0, size - LOOK_BACK_BYTES);
-    // Also the begin of a file may follow lines of another one, or ones that were erased.
+    // Lines may also be missing before the start of the file: it may have been rotated or truncated.
     options.onBegin(this.#log.offset === 0, false);
     this.#readToEnd(this.#log, false);
   }

@@ -86,7 +86,7 @@ const READ_METHODS = {
   stdout: 'supervisor.readProcessStdoutLog',
 } as const;
 /** An exit is noticed within this time, so only a run that began before that can be the one that ended. */
-const NOTICED_WITHIN_SECONDS = 3;
+const LONGEST_NOTICE_SECONDS = 3;
 
 export class LogTails {
   readonly #options: LogTailsOptions;
@@ -315,6 +315,6 @@ function isStillDown(reply: unknown, exit: DetectedExit): boolean {
   if (!isDown || info.pid !== 0) return false;
   if (exit.kind === 'logged') return true;
   // A later run may have ended as well where the exporter was late to notice.
-  const noticedFrom = exit.at - NOTICED_WITHIN_SECONDS;
+  const noticedFrom = exit.at - LONGEST_NOTICE_SECONDS;
   return info.start <= noticedFrom && info.stop >= Math.floor(noticedFrom);
 }

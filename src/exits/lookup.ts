@@ -1,12 +1,13 @@
 /** A termination whose reason is looked up, and the facts that the sources establish about it. Pure. */
 
 import type { Process } from '../processes/process.ts';
-import type { Termination, TerminationFacts } from '../processes/termination.ts';
+import {
+  EXITED_TOO_QUICKLY,
+  type Termination,
+  type TerminationFacts,
+} from '../processes/termination.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import type { Finding, Query } from './run-lines.ts';
-
-/** `spawnerr` of a process that was started and exited within `startsecs`. */
-const EXITED_TOO_QUICKLY = 'Exited too quickly (process log may have details)';
 
 export const UNKNOWN: TerminationFacts = { reason: { kind: 'unknown' } };
 
@@ -18,7 +19,7 @@ export interface Lookup {
   readonly began: number;
 }
 
-/** What is to be found about a termination whose event follows the place `since` of the log. */
+/** Describes what to look up. `since`: a place in the log before the line of the end. */
 export function lookupOf(
   process: Readonly<Process>,
   termination: Termination,

@@ -1,3 +1,5 @@
+/** Reads /proc/PID/stat. */
+
 import { readFileSync } from 'node:fs';
 import { ifReadable } from '../util/errno.ts';
 
@@ -9,7 +11,7 @@ export function fieldsAfterName(stat: string, count?: number): string[] {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ', count);
 }
 
-/** Among the fields after the name; in ticks since the boot, of which every architecture has 100 a second. */
+/** Index of `starttime` among these fields. It is in clock ticks since the boot: 100 a second on every architecture. */
 const START = 19;
 const TICKS_PER_SECOND = 100;
 

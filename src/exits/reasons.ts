@@ -9,7 +9,7 @@ import { reasonOfInfo } from '../processes/apply-snapshot.ts';
 import type { Change, ChangeFeed } from '../processes/changes.ts';
 import { lastTermination } from '../processes/process.ts';
 import type { ProcessTable } from '../processes/table.ts';
-import { hasNeverRun, SIGKILL, type TerminationFacts } from '../processes/termination.ts';
+import { mayHaveRun, SIGKILL, type TerminationFacts } from '../processes/termination.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import type { ProcessStateEvent } from '../supervisor/events.ts';
 import { displayName, keyOf, type ProcessId, type ProcessKey } from '../supervisor/process-id.ts';
@@ -136,7 +136,7 @@ export class ExitReasons {
   /** A marker was received, and with it all events from before its call, unless serials are missing. */
   markerReceived(marker: string): void {
     this.#calls?.markerReceived(marker, (place) => {
-      if (!this.#areEventsComplete()) return new Map();
+      if (!this.#checkMissingEvents()) return new Map();
       // Further exits are logged after what was read before the call.
       this.#options.evidence.settle(place);
       return this.#lookupsOfLastEnds();
@@ -145,12 +145,15 @@ export class ExitReasons {
 
   /** A tick of `when` (epoch seconds): every event from before it was received, unless serials are missing. */
   tickReceived(when: number): void {
-    if (this.#calls !== undefined || !this.#areEventsComplete()) return;
+    if (this.#calls !== undefined || !this.#checkMissingEvents()) return;
     this.#options.evidence.settleBefore(when);
   }
 
-  /** Whether no event is missing before the present one. If one is, its line is not that of a later end. */
-  #areEventsComplete(): boolean {
+  /**
+   * Returns whether no earlier event is missing. If events were lost or are pending, the next line of a
+   * name need not be that of its next end.
+   */
+  #checkMissingEvents(): boolean {
     const { isPending, lost } = this.#options.missingEvents();
     if (isPending || lost !== this.#lost) this.#options.evidence.unalign();
     this.#lost = lost;
@@ -191,7 +194,7 @@ export class ExitReasons {
     if (startedAt !== undefined) changes.publish(table.setStartFacts(id, { pid, startedAt }));
   }
 
-  /** No event of a failed start carries the pid, which the line of its end is found with. */
+  /** The event of a failed start has no pid; the lines of supervisord's log have. */
   #correctFailedStart(lookup: Lookup, facts: TerminationFacts): void {
     const { id, terminationId, query } = lookup;
     const process = this.#options.table.get(id);
@@ -200,7 +203,7 @@ export class ExitReasons {
     this.#correctStart(id, this.#pidOf(lookup, facts));
   }
 
-  /** Where starts are not logged: the next line of this name is then of this run, or of a later one. */
+  /** Where starts are not logged: the next line of an end of this name is of this run, or of a later one. */
   #noteExistence({ name }: ProcessId, pid: number | undefined): void {
     const { reportsStarts, readLog, isChild, evidence } = this.#options;
     if (pid === undefined || reportsStarts() || readLog() !== 'trusted') return;
@@ -214,7 +217,7 @@ export class ExitReasons {
       this.#expectDeadline();
       return;
     }
-    const isComplete = this.#areEventsComplete();
+    const isComplete = this.#checkMissingEvents();
     const finding = trust === 'trusted' ? this.#findBeforeCall(lookup) : NOTHING;
     // An event of an earlier end may still be received.
     if (!isComplete) this.#options.evidence.unalign();
@@ -252,10 +255,10 @@ export class ExitReasons {
     this.#expectDeadline();
   }
 
-  /** Where a line may be of a later end, and XML-RPC has not been asked yet, it does not count. */
+  /** Before XML-RPC is asked, a line counts only if it cannot be of a later end. */
   #findBeforeCall(lookup: Lookup): Finding {
-    if (this.#options.reportsStarts() || !mayHaveNoLine(lookup)) return this.#find(lookup);
-    // If there is a line of this end, the next end is not reported by it.
+    if (this.#options.reportsStarts() || !mayTakeLaterLine(lookup)) return this.#find(lookup);
+    // This end may have a line after all, so the next line need not be that of the next end.
     this.#options.evidence.passOver(lookup.id.name);
     return INCOMPLETE;
   }
@@ -424,7 +427,7 @@ export class ExitReasons {
 
   #factsOfFailedStart({ spawnError }: ProcessInfo, lookup: Lookup): TerminationFacts {
     if (spawnError === undefined) return UNKNOWN;
-    const neverRan = hasNeverRun(spawnError);
+    const neverRan = !mayHaveRun(spawnError);
     const isLogged = !neverRan && this.#options.readLog() === 'trusted';
     const finding = isLogged ? this.#findOfReply(lookup, undefined) : NOTHING;
     const found = finding.kind === 'found' ? factsOfFinding(finding, lookup) : undefined;
@@ -447,10 +450,11 @@ function carriesPidFirst({ from, to }: ProcessStateEvent): boolean {
 }
 
 /**
- * Whether the end may have no line in a log that has no line of starts: a start that failed without a
- * run, a stop after which the exit code was one of `exitcodes`, and one of several ends in the second
- * that a snapshot reports.
+ * Whether the end may have no line, in a log without lines of starts, although a later end has one of
+ * the same kind: a start that failed without a run, a stop after which the exit code was one of
+ * `exitcodes`, and one of several ends in the second that a snapshot reports. No expected exit has a
+ * line in such a log.
  */
-function mayHaveNoLine({ query: { end, known } }: Lookup): boolean {
+function mayTakeLaterLine({ query: { end, known } }: Lookup): boolean {
   return end === 'failed-start' || end === 'stopped' || (end === 'any' && known === undefined);
 }

@@ -56,9 +56,9 @@ export function startOf(lines: readonly RunLine[], pid: number): RunLine | undef
 }
 
 /**
- * The lines that may be of the run that began, or was still there, at this place. Its end is the
- * first that is real. Where starts are logged, a certain line is real and its own unless another
- * start may come before it.
+ * The lines that may report the end of the run that began, or still existed, at this place: those up
+ * to the first certain one, before the next certain start. Where starts are logged and no other start
+ * may precede it, that certain line alone.
  */
 export function firstOfRun(
   lines: readonly RunLine[],

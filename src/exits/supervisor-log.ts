@@ -72,7 +72,7 @@ export class SupervisorLog {
   #problem: string | undefined;
   /** Whether what is read was written before the exporter began to follow the log. */
   #isLookBack = false;
-  /** Whether lines are missing before the next chunk. */
+  /** Whether lines may be missing before the next chunk. */
   #isAfterGap = false;
   /** Whether lines were lost since that was last taken. */
   #hasLostLines = false;
@@ -208,7 +208,7 @@ export class SupervisorLog {
     this.#isListDue = true;
   }
 
-  /** After a gap: what has been read may hold lines of earlier runs, but none of a child that exists. */
+  /** A child that exists after a gap has no line of its end among those that were read. */
   #listChildren(): void {
     if (!this.#isListDue) return;
     this.#isListDue = false;
@@ -230,7 +230,7 @@ export class SupervisorLog {
     if (!this.#isLookBack) this.#lines.push(...entries);
   }
 
-  /** Whether supervisord has logged here that it began: no line of any of its processes is earlier. */
+  /** Whether this is the line of supervisord's own begin, so that no line of its processes is earlier. */
   #isOwnBegin({ at, message, isCertain }: LogEntry): boolean {
     const { supervisorPid, supervisorStartedAt = Number.POSITIVE_INFINITY } = this.#options;
     const isOwn = message.kind === 'began' && message.pid === supervisorPid;

@@ -15,7 +15,7 @@ import { PROCESS_STATES, type ProcessState, stateOfName } from '../supervisor/st
  */
 const HEADER = /^ver:\S+ server:.* serial:\d+ pool:.* poolserial:(\d+) eventname:(\S+) len:\d+$/s;
 
-/** Reads one event; a payload that is too long is undefined. Never throws: a malformed event is a value. */
+/** Reads one event. `payload`: undefined where it was too long and was skipped. Never throws: a malformed event is a value. */
 export function parseEvent(
   header: string,
   payload: string | undefined,

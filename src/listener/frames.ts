@@ -68,7 +68,7 @@ export class FrameMatcher {
   }
 }
 
-/** Reads one element of what a matcher with the same limit has divided. */
+/** Reads one element that a matcher with the same limit has returned. */
 export function readFrame(text: string, maxPayloadLength = MAX_PAYLOAD_LENGTH): Frame {
   const header = readHeader(text, 0);
   switch (header.kind) {

@@ -124,7 +124,7 @@ const EVENTS: readonly ExporterFamily[] = [
   },
   {
     name: 'supervisord_exporter_events_malformed_total',
-    help: 'Events that could not be parsed and were skipped.',
+    help: 'Events that were skipped because they could not be parsed or their payload was too long.',
     rows: ({ events }) => perKey('reason', events().malformed),
   },
 ];

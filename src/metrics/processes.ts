@@ -61,7 +61,7 @@ export const PROCESS_FAMILIES: readonly ProcessFamily[] = [
   },
   {
     name: 'supervisord_exit_expected',
-    help: 'Whether the last exit was with one of the exitcodes of the process; absent for a stop and where that is not known.',
+    help: 'Whether the exit code of the last exit is one of the exitcodes of the process; absent after a stop or a failed start, and where it is not known.',
     value: (process) => toSample(wasExpected(process)),
   },
   {

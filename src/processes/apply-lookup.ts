@@ -4,7 +4,7 @@ import { isUp } from '../supervisor/states.ts';
 import type { Process } from './process.ts';
 import {
   EVENT_DELAY_SECONDS,
-  hasNeverRun,
+  mayHaveRun,
   oomKilledOf,
   type StartFacts,
   type Termination,
@@ -64,14 +64,14 @@ export function setStartFacts(process: Process, { pid, startedAt }: StartFacts):
   return true;
 }
 
-/** A failed start with an exit reason was a run, also where only supervisord's error says so. */
+/** A failed start was a run if an exit reason or supervisord's error says so. */
 function settleFailedStart(
   process: Process,
   completed: Termination,
   { reason, spawnError, neverRan = false }: TerminationFacts,
 ): void {
   const hasReason = reason.kind === 'exited' || reason.kind === 'signalled';
-  const wasRun = hasReason || (spawnError !== undefined && !hasNeverRun(spawnError));
+  const wasRun = hasReason || (spawnError !== undefined && mayHaveRun(spawnError));
   if (wasRun) {
     process.termination = completed;
     process.mayHaveEndedSince = false;

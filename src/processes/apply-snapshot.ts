@@ -110,7 +110,7 @@ export function reasonOfInfo({
   exitStatus,
   wasStoppedInBackoff = false,
 }: ProcessInfo): ExitReason | undefined {
-  // After `stop`, a start may have failed.
+  // A start after `stop`, or a failed start that was then stopped, has cleared the exit status.
   const isCleared = start > stop || wasStoppedInBackoff;
   if (!SNAPSHOT_EFFECTS[state].hasExitStatus || isCleared) return undefined;
   if (exitStatus >= 0) return { kind: 'exited', source: 'xml-rpc', exitCode: exitStatus };

@@ -4,7 +4,7 @@ import type { ProcessStateEvent } from '../supervisor/events.ts';
 import type { ProcessId } from '../supervisor/process-id.ts';
 import type { ProcessSettings } from '../supervisor/snapshot.ts';
 import { isAlive, type ProcessState, type Transition } from '../supervisor/states.ts';
-import { exitSignalOf, exitStatusOf, hasNeverRun, type Termination } from './termination.ts';
+import { exitSignalOf, exitStatusOf, mayHaveRun, type Termination } from './termination.ts';
 
 /**
  * All times are epoch seconds. An event is stamped when it is received, with fractions; a
@@ -99,7 +99,7 @@ export function exitSignal(process: Readonly<Process>): number | undefined {
   return rpcExitStatus === undefined ? undefined : 0;
 }
 
-/** The last end of a run or failed start; undefined where none is known, or it may be unknown. */
+/** The last end of a run or failed start; undefined where none is known, or a later one may be unknown. */
 export function lastEnd(process: Readonly<Process>): Termination | undefined {
   return process.failedStart ?? lastTermination(process);
 }
@@ -123,9 +123,7 @@ export function wasExpected(process: Readonly<Process>): boolean | undefined {
  * that of an earlier run, and not why the process is down.
  */
 export function causeOf(process: Readonly<Process>): Termination | undefined {
-  const { spawnError } = process;
-  const hasRun = spawnError === undefined || !hasNeverRun(spawnError);
-  return hasRun ? lastEnd(process) : undefined;
+  return mayHaveRun(process.spawnError) ? lastEnd(process) : undefined;
 }
 
 /** The last termination; undefined while a later failed start is not known to have been a run, or none. */

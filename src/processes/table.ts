@@ -176,7 +176,7 @@ export class ProcessTable {
     return this.#takeChanges();
   }
 
-  /** The pid of the run that an event ends. A snapshot that may be later than the event has that of another run. */
+  /** The pid of the run that the event ends; undefined where a later snapshot may have replaced it by that of another run. */
   #pidBefore({ from, serial }: ProcessStateEvent, process: Process): number | undefined {
     const { state, pid, ordered } = process;
     const isLater = this.#isUnordered || (ordered !== undefined && ordered.serial >= serial);

@@ -60,7 +60,7 @@ export interface TerminationFacts {
   readonly neverRan?: boolean | undefined;
   /** Whether supervisord killed the process because its stop took longer than `stopwaitsecs`. */
   readonly killedAtStop?: boolean | undefined;
-  /** Whether only a snapshot has reported the end: then it counts nowhere, as its event may follow. */
+  /** Whether only a snapshot has reported the end: its event may follow, and counts the kill. */
   readonly isUncounted?: boolean | undefined;
 }
 
@@ -72,11 +72,12 @@ export interface StartFacts {
 }
 
 /** supervisord's error of a start that was a run, which ended within `startsecs`. */
+export const EXITED_TOO_QUICKLY = 'Exited too quickly (process log may have details)';
 const RAN = /^Exited too quickly/;
 
-/** Whether a start failed before there was a process, by the error that supervisord reports. */
-export function hasNeverRun(spawnError: string): boolean {
-  return !RAN.test(spawnError);
+/** Whether there was a process before a start failed, as far as the error of supervisord shows. */
+export function mayHaveRun(spawnError: string | undefined): boolean {
+  return spawnError === undefined || RAN.test(spawnError);
 }
 
 /** Seconds that an event may be received after what it reports. */

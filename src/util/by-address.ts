@@ -1,4 +1,4 @@
-/** What clients have waiting or open, by their address, so that one address cannot displace the others. Pure. */
+/** Items of clients, grouped by the client's address, so that one address does not displace the others. Pure. */
 
 export class ByAddress<Item> {
   readonly #addresses = new Map<Item, string | undefined>();
@@ -22,11 +22,12 @@ export class ByAddress<Item> {
     if (items?.size === 0) this.#items.delete(address);
   }
 
-  /** Takes the oldest of the address that has the most. */
-  takeFromLargest(): Item | undefined {
+  /** Takes one of the address that has the most. */
+  takeFromLargest(which: 'oldest' | 'newest'): Item | undefined {
     const sets = [...this.#items.values()];
     const most = Math.max(...sets.map(({ size }) => size));
-    return this.#takeFrom(sets.find(({ size }) => size === most));
+    const items = [...(sets.find(({ size }) => size === most) ?? [])];
+    return this.#takeFrom(which === 'oldest' ? items : items.slice(-1));
   }
 
   /** Takes the oldest of an address. The addresses take turns. */

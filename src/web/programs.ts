@@ -10,7 +10,7 @@ import { ALL_PROCESSES, type Selection } from '../processes/selection.ts';
 import type { ProcessTable } from '../processes/table.ts';
 import {
   coreDumpedOf,
-  hasNeverRun,
+  mayHaveRun,
   oomKilledOf,
   type Termination,
 } from '../processes/termination.ts';
@@ -206,8 +206,7 @@ function terminationReport({ finishedAt, pid, expected, reason }: Termination) {
 function describeTrouble(process: ProcessReport): string | undefined {
   const { trouble, spawnError, backoffTries, lastTermination } = process;
   if (trouble === undefined) return undefined;
-  const hasRun = spawnError === undefined || !hasNeverRun(spawnError);
-  const why = [spawnError, hasRun ? lastTermination?.reason : undefined];
+  const why = [spawnError, mayHaveRun(spawnError) ? lastTermination?.reason : undefined];
   const details = [
     trouble === 'unreported exit' ? 'gone, but supervisord has not reported the exit' : undefined,
     trouble === 'down' ? 'exited unexpectedly' : undefined,

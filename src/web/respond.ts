@@ -59,8 +59,8 @@ function writeHead(
 }
 
 /**
- * The same for long and repetitive texts: gzipped if the client accepts that. Otherwise it is
- * decompressed as the client reads, so that one that does not read takes little memory.
+ * Sends a long text: gzipped if the client accepts that; otherwise decompressed as the client reads, so
+ * that a client that does not read takes little memory.
  */
 export async function sendCompressible(
   request: IncomingMessage,

@@ -24,7 +24,7 @@ export class RequestScheduler {
     this.#waiting.delete(connection);
   }
 
-  /** The addresses of clients take turns, and a connection that is added meanwhile comes last. */
+  /** The addresses of clients take turns; a connection that is added meanwhile comes after the others of its address. */
   async #run(): Promise<void> {
     this.#isRunning = true;
     for (;;) {

@@ -27,7 +27,7 @@ export type Answer = (request: IncomingMessage, response: ServerResponse) => Pro
 export type CreateServer = (options: ServerOptions, listener: RequestListener) => Server;
 
 interface Limits extends UnsentLimits {
-  /** At once, to each address. One more closes the oldest of the client's address that has the most. */
+  /** At once, to each listen address. One more closes the newest connection of the client address with the most. */
   readonly maxConnections: number;
 }
 
@@ -119,7 +119,7 @@ function limitConnections(server: Server, { maxConnections }: Limits): void {
   server.on('connection', (socket: Socket) => {
     open.add(socket, socket.remoteAddress);
     socket.once('close', () => open.delete(socket));
-    if (open.size > maxConnections) open.takeFromLargest()?.destroy();
+    if (open.size > maxConnections) open.takeFromLargest('newest')?.destroy();
   });
 }
 

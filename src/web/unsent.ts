@@ -9,8 +9,8 @@ export interface UnsentLimits {
   /** How long the system may take to accept what is written to a connection. */
   readonly sendTimeoutMs: number;
   /**
-   * Connections with unsent data at once. With one more, the one that has waited the longest is cut
-   * off, of the client's address that has the most.
+   * Connections with unsent data at once. One more cuts off the longest-waiting connection of the
+   * client address with the most.
    */
   readonly maxUnsent: number;
 }
@@ -33,7 +33,8 @@ export class UnsentAnswers {
       setTimeout(() => this.#cutOff(connection), sendTimeoutMs),
     );
     this.#connections.add(connection, connection.remoteAddress);
-    const surplus = this.#connections.size > maxUnsent && this.#connections.takeFromLargest();
+    const surplus =
+      this.#connections.size > maxUnsent && this.#connections.takeFromLargest('oldest');
     if (surplus) this.#cutOff(surplus);
   }
 

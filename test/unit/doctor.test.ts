@@ -715,9 +715,7 @@ const SITUATIONS: ReadonlyArray<
   [
     'malformed events',
     { exporter: { ports: numbers({ eventsMalformed: 2 }) } },
-    [
-      /^fail malformed: the exporter could not parse 2 events .* -> .*supervisorctl tail exporter stderr$/,
-    ],
+    [/^fail malformed: the exporter skipped 2 events .* -> .*supervisorctl tail exporter stderr$/],
   ],
   ['a blank after the colon of the section', { configuration: { groups: [BLANK] } }, []],
   [
