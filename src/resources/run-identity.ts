@@ -24,7 +24,7 @@ const TOLERANCE_SECONDS = 5;
 
 export class RunIdentity {
   readonly #ownStart: number;
-  /** Seconds that /proc/uptime lags behind the stat files: LXCFS shows the uptime of a container in it. */
+  /** Seconds by which /proc/uptime is less than in the stat files: LXCFS shows the uptime of a container in it. */
   readonly #uptimeLag: number;
   /** Epoch seconds. */
   #earliestBoot: number;

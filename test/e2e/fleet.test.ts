@@ -167,7 +167,7 @@ async function firing(prometheus: Prometheus): Promise<readonly Labels[]> {
   });
 }
 
-/** Runs `body`, which may kill this supervisord, and ends the processes that it leaves behind. */
+/** Runs `body`, which may kill this supervisord, and ends the processes that it leaves. */
 async function withOrphansOf(supervisord: Supervisord, body: () => Promise<void>): Promise<void> {
   const pids = await Promise.all(
     ['killed', 'steady'].map((program) => pidOf(supervisord, program)),

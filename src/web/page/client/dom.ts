@@ -39,7 +39,7 @@ const PATCHES_OFF_SCREEN = 200;
 
 /**
  * The rows of a table, identified by key, so that a row that moves stays the same element. Rows off
- * the screen may lag behind while many change, since layout takes most of the time.
+ * the screen may be late while many change, since layout takes most of the time.
  */
 export class PatchedRows {
   readonly #body: Element;
