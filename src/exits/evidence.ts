@@ -213,9 +213,10 @@ export class LogEvidence {
    * `place`, and this is the last end among them.
    */
   findStop(query: Query, place: number): Finding {
-    const from = Math.max(query.since, this.#existedAt(query) ?? 0);
-    const isOwnNext = !query.isShared && this.#existedAt(query) !== undefined;
-    if (!isOwnNext || from < this.#gap) return INCOMPLETE;
+    const existedAt = this.#existedAt(query);
+    if (query.isShared || existedAt === undefined) return INCOMPLETE;
+    const from = Math.max(query.since, existedAt);
+    if (from < this.#gap) return INCOMPLETE;
     const [first] = this.#endsAfter(query.name, from);
     const isOwn = first?.isCertain === true && first.order <= place && isOfKind(first, query);
     return isOwn ? agreed([first]) : NOTHING;

@@ -3,6 +3,7 @@
 import type { Process } from '../processes/process.ts';
 import {
   EXITED_TOO_QUICKLY,
+  type ExitReason,
   type Termination,
   type TerminationFacts,
 } from '../processes/termination.ts';
@@ -28,11 +29,15 @@ export function lookupOf(
 ): Lookup {
   const { id: terminationId, pid, window, reason } = termination;
   const { id } = process;
-  const known =
-    reason.kind === 'exited' ? reason.exitCode : reason.kind === 'signalled' ? 'signal' : undefined;
   const end = endOf(process, termination);
-  const query = { name: id.name, pid, window, since, end, known } as const;
+  const query = { name: id.name, pid, window, since, end, known: knownOf(reason) };
   return { id, terminationId, query, began };
+}
+
+/** What XML-RPC reports of a reason. */
+export function knownOf(reason: ExitReason): Query['known'] {
+  if (reason.kind === 'exited') return reason.exitCode;
+  return reason.kind === 'signalled' ? 'signal' : undefined;
 }
 
 function endOf({ failedStart }: Readonly<Process>, termination: Termination): Query['end'] {

@@ -18,7 +18,7 @@ import { isUp } from '../supervisor/states.ts';
 import { messageOf } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { LogEvidence } from './evidence.ts';
-import { factsOfFinding, type Lookup, lookupOf, UNKNOWN } from './lookup.ts';
+import { factsOfFinding, knownOf, type Lookup, lookupOf, UNKNOWN } from './lookup.ts';
 import { MarkedCalls, type Question, type Reply } from './marked-calls.ts';
 import type { Namesakes } from './namesakes.ts';
 import type { OomKills } from './oom-kills.ts';
@@ -257,27 +257,17 @@ export class ExitReasons {
 
   /** Before XML-RPC is asked, a line counts only if it cannot be of a later end. */
   #findBeforeCall(lookup: Lookup): Finding {
-    if (this.#options.reportsStarts() || !mayTakeLaterLine(lookup)) return this.#find(lookup);
+    const { evidence, reportsStarts } = this.#options;
+    if (reportsStarts() || !mayTakeLaterLine(lookup)) {
+      return evidence.find(this.#queryOf(lookup, false));
+    }
     // This end may have a line after all, so the next line need not be that of the next end.
-    this.#options.evidence.passOver(lookup.id.name);
+    evidence.passOver(lookup.id.name);
     return INCOMPLETE;
   }
 
-  #find({ query }: Lookup): Finding {
-    const isShared = this.#isShared(query.name);
-    return this.#options.evidence.find({ ...query, isShared, isReply: false });
-  }
-
-  #findOfReply({ query }: Lookup, known: Query['known']): Finding {
-    const isShared = this.#isShared(query.name);
-    return this.#options.evidence.find({ ...query, known, isShared, isReply: true });
-  }
-
-  #findAcrossGap({ query }: Lookup, known: Query['known'], place: number): Finding {
-    const { evidence, reportsStarts } = this.#options;
-    if (!reportsStarts()) return INCOMPLETE;
-    const isShared = this.#isShared(query.name);
-    return evidence.findAcrossGap({ ...query, known, isShared, isReply: true }, place);
+  #queryOf({ query }: Lookup, isReply: boolean, known = query.known): Query {
+    return { ...query, known, isShared: this.#isShared(query.name), isReply };
   }
 
   #settle(lookup: Lookup, found: TerminationFacts): void {
@@ -407,29 +397,29 @@ export class ExitReasons {
     if (lookup.query.end === 'failed-start') return this.#factsOfFailedStart(info, lookup);
     const reason = reasonOfInfo(info);
     if (reason === undefined) return this.#factsOfStop(lookup, place);
-    const known = reason.kind === 'exited' ? reason.exitCode : 'signal';
-    if (this.#options.readLog() !== 'trusted') return { reason };
-    const finding = this.#findOfReply(lookup, known);
-    const isKnown = finding.kind !== 'incomplete';
-    const found = isKnown ? finding : this.#findAcrossGap(lookup, known, place);
+    const { evidence, readLog, reportsStarts } = this.#options;
+    if (readLog() !== 'trusted') return { reason };
+    const query = this.#queryOf(lookup, true, knownOf(reason));
+    const finding = evidence.find(query);
+    const isAcrossGap = finding.kind === 'incomplete' && reportsStarts();
+    const found = isAcrossGap ? evidence.findAcrossGap(query, place) : finding;
     return factsOfFinding(found, lookup) ?? { reason };
   }
 
   /** The process was started again, so that only the log knows why it ended. */
   #factsOfStop(lookup: Lookup, place: number): TerminationFacts {
     const { evidence, readLog } = this.#options;
-    const { query } = lookup;
-    if (query.end !== 'stopped' || readLog() !== 'trusted') return UNKNOWN;
-    const isShared = this.#isShared(query.name);
-    const finding = evidence.findStop({ ...query, isShared, isReply: true }, place);
+    if (lookup.query.end !== 'stopped' || readLog() !== 'trusted') return UNKNOWN;
+    const finding = evidence.findStop(this.#queryOf(lookup, true), place);
     return factsOfFinding(finding, lookup) ?? UNKNOWN;
   }
 
   #factsOfFailedStart({ spawnError }: ProcessInfo, lookup: Lookup): TerminationFacts {
     if (spawnError === undefined) return UNKNOWN;
     const neverRan = !mayHaveRun(spawnError);
-    const isLogged = !neverRan && this.#options.readLog() === 'trusted';
-    const finding = isLogged ? this.#findOfReply(lookup, undefined) : NOTHING;
+    const { evidence, readLog } = this.#options;
+    const isLogged = !neverRan && readLog() === 'trusted';
+    const finding = isLogged ? evidence.find(this.#queryOf(lookup, true)) : NOTHING;
     const found = finding.kind === 'found' ? factsOfFinding(finding, lookup) : undefined;
     return { ...UNKNOWN, ...found, spawnError, neverRan };
   }

@@ -245,12 +245,7 @@ for (const isCompressed of [false, true]) {
         sendKept(incoming, response, 'text/plain', [text, text]);
       await withServer({ answer }, async ({ port }) => {
         const before = process.memoryUsage().arrayBuffers;
-        const clients: Socket[] = [];
-        for (let number = 0; number < 10; number++) {
-          const client = await connected(port, GET('/'));
-          clients.push(client);
-          await new Promise((resolve) => client.once('readable', resolve));
-        }
+        const clients = await tenWithoutReading(port);
         const grown = process.memoryUsage().arrayBuffers - before;
         for (const client of clients) client.destroy();
         assert.ok(grown < 60_000_000, `${grown} bytes`);
@@ -291,12 +286,7 @@ web(
       assert.ok((await say(port, GET('/'))).endsWith(`\r\n\r\n${'text '.repeat(4_000_000)}`));
       assert.match(await say(port, 'HEAD / HTTP/1.0\r\n\r\n'), /: 20000000\r\n.*\r\n\r\n$/s);
       const before = process.memoryUsage().arrayBuffers;
-      const clients: Socket[] = [];
-      for (let number = 0; number < 10; number++) {
-        const client = await connected(port, GET('/'));
-        clients.push(client);
-        await new Promise((resolve) => client.once('readable', resolve));
-      }
+      const clients = await tenWithoutReading(port);
       await eventually(2_000, () => {
         collectGarbage();
         const grown = process.memoryUsage().arrayBuffers - before;
@@ -489,6 +479,17 @@ async function withServer(
   } finally {
     stopping.abort();
   }
+}
+
+/** Clients that have requested `/`, and have received the begin of the answer without reading it. */
+async function tenWithoutReading(port: number): Promise<readonly Socket[]> {
+  const clients: Socket[] = [];
+  for (let number = 0; number < 10; number++) {
+    const client = await connected(port, GET('/'));
+    clients.push(client);
+    await new Promise((resolve) => client.once('readable', resolve));
+  }
+  return clients;
 }
 
 async function connected(port: number, text = '', host = '127.0.0.1'): Promise<Socket> {
